@@ -1,0 +1,45 @@
+# Compile options of all our targets, and the function that declares a library.
+
+function(unroll_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                         -Wnon-virtual-dtor -Woverloaded-virtual)
+  if(UNROLL_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(UNROLL_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all
+                           -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+# unroll_library(name DIRS dir... PUBLIC lib... PRIVATE lib...): unroll::name from all .cpp files of the dirs.
+function(unroll_library name)
+  cmake_parse_arguments(ARG "" "" "DIRS;PUBLIC;PRIVATE" ${ARGN})
+  set(sources)
+  foreach(dir IN LISTS ARG_DIRS)
+    file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/*.cpp")
+    list(APPEND sources ${found})
+  endforeach()
+  add_library(unroll_${name} STATIC ${sources})
+  add_library(unroll::${name} ALIAS unroll_${name})
+  set_target_properties(unroll_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(unroll_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                             $<INSTALL_INTERFACE:include/unroll>)
+  target_link_libraries(unroll_${name} PUBLIC ${ARG_PUBLIC})
+  foreach(lib IN LISTS ARG_PRIVATE)
+    target_link_libraries(unroll_${name} PRIVATE ${lib})
+  endforeach()
+  unroll_compile_options(unroll_${name})
+  # Kernels use the widest vectors at hand; public headers hold none, so users need no special flags.
+  if(UNROLL_NATIVE)
+    target_compile_options(unroll_${name} PRIVATE -march=native)
+  endif()
+  target_compile_options(unroll_${name} PRIVATE -fno-math-errno -fno-trapping-math)
+  # GCC 12 sees uninitialised values inside its own AVX-512 intrinsics (GCC bug 105593).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(unroll_${name} PRIVATE -Wno-maybe-uninitialized)
+  endif()
+endfunction()

@@ -1,0 +1,48 @@
+// Finding the first NaN or infinity, and naming the layer and time step in which it appears.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "framework/tape.hpp"
+
+namespace unroll {
+
+// While it lives, every op of this thread checks its result, forward and backward, and the first NaN or
+// infinity throws NonfiniteError with the op, the element, and, inside a layer, the layer, the parameter and
+// the time step. Recurrent layers run op by op meanwhile. Slow: for debugging.
+class DetectNonfinite {
+ public:
+  DetectNonfinite() noexcept : before_(detail::thread_state.detect_nonfinite) {
+    detail::thread_state.detect_nonfinite = true;
+  }
+  ~DetectNonfinite() { detail::thread_state.detect_nonfinite = before_; }
+  DetectNonfinite(const DetectNonfinite&) = delete;
+  DetectNonfinite& operator=(const DetectNonfinite&) = delete;
+  static bool active() noexcept { return detail::thread_state.detect_nonfinite; }
+
+ private:
+  bool before_;
+};
+
+// Marks that this thread is inside a layer; scopes nest ("encoder Lstm, time step 3"). kind must outlive it.
+class LayerScope {
+ public:
+  // parameter_name: the dotted name of any of the layer's parameters, from which its path is taken.
+  explicit LayerScope(const char* kind, std::string_view parameter_name = {}) noexcept;
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+  void set_step(Index step) noexcept { step_ = step; }
+
+  // The scopes of this thread, outermost first; "" outside any layer.
+  static std::string describe();
+
+ private:
+  const char* kind_;
+  std::string_view parameter_name_;
+  Index step_ = -1;
+  LayerScope* outer_;
+};
+
+}  // namespace unroll

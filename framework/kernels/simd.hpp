@@ -1,0 +1,53 @@
+// SIMD loops over contiguous spans. Internal: included by .cpp files only.
+#pragma once
+
+#include <cstddef>
+#include <xsimd/xsimd.hpp>
+
+namespace unroll::kernel {
+
+template <class S>
+using Batch = xsimd::batch<S>;
+
+// Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on its
+// place in the buffer. f must be defined (any value) for padding, which repeats the last element.
+template <class S, class F>
+void map(const S* x, S* y, std::size_t n, F&& f) {
+  constexpr std::size_t kWidth = Batch<S>::size;
+  std::size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
+  if (i < n) {
+    S in[kWidth];
+    S out[kWidth];
+    for (std::size_t k = 0; k < kWidth; ++k) in[k] = x[i + k < n ? i + k : n - 1];
+    f(Batch<S>::load_unaligned(in)).store_unaligned(out);
+    for (std::size_t k = 0; i + k < n; ++k) y[i + k] = out[k];
+  }
+}
+
+// The same for two inputs.
+template <class S, class F>
+void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
+  constexpr std::size_t kWidth = Batch<S>::size;
+  std::size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    f(Batch<S>::load_unaligned(a + i), Batch<S>::load_unaligned(b + i)).store_unaligned(y + i);
+  }
+  if (i < n) {
+    S in_a[kWidth], in_b[kWidth], out[kWidth];
+    for (std::size_t k = 0; k < kWidth; ++k) {
+      in_a[k] = a[i + k < n ? i + k : n - 1];
+      in_b[k] = b[i + k < n ? i + k : n - 1];
+    }
+    f(Batch<S>::load_unaligned(in_a), Batch<S>::load_unaligned(in_b)).store_unaligned(out);
+    for (std::size_t k = 0; i + k < n; ++k) y[i + k] = out[k];
+  }
+}
+
+// 1 / (1 + exp(-x)); the same code for every kernel that needs it.
+template <class S>
+Batch<S> sigmoid(const Batch<S>& x) {
+  return S(1) / (S(1) + xsimd::exp(-x));
+}
+
+}  // namespace unroll::kernel

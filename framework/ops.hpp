@@ -1,0 +1,252 @@
+// The catalogue of ops. Each is declared here once and stands with its value and gradients in one file of
+// framework/ops/. All take float or double; every shape is checked in every build type (ShapeError).
+//
+// Conventions: shapes are outermost first; an axis counts from the end when negative; "broadcast" is NumPy's
+// (shapes are equal from the right, or 1). Integer and boolean arguments have no gradient.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "framework/tape.hpp"
+
+namespace unroll {
+
+class Rng;
+
+// --- arithmetic (ops/arithmetic.cpp): shapes broadcast ------------------------------------------------------
+
+// z = x + y
+template <class S>
+Var<S> operator+(const Var<S>& x, const Var<S>& y);
+// z = x - y
+template <class S>
+Var<S> operator-(const Var<S>& x, const Var<S>& y);
+// z = x * y, element by element
+template <class S>
+Var<S> operator*(const Var<S>& x, const Var<S>& y);
+// z = x / y
+template <class S>
+Var<S> operator/(const Var<S>& x, const Var<S>& y);
+// z = -x
+template <class S>
+Var<S> operator-(const Var<S>& x);
+template <class S>
+Var<S> operator+(const Var<S>& x, double c);
+template <class S>
+Var<S> operator+(double c, const Var<S>& x);
+template <class S>
+Var<S> operator-(const Var<S>& x, double c);
+template <class S>
+Var<S> operator-(double c, const Var<S>& x);
+template <class S>
+Var<S> operator*(const Var<S>& x, double c);
+template <class S>
+Var<S> operator*(double c, const Var<S>& x);
+template <class S>
+Var<S> operator/(const Var<S>& x, double c);
+template <class S>
+Var<S> operator/(double c, const Var<S>& x);
+// The larger of x and y; where they are equal each gets half of the gradient.
+template <class S>
+Var<S> maximum(const Var<S>& x, const Var<S>& y);
+// The smaller of x and y; where they are equal each gets half of the gradient.
+template <class S>
+Var<S> minimum(const Var<S>& x, const Var<S>& y);
+namespace detail {
+template <class S>
+Var<S> where(const Mask& condition, const Var<S>& x, const Var<S>& y);
+template <class T>
+inline constexpr bool is_var = false;
+template <class S>
+inline constexpr bool is_var<Var<S>> = true;
+}  // namespace detail
+// x where condition is true, else y; all three broadcast. The branch not taken gets gradient exactly 0, also
+// where its value is NaN. (Constrained, so that it wins over xt::where, which a Mask argument brings in.)
+template <class C, class X, class Y>
+  requires(std::is_same_v<std::remove_cvref_t<C>, Mask> && detail::is_var<std::remove_cvref_t<X>> &&
+           detail::is_var<std::remove_cvref_t<Y>>)
+auto where(C&& condition, X&& x, Y&& y) {
+  return detail::where(condition, x, y);
+}
+
+// --- element-wise functions (ops/pointwise.cpp) -------------------------------------------------------------
+
+template <class S>
+Var<S> exp(const Var<S>& x);
+// Natural logarithm.
+template <class S>
+Var<S> log(const Var<S>& x);
+template <class S>
+Var<S> sqrt(const Var<S>& x);
+template <class S>
+Var<S> square(const Var<S>& x);
+// x ^ exponent, for a constant exponent.
+template <class S>
+Var<S> pow(const Var<S>& x, double exponent);
+// |x|; gradient 0 at 0.
+template <class S>
+Var<S> abs(const Var<S>& x);
+template <class S>
+Var<S> sin(const Var<S>& x);
+template <class S>
+Var<S> cos(const Var<S>& x);
+template <class S>
+Var<S> tanh(const Var<S>& x);
+// 1 / (1 + exp(-x))
+template <class S>
+Var<S> sigmoid(const Var<S>& x);
+// max(x, 0); gradient 0 at 0.
+template <class S>
+Var<S> relu(const Var<S>& x);
+// x for x > 0, else slope * x.
+template <class S>
+Var<S> leaky_relu(const Var<S>& x, double slope = 0.01);
+// x for x > 0, else alpha * (exp(x) - 1).
+template <class S>
+Var<S> elu(const Var<S>& x, double alpha = 1.0);
+// x * Phi(x), Phi the normal distribution function (Hendrycks and Gimpel 2016; the exact form with erf).
+template <class S>
+Var<S> gelu(const Var<S>& x);
+// Phi(x) = (1 + erf(x / sqrt(2))) / 2, the normal distribution function.
+template <class S>
+Var<S> normal_cdf(const Var<S>& x);
+// log(1 + exp(x)), without overflow.
+template <class S>
+Var<S> softplus(const Var<S>& x);
+// min(max(x, low), high); gradient 1 on [low, high], 0 outside.
+template <class S>
+Var<S> clamp(const Var<S>& x, double low, double high);
+
+// --- matrix product (ops/matmul.cpp) ------------------------------------------------------------------------
+
+struct MatmulOptions {
+  bool transpose_a = false;  // use a with its last two axes exchanged; nothing is copied
+  bool transpose_b = false;
+};
+// (M,K) (K,N) -> (M,N), or batched (B,M,K) (B,K,N) -> (B,M,N); a 2-D operand beside a 3-D one serves every
+// batch entry. Throws ShapeError when the inner sizes differ.
+template <class S>
+Var<S> matmul(const Var<S>& a, const Var<S>& b, MatmulOptions options = {});
+// x W^T + b: x (...,I), weight (O,I), bias (O) or empty -> (...,O).
+template <class S>
+Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias = {});
+
+// --- reductions (ops/reduce.cpp); no axes: over all of them -------------------------------------------------
+
+using Axes = std::vector<Index>;
+
+template <class S>
+Var<S> sum(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+template <class S>
+Var<S> mean(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+// Largest element; equal ones share the gradient equally. Throws ShapeError over no elements.
+template <class S>
+Var<S> max(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+template <class S>
+Var<S> min(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+// log(sum(exp(x))), without overflow.
+template <class S>
+Var<S> logsumexp(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+// The L2 norm sqrt(sum(x^2)); gradient 0 where the norm is 0.
+template <class S>
+Var<S> norm(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+// y_i = x_0 + ... + x_i along axis.
+template <class S>
+Var<S> cumsum(const Var<S>& x, Index axis);
+// Sums over the axes along which shape would be broadcast to x's shape: the gradient of broadcast_to.
+template <class S>
+Var<S> sum_to(const Var<S>& x, const Shape& shape);
+
+// --- softmax (ops/softmax.cpp) ------------------------------------------------------------------------------
+
+// exp(x) / sum(exp(x)) along axis, without overflow.
+template <class S>
+Var<S> softmax(const Var<S>& x, Index axis = -1);
+// x - logsumexp(x) along axis.
+template <class S>
+Var<S> log_softmax(const Var<S>& x, Index axis = -1);
+
+// --- shape (ops/shape.cpp) ----------------------------------------------------------------------------------
+
+// The same elements in row-major order; one size may be -1 and is found from the others.
+template <class S>
+Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape);
+// Axis i of the result is axis order[i] of x.
+template <class S>
+Var<S> permute(const Var<S>& x, const std::vector<Index>& order);
+// Exchanges two axes.
+template <class S>
+Var<S> transpose(const Var<S>& x, Index axis_a = -2, Index axis_b = -1);
+// Removes the given axes of size 1; no axes: all of size 1.
+template <class S>
+Var<S> squeeze(const Var<S>& x, const Axes& axes = {});
+// Inserts an axis of size 1 at this position of the result.
+template <class S>
+Var<S> unsqueeze(const Var<S>& x, Index axis);
+template <class S>
+Var<S> broadcast_to(const Var<S>& x, const Shape& shape);
+
+// --- joining and cutting (ops/join.cpp) ---------------------------------------------------------------------
+
+// Joins along an existing axis; the other sizes are equal.
+template <class S>
+Var<S> concat(const std::vector<Var<S>>& parts, Index axis = 0);
+// Joins equal shapes along a new axis.
+template <class S>
+Var<S> stack(const std::vector<Var<S>>& parts, Index axis = 0);
+// Cuts axis into pieces of these sizes, which add up to it.
+template <class S>
+std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Index axis = 0);
+// Cuts axis into `count` pieces of equal size; the last is smaller when they do not fit (PyTorch's chunk).
+template <class S>
+std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis = 0);
+// Puts `before` and `after` elements of value around axis.
+template <class S>
+Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value = 0.0);
+
+// --- indexing (ops/index.cpp) -------------------------------------------------------------------------------
+
+// Python's start:stop:step along one axis; positions may be negative, step too, either end may be open.
+struct Range {
+  std::optional<Index> start = std::nullopt;
+  std::optional<Index> stop = std::nullopt;
+  Index step = 1;
+};
+// x[start:stop:step] along axis; out-of-range ends are clipped as in Python. Throws ArgumentError for step 0.
+template <class S>
+Var<S> slice(const Var<S>& x, Index axis, Range range);
+// x at one position of axis, without that axis. Throws ShapeError when out of range.
+template <class S>
+Var<S> select(const Var<S>& x, Index axis, Index position);
+// Rows of axis in the order of indices (N); they may repeat. Throws ShapeError for an index out of range.
+template <class S>
+Var<S> index_select(const Var<S>& x, Index axis, const IndexTensor& indices);
+// y[..i..] = x[..indices[..i..]..] along axis; indices has x's rank and is no larger off the axis.
+template <class S>
+Var<S> gather(const Var<S>& x, Index axis, const IndexTensor& indices);
+// y = x; y[..indices[..i..]..] += source[..i..] along axis; indices has source's shape.
+template <class S>
+Var<S> scatter_add(const Var<S>& x, Index axis, const IndexTensor& indices, const Var<S>& source);
+// Reverses the given axes.
+template <class S>
+Var<S> flip(const Var<S>& x, const Axes& axes);
+// value where mask (broadcast to x) is true, else x.
+template <class S>
+Var<S> masked_fill(const Var<S>& x, const Mask& mask, double value);
+// Rows of weight (V,E) by token id: ids (...) -> (...,E). The gradient of row padding_id, if given, is 0.
+template <class S>
+Var<S> embedding(const Var<S>& weight, const IndexTensor& ids, std::optional<Index> padding_id = std::nullopt);
+
+// --- regularisation and normalisation (ops/normalization.cpp) -----------------------------------------------
+
+// Sets each element to 0 with probability p and scales the rest by 1/(1-p). Throws ArgumentError unless
+// 0 <= p <= 1.
+template <class S>
+Var<S> dropout(const Var<S>& x, double p, Rng& rng);
+// (x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016), var without Bessel's
+// correction; weight and bias (C), or both empty.
+template <class S>
+Var<S> layer_norm(const Var<S>& x, const Var<S>& weight = {}, const Var<S>& bias = {}, double eps = 1e-5);
+
+}  // namespace unroll

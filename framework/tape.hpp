@@ -1,0 +1,323 @@
+// Tape: records what a thread computes and runs it backward.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "framework/var.hpp"
+
+namespace unroll {
+
+class Tape;
+
+namespace detail {
+
+struct Node;
+class Backprop;
+
+// What a kind of node can do; one static table per op instantiation.
+struct NodeType {
+  // Hands upstream (d loss / d output) on to the node's parents.
+  void (*run)(Node&, Backprop&, std::uint32_t index);
+  std::span<const std::uint32_t> (*parents)(const Node&) noexcept;
+  void (*destroy)(Node&) noexcept;
+  void (*drop_gradient)(ValueBase*) noexcept;  // releases a gradient of this node's scalar type
+  bool is_port = false;                        // one output of a node with several
+  bool gathers_ports = false;                  // the node that those ports lead to
+};
+
+struct Node {
+  const NodeType* type;
+  const char* name;
+};
+
+// This thread's recording state. Constant-initialised, so that reading it costs no guard.
+struct ThreadState {
+  Tape* tape = nullptr;  // innermost tape of this thread
+  bool recording = false;
+  bool detect_nonfinite = false;
+};
+extern thread_local constinit ThreadState thread_state;
+
+// Checks of the mode that looks for NaN and infinity (anomaly.cpp).
+struct CheckedInput {
+  const std::string& name;
+  bool finite;
+};
+template <class S>
+bool is_finite(const Var<S>& var) noexcept;
+template <class S>
+void check_forward(const char* op, const Var<S>& output, std::span<const CheckedInput> inputs);
+template <class S>
+void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::uint32_t parent, const Var<S>& g);
+
+template <class S>
+void drop_gradient(ValueBase* base) noexcept {
+  Var<S> dropped(static_cast<Value<S>*>(base));
+}
+
+}  // namespace detail
+
+// Records the ops of its thread from construction until it goes out of scope or stop() is called. Without a
+// tape nothing is recorded. Tapes nest: the innermost records, and what another tape computed is a constant to
+// it. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
+//
+//   Tape tape;
+//   auto loss = mse_loss(model(x), y);
+//   tape.backward(loss);     // now p.grad() is d loss / d p for every parameter p that was used
+class Tape {
+ public:
+  Tape();
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  // Records nothing from here on; backward() still works.
+  void stop() noexcept;
+
+  // Adds d loss / d p to the gradient of every parameter p that loss depends on. loss must have one element.
+  // Throws TapeError when it has more, is not on this tape, or when a used parameter has changed since.
+  template <class S>
+  void backward(const Var<S>& loss);
+  // The same for sum(output * upstream); upstream has output's shape.
+  template <class S>
+  void backward(const Var<S>& output, const Var<S>& upstream);
+
+  // Forgets what was recorded and keeps the parameters' gradients: one tape for several micro-batches.
+  void release() noexcept;
+
+  // Number of recorded nodes, and the bytes of the tape itself (values not counted).
+  std::size_t size() const noexcept { return nodes_.size(); }
+  std::size_t bytes() const noexcept;
+
+  // The innermost tape of this thread, or null.
+  static Tape* current() noexcept { return detail::thread_state.tape; }
+  static bool is_recording() noexcept { return detail::thread_state.recording; }
+
+  // For record() and the backward pass.
+  std::uint64_t serial() const noexcept { return serial_; }
+  template <class S>
+  std::uint32_t node_of(const Var<S>& var) {
+    detail::Value<S>* value = var.get();
+    if (value->tape == serial_) return value->node;
+    if (value->leaf == nullptr) return detail::kNoNode;
+    return add_leaf(var);
+  }
+  template <class NodeT, class... Args>
+  std::uint32_t emplace(Args&&... args) {
+    auto* node = ::new (allocate(sizeof(NodeT), alignof(NodeT))) NodeT(std::forward<Args>(args)...);
+    return push(node);
+  }
+
+ private:
+  friend class detail::Backprop;
+  template <class S>
+  friend class Var;
+  template <class S>
+  friend void detail::check_backward(const Tape&, const char*, std::uint32_t, std::uint32_t, const Var<S>&);
+
+  struct Chunk {
+    std::byte* data;
+    std::size_t bytes;
+  };
+
+  template <class S>
+  std::uint32_t add_leaf(const Var<S>& var);
+  void* allocate(std::size_t bytes, std::size_t alignment) {
+    std::size_t at = (cursor_ + alignment - 1) & ~(alignment - 1);
+    if (at + bytes > limit_) [[unlikely]] {
+      add_chunk(bytes + alignment);
+      at = (cursor_ + alignment - 1) & ~(alignment - 1);
+    }
+    cursor_ = at + bytes;
+    return reinterpret_cast<void*>(at);
+  }
+  void add_chunk(std::size_t at_least);
+  std::uint32_t push(detail::Node* node) {
+    if (detail::thread_state.detect_nonfinite) [[unlikely]] remember_context();
+    nodes_.push_back(node);
+    return static_cast<std::uint32_t>(nodes_.size() - 1);
+  }
+  void remember_context();
+  void clear_nodes() noexcept;
+  void clear_leaf_gradients() noexcept;
+
+  std::uint64_t serial_;
+  std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
+  std::vector<Chunk> chunks_;
+  std::vector<detail::Node*> nodes_;
+  std::vector<Var<float>> float_leaves_;  // parameters that this tape has met
+  std::vector<Var<double>> double_leaves_;
+  std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
+  std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step per node, when looking for NaN
+  std::string changed_parameter_;                            // set when a recorded value was changed in place
+  bool parameter_changed_ = false;
+  detail::ThreadState outer_;
+};
+
+// While it lives, this thread records nothing.
+class NoGrad {
+ public:
+  NoGrad() noexcept : before_(detail::thread_state.recording) { detail::thread_state.recording = false; }
+  ~NoGrad() { detail::thread_state.recording = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+// d sum_k(outputs[k] * upstream[k]) / d inputs[i], computed on the current tape without touching any
+// parameter's gradient; only what leads to the inputs is computed. inputs may be parameters or any values on
+// the tape; an input that the outputs do not depend on gets zeros. An empty upstream means 1 for every output
+// (then each must have one element). With create_graph the result is itself recorded and can be
+// differentiated again. Throws TapeError without a tape, ShapeError for an upstream of another shape.
+template <class S>
+std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
+                              const std::vector<Var<S>>& upstream = {}, bool create_graph = false);
+
+// One input of an op with the rule for its gradient: upstream (shape of the output) -> gradient (shape of the
+// input), written with ops so that it can itself be differentiated.
+template <class S, class Rule>
+struct Input {
+  const Var<S>& var;
+  Rule rule;
+};
+
+template <class S, class Rule>
+Input<S, std::decay_t<Rule>> input(const Var<S>& var, Rule&& rule) {
+  return {var, std::forward<Rule>(rule)};
+}
+
+namespace detail {
+
+// One backward pass over a tape.
+class Backprop {
+ public:
+  // Adds gradient to what node has so far.
+  template <class S>
+  void add(std::uint32_t node, Var<S>&& gradient);
+  bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
+  bool keeps(std::uint32_t node) const noexcept { return !kept_.empty() && kept_[node]; }
+  // The gradient that has arrived at node, still owned by the pass; null when none has.
+  ValueBase* gradient(std::uint32_t node) const noexcept {
+    return node < gradients_.size() ? gradients_[node] : nullptr;
+  }
+  bool checks() const noexcept { return thread_state.detect_nonfinite; }
+  Tape& tape() const noexcept { return tape_; }
+
+  explicit Backprop(Tape& tape) : tape_(tape) {}
+  ~Backprop();
+  Backprop(const Backprop&) = delete;
+  Backprop& operator=(const Backprop&) = delete;
+  template <class S>
+  void seed(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& upstream);
+  // Runs from the last seed to the first node. The gradients of `keep` nodes stay to be taken.
+  void run(std::span<const std::uint32_t> keep);
+  // Restricts the pass to what leads to the targets.
+  void restrict_to(std::span<const std::uint32_t> targets);
+  ValueBase* take(std::uint32_t node) noexcept { return std::exchange(gradients_[node], nullptr); }
+
+ private:
+  Tape& tape_;
+  std::vector<ValueBase*> gradients_;  // by node, owned
+  std::vector<bool> wanted_;           // by node; empty: all
+  std::vector<bool> kept_;             // by node; empty: none
+};
+
+template <class SOut, class... Inputs>
+struct OpNode;
+
+template <class SOut, class... S, class... Rule>
+struct OpNode<SOut, Input<S, Rule>...> : Node {
+  static constexpr std::size_t kInputs = sizeof...(S);
+  std::array<std::uint32_t, kInputs> parent;
+  std::tuple<std::optional<Rule>...> rules;  // only of the inputs that need a gradient
+
+  OpNode(const char* op, const std::array<std::uint32_t, kInputs>& parents, Input<S, Rule>&&... inputs)
+      : Node{&kType, op}, parent(parents) {
+    fill(std::index_sequence_for<S...>{}, std::move(inputs)...);
+  }
+  template <std::size_t... I>
+  void fill(std::index_sequence<I...>, Input<S, Rule>&&... inputs) {
+    ((parent[I] != kNoNode ? (void)std::get<I>(rules).emplace(std::move(inputs.rule)) : void()), ...);
+  }
+
+  template <std::size_t I, class SIn>
+  static void run_one(OpNode& self, Backprop& pass, const Var<SOut>& upstream, std::uint32_t index) {
+    const std::uint32_t p = self.parent[I];
+    if (p == kNoNode || !pass.wants(p)) return;
+    Var<SIn> g = (*std::get<I>(self.rules))(upstream);
+    if (pass.checks()) [[unlikely]] check_backward(pass.tape(), self.name, index, p, g);
+    pass.add(p, std::move(g));
+  }
+  template <std::size_t... I>
+  static void run_all(OpNode& self, Backprop& pass, const Var<SOut>& upstream, std::uint32_t index,
+                      std::index_sequence<I...>) {
+    (run_one<I, S>(self, pass, upstream, index), ...);
+  }
+  static void run(Node& node, Backprop& pass, std::uint32_t index) {
+    auto* value = static_cast<Value<SOut>*>(pass.gradient(index));
+    ++value->references;
+    const Var<SOut> upstream(value);
+    run_all(static_cast<OpNode&>(node), pass, upstream, index, std::index_sequence_for<S...>{});
+  }
+  static std::span<const std::uint32_t> parents(const Node& node) noexcept {
+    return static_cast<const OpNode&>(node).parent;
+  }
+  static void destroy(Node& node) noexcept { static_cast<OpNode&>(node).~OpNode(); }
+  static constexpr NodeType kType{&run, &parents, &destroy, &drop_gradient<SOut>};
+};
+
+}  // namespace detail
+
+// Puts output on the tape as the result of op with these inputs, and returns it. Every op, of the library or of
+// a user, ends in this call:
+//
+//   template <class S> Var<S> cube(const Var<S>& x) {
+//     Var<S> y(Tensor<S>(xt::pow<3>(x.value())));
+//     return record("cube", y, input(x, [x](const Var<S>& g) { return g * 3.0 * x * x; }));
+//   }
+//
+// A rule holds what it needs by copying Vars; rules of inputs that need no gradient are dropped at once.
+// op must outlive the tape (a string literal).
+template <class SOut, class... S, class... Rule>
+Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
+  const auto& state = detail::thread_state;
+  if (state.detect_nonfinite) [[unlikely]] {
+    const std::array<detail::CheckedInput, sizeof...(S)> checked{
+        detail::CheckedInput{inputs.var.name(), detail::is_finite(inputs.var)}...};
+    detail::check_forward<SOut>(op, output, checked);
+  }
+  if (!state.recording) return output;
+  Tape& tape = *state.tape;
+  const std::array<std::uint32_t, sizeof...(S)> parents{tape.node_of(inputs.var)...};
+  bool needed = false;
+  for (std::uint32_t p : parents) needed |= p != detail::kNoNode;
+  if (!needed) return output;
+  using NodeT = detail::OpNode<SOut, Input<S, Rule>...>;
+  output.get()->node = tape.emplace<NodeT>(op, parents, std::move(inputs)...);
+  output.get()->tape = tape.serial();
+  return output;
+}
+
+// The rule of an op with several outputs: upstream holds one Var per output (empty where no gradient arrived),
+// the result one Var per input (empty where needed[i] is false or the gradient is zero).
+template <class S>
+using JointRule =
+    std::function<std::vector<Var<S>>(const std::vector<Var<S>>& upstream, const std::vector<bool>& needed)>;
+
+// Puts several outputs of one op on the tape; rule runs once, when all their gradients are there.
+template <class S>
+void record_joint(const char* op, std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
+                  JointRule<S> rule);
+
+}  // namespace unroll

@@ -1,0 +1,93 @@
+#include "framework/var.hpp"
+
+#include <fmt/format.h>
+
+#include "framework/errors.hpp"
+#include "framework/tape.hpp"
+
+namespace unroll {
+
+namespace detail {
+void throw_empty_var() {
+  throw TapeError("[Var] want a value, got an empty handle (default-constructed or moved from)");
+}
+void throw_not_scalar(const Shape& shape) {
+  throw ShapeError(fmt::format("[Var::item] want one element, got shape {}", to_string(shape)));
+}
+}  // namespace detail
+
+template <class S>
+bool Var<S>::requires_grad() const noexcept {
+  if (value_ == nullptr) return false;
+  if (value_->leaf != nullptr) return true;
+  const Tape* tape = Tape::current();
+  return tape != nullptr && value_->tape == tape->serial() && value_->node != detail::kNoNode;
+}
+
+template <class S>
+Tensor<S>& Var<S>::mutable_value() {
+  Tensor<S>& data = checked()->data;
+  Tape* tape = Tape::current();
+  if (tape != nullptr && value_->tape == tape->serial()) {
+    tape->parameter_changed_ = true;
+    tape->changed_parameter_ = name();
+  }
+  return data;
+}
+
+template <class S>
+const Tensor<S>& Var<S>::grad() const {
+  if (!has_grad()) {
+    throw TapeError(fmt::format(
+        "[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from backward() until its "
+        "tape ends, and only for parameters that the loss depends on)",
+        name()));
+  }
+  return value_->leaf->gradient.value();
+}
+
+template <class S>
+Tensor<S>& Var<S>::mutable_grad() {
+  grad();
+  return value_->leaf->gradient.get()->data;
+}
+
+template <class S>
+void Var<S>::clear_grad() noexcept {
+  if (value_ != nullptr && value_->leaf) value_->leaf->gradient = Var();
+}
+
+template <class S>
+void Var<S>::register_hook(Hook hook) {
+  checked();
+  if (value_->leaf) {
+    value_->leaf->hooks.push_back(std::move(hook));
+    return;
+  }
+  if (!requires_grad()) {
+    throw TapeError("[Var::register_hook] want a parameter or a value on the current tape, got a constant");
+  }
+  // The engine keeps gradients without their type; a hook takes one over and gives one back.
+  Tape::current()->hooks_[value_->node].push_back([hook = std::move(hook)](void* g) -> void* {
+    Var<S> gradient(static_cast<detail::Value<S>*>(g));
+    Var<S> replaced = hook(gradient);
+    return replaced.defined() ? replaced.release() : gradient.release();
+  });
+}
+
+template <class S>
+const std::string& Var<S>::name() const noexcept {
+  static const std::string none;
+  return value_ != nullptr && value_->leaf ? value_->leaf->name : none;
+}
+
+template <class S>
+void Var<S>::set_name(std::string name) {
+  if (checked()->leaf == nullptr) throw TapeError("[Var::set_name] want a parameter, got a constant");
+  value_->leaf->name = std::move(name);
+}
+
+template class Var<float>;
+template class Var<double>;
+
+}  // namespace unroll
