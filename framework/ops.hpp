@@ -114,7 +114,7 @@ Var<S> normal_cdf(const Var<S>& x);
 // log(1 + exp(x)), without overflow.
 template <class S>
 Var<S> softplus(const Var<S>& x);
-// min(max(x, low), high); gradient 1 on [low, high], 0 outside.
+// min(max(x, low), high); gradient 1 on [low, high], 0 outside. Throws ArgumentError unless low <= high.
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high);
 

@@ -102,8 +102,8 @@ struct JointNode : Node {
     bool any = false;
     for (std::uint32_t k = 0; k < self.ports; ++k) {
       const std::uint32_t port = index + 1 + k;
+      if (pass.gradient(port) == nullptr) continue;  // also for a port behind the last seed
       auto* value = static_cast<Value<S>*>(pass.keeps(port) ? pass.gradient(port) : pass.take(port));
-      if (value == nullptr) continue;
       if (pass.keeps(port)) ++value->references;
       upstream[k] = Var<S>(value);
       any = true;

@@ -206,7 +206,7 @@ class Backprop {
   template <class S>
   void add(std::uint32_t node, Var<S>&& gradient);
   bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
-  bool keeps(std::uint32_t node) const noexcept { return !kept_.empty() && kept_[node]; }
+  bool keeps(std::uint32_t node) const noexcept { return node < kept_.size() && kept_[node]; }
   // The gradient that has arrived at node, still owned by the pass; null when none has.
   ValueBase* gradient(std::uint32_t node) const noexcept {
     return node < gradients_.size() ? gradients_[node] : nullptr;
@@ -224,7 +224,10 @@ class Backprop {
   void run(std::span<const std::uint32_t> keep);
   // Restricts the pass to what leads to the targets.
   void restrict_to(std::span<const std::uint32_t> targets);
-  ValueBase* take(std::uint32_t node) noexcept { return std::exchange(gradients_[node], nullptr); }
+  // The same, handed over. Nodes behind the last seed have none.
+  ValueBase* take(std::uint32_t node) noexcept {
+    return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
+  }
 
  private:
   Tape& tape_;

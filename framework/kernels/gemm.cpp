@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/small_gemm.hpp"
 
 namespace unroll {
 namespace kernel {
@@ -18,8 +19,9 @@ namespace {
   return true;
 }();
 
-// A BLAS call costs more than a product of this many multiplications.
-constexpr std::size_t kSmall = 4096;
+// Multiplications up to which a product is done here; BLAS is slower to start, above all for a few rows.
+constexpr std::size_t kSmall = 1024;
+constexpr std::size_t kSmallFewRows = 8192;
 
 template <class S>
 void scale(S beta, S* c, std::size_t n) {
@@ -31,38 +33,42 @@ void scale(S beta, S* c, std::size_t n) {
   }
 }
 
+// Whether the product was small enough to be done here.
 template <class S>
-void small_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+bool small_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
                 const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
-  for (std::size_t i = 0; i < m; ++i) {
-    S* __restrict row = c + i * ldc;
-    scale(beta, row, n);
-    for (std::size_t p = 0; p < k; ++p) {
-      const S factor = alpha * (transpose_a ? a[p * lda + i] : a[i * lda + p]);
-      if (transpose_b) {
-        for (std::size_t j = 0; j < n; ++j) row[j] += factor * b[j * ldb + p];
-      } else {
-        const S* __restrict line = b + p * ldb;
-        for (std::size_t j = 0; j < n; ++j) row[j] += factor * line[j];
-      }
-    }
+  if (m * n * k > (m < 4 ? kSmallFewRows : kSmall)) return false;
+  const std::size_t a_row = transpose_a ? 1 : lda;
+  const std::size_t a_column = transpose_a ? lda : 1;
+  // A matrix of one row or column is its own transpose: it is read the way that is faster.
+  if (ldb == 1 && transpose_b && k == 1) {
+    transpose_b = false;
+    ldb = n;
+  } else if (ldb == 1 && !transpose_b && n == 1 && a_column == 1) {
+    transpose_b = true;
+    ldb = k;
   }
+  if (transpose_b && a_column != 1) return false;
+  const SmallGemm<S> product{m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc};
+  if (transpose_b) {
+    product.dots();
+  } else {
+    product.plain();
+  }
+  return true;
 }
 
 }  // namespace
 
 template <class S>
-void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha, const S* a,
-          std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
+void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+          const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     for (std::size_t i = 0; i < m; ++i) scale(beta, c + i * ldc, n);
     return;
   }
-  if (m * n * k <= kSmall) {
-    small_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-    return;
-  }
+  if (small_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   const auto ta = transpose_a ? CblasTrans : CblasNoTrans;
   const auto tb = transpose_b ? CblasTrans : CblasNoTrans;
   const auto i = [](std::size_t v) { return static_cast<blasint>(v); };

@@ -44,6 +44,40 @@ void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   }
 }
 
+// Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so that
+// fused kernels need no scalar copy of themselves for the last few elements.
+template <class S, bool kFull>
+struct Lanes {
+  std::size_t at, count;
+  Batch<S> load(const S* p) const {
+    if constexpr (kFull) {
+      return Batch<S>::load_unaligned(p + at);
+    } else {
+      S padded[Batch<S>::size] = {};
+      for (std::size_t k = 0; k < count; ++k) padded[k] = p[at + k];
+      return Batch<S>::load_unaligned(padded);
+    }
+  }
+  void store(S* p, const Batch<S>& v) const {
+    if constexpr (kFull) {
+      v.store_unaligned(p + at);
+    } else {
+      S padded[Batch<S>::size];
+      v.store_unaligned(padded);
+      for (std::size_t k = 0; k < count; ++k) p[at + k] = padded[k];
+    }
+  }
+};
+
+// Calls f(lanes) for 0..n in steps of one batch.
+template <class S, class F>
+void for_lanes(std::size_t n, F&& f) {
+  constexpr std::size_t kWidth = Batch<S>::size;
+  std::size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) f(Lanes<S, true>{i, kWidth});
+  if (i < n) f(Lanes<S, false>{i, n - i});
+}
+
 // 1 / (1 + exp(-x)); the same code for every kernel that needs it.
 template <class S>
 Batch<S> sigmoid(const Batch<S>& x) {

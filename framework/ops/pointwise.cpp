@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <numbers>
 
@@ -162,6 +164,9 @@ Var<S> softplus(const Var<S>& x) {
 
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high) {
+  if (!(low <= high)) {  // also NaN
+    throw ArgumentError(fmt::format("[clamp] low and high want low <= high, got {} and {}", low, high));
+  }
   const auto lo = static_cast<S>(low), hi = static_cast<S>(high);
   Var<S> y = apply(x, [lo, hi](const Batch<S>& a) {
     return xsimd::select(a < lo, Batch<S>(lo), xsimd::select(a > hi, Batch<S>(hi), a));

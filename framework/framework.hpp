@@ -1,0 +1,11 @@
+// Tensors, the tape, ops and what belongs to them.
+#pragma once
+
+#include "framework/anomaly.hpp"
+#include "framework/errors.hpp"
+#include "framework/gradcheck.hpp"
+#include "framework/numpy_random.hpp"
+#include "framework/ops.hpp"
+#include "framework/random.hpp"
+#include "framework/serialization.hpp"
+#include "framework/tape.hpp"

@@ -1,0 +1,207 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <numeric>
+
+#include "framework/errors.hpp"
+#include "framework/kernels/blocks.hpp"
+#include "framework/ops.hpp"
+
+namespace unroll {
+namespace {
+
+using Sizes = std::vector<Index>;
+
+// Cuts axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One joint
+// op, so that its gradient is one joined tensor and not the sum of one full-size tensor per piece.
+template <class S>
+std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis,
+                        bool drop_axis);
+
+// One such piece, for when not all are wanted.
+template <class S>
+Var<S> cut_one(const Var<S>& x, std::size_t axis, Index at, Index size, bool drop_axis) {
+  const auto along = static_cast<Index>(axis);
+  return drop_axis ? select(x, along, at) : slice(x, along, {at, at + size});
+}
+
+// The inverse: parts of these sizes along axis of the result; with new_axis they lack it.
+template <class S>
+Var<S> join(const char* op, const std::vector<Var<S>>& parts, const Sizes& sizes, std::size_t axis,
+            bool new_axis) {
+  Shape shape = parts.front().shape();
+  if (new_axis) shape.insert(shape.begin() + axis, 0);
+  shape[axis] = static_cast<std::size_t>(std::accumulate(sizes.begin(), sizes.end(), Index{0}));
+  std::vector<Var<S>> result{Var<S>::uninitialized(shape)};
+  const kernel::AxisView view(shape, axis);
+  const std::size_t row = view.size * view.inner;
+  S* to = result.front().get()->data.data();
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const std::size_t run = static_cast<std::size_t>(sizes[k]) * view.inner;
+    kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
+    to += run;
+  }
+  if (parts.size() == 2) {  // the usual cell's [x, h]: cheaper than a joint op
+    return record(op, std::move(result.front()),
+                  input(parts[0], [axis, n = sizes[0],
+                                   new_axis](const Var<S>& g) { return cut_one(g, axis, 0, n, new_axis); }),
+                  input(parts[1], [axis, n = sizes[0], m = sizes[1], new_axis](const Var<S>& g) {
+                    return cut_one(g, axis, n, m, new_axis);
+                  }));
+  }
+  JointRule<S> rule;
+  if (Tape::is_recording()) {
+    rule = [op, sizes, axis, new_axis](const std::vector<Var<S>>& upstream, const std::vector<bool>& needed) {
+      const Var<S>& g = upstream.front();
+      if (std::find(needed.begin(), needed.end(), false) == needed.end())
+        return cut(op, g, sizes, axis, new_axis);
+      std::vector<Var<S>> gradients(sizes.size());
+      Index at = 0;
+      for (std::size_t k = 0; k < sizes.size(); at += sizes[k++]) {
+        if (needed[k]) gradients[k] = cut_one(g, axis, at, sizes[k], new_axis);
+      }
+      return gradients;
+    };
+  }
+  record_joint(op, result, parts, std::move(rule));
+  return std::move(result.front());
+}
+
+template <class S>
+std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis,
+                        bool drop_axis) {
+  const kernel::AxisView view(x.shape(), axis);
+  const std::size_t row = view.size * view.inner;
+  Shape shape = x.shape();
+  if (drop_axis) shape.erase(shape.begin() + axis);
+  const auto piece_shape = [axis, drop_axis](Shape piece, Index size) {
+    if (!drop_axis) piece[axis] = static_cast<std::size_t>(size);
+    return piece;
+  };
+  std::vector<Var<S>> pieces;
+  pieces.reserve(sizes.size());
+  const S* from = x.data();
+  for (Index size : sizes) {
+    const std::size_t run = static_cast<std::size_t>(size) * view.inner;
+    pieces.push_back(Var<S>::uninitialized(piece_shape(shape, size)));
+    kernel::copy_blocks(from, row, pieces.back().get()->data.data(), run, view.outer, run);
+    from += run;
+  }
+  JointRule<S> rule;
+  if (Tape::is_recording()) {
+    rule = [op, sizes, axis, drop_axis, shape, piece_shape](const std::vector<Var<S>>& upstream,
+                                                            const std::vector<bool>&) {
+      std::vector<Var<S>> parts = upstream;
+      for (std::size_t k = 0; k < parts.size(); ++k) {
+        if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
+      }
+      return std::vector<Var<S>>{join(op, parts, sizes, axis, drop_axis)};
+    };
+  }
+  if (!pieces.empty()) record_joint(op, pieces, {x}, std::move(rule));
+  return pieces;
+}
+
+template <class S>
+void check_not_empty(const char* op, const std::vector<Var<S>>& parts) {
+  if (parts.empty()) throw ArgumentError(fmt::format("[{}] parts want at least one, got none", op));
+}
+
+}  // namespace
+
+template <class S>
+Var<S> concat(const std::vector<Var<S>>& parts, Index axis) {
+  check_not_empty("concat", parts);
+  const Shape& first = parts.front().shape();
+  const std::size_t at = normalize_axis("concat", axis, first.size());
+  Sizes sizes;
+  sizes.reserve(parts.size());
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    Shape expected = first;
+    if (parts[k].dimension() == first.size()) expected[at] = parts[k].shape()[at];
+    if (parts[k].shape() != expected) {
+      throw ShapeError(fmt::format("[concat] parts[{}] want {} (any size on axis {}), got {}", k,
+                                   to_string(first), at, to_string(parts[k].shape())));
+    }
+    sizes.push_back(static_cast<Index>(expected[at]));
+  }
+  return join("concat", parts, sizes, at, false);
+}
+
+template <class S>
+Var<S> stack(const std::vector<Var<S>>& parts, Index axis) {
+  check_not_empty("stack", parts);
+  const Shape& first = parts.front().shape();
+  if (first.size() == kMaxRank) {
+    throw ShapeError(
+        fmt::format("[stack] parts want at most {} axes, got {}", kMaxRank - 1, to_string(first)));
+  }
+  const std::size_t at = normalize_axis("stack", axis, first.size() + 1);
+  for (std::size_t k = 1; k < parts.size(); ++k) {
+    if (parts[k].shape() != first) {
+      throw ShapeError(fmt::format("[stack] parts[{}] want {} (the shape of parts[0]), got {}", k,
+                                   to_string(first), to_string(parts[k].shape())));
+    }
+  }
+  return join("stack", parts, Sizes(parts.size(), 1), at, true);
+}
+
+template <class S>
+std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Index axis) {
+  const std::size_t at = normalize_axis("split", axis, x.dimension());
+  auto left = static_cast<Index>(x.shape()[at]);
+  bool fits = true;
+  for (Index size : sizes) {
+    if (size < 0) throw ArgumentError(fmt::format("[split] sizes want >= 0, got {}", size));
+    fits = fits && size <= left;
+    if (fits) left -= size;
+  }
+  if (!fits || left != 0) {
+    throw ShapeError(fmt::format("[split] sizes want a sum of {} (axis {} of {}), got {}", x.shape()[at], at,
+                                 to_string(x.shape()), fmt::join(sizes, " + ")));
+  }
+  return cut("split", x, sizes, at, false);
+}
+
+template <class S>
+std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis) {
+  if (count < 1) throw ArgumentError(fmt::format("[chunk] count want >= 1, got {}", count));
+  const std::size_t at = normalize_axis("chunk", axis, x.dimension());
+  const auto total = static_cast<Index>(x.shape()[at]);
+  if (total == 0) return cut("chunk", x, Sizes(static_cast<std::size_t>(count), 0), at, false);
+  const Index size = (total - 1) / count + 1;
+  Sizes sizes(static_cast<std::size_t>(total / size), size);
+  if (total % size != 0) sizes.push_back(total % size);
+  return cut("chunk", x, sizes, at, false);
+}
+
+template <class S>
+Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value) {
+  if (before < 0 || after < 0) {
+    throw ArgumentError(
+        fmt::format("[pad] before and after want >= 0, got {} and {} (slice cuts)", before, after));
+  }
+  const std::size_t at = normalize_axis("pad", axis, x.dimension());
+  const kernel::AxisView view(x.shape(), at);
+  Shape shape = x.shape();
+  shape[at] += static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
+  Var<S> y(full<S>(shape, static_cast<S>(value)));
+  const std::size_t run = view.size * view.inner;
+  kernel::copy_blocks(x.data(), run, y.get()->data.data() + static_cast<std::size_t>(before) * view.inner,
+                      shape[at] * view.inner, view.outer, run);
+  return record("pad", std::move(y), input(x, [at, before, size = view.size](const Var<S>& g) {
+                  return slice(g, static_cast<Index>(at), {before, before + static_cast<Index>(size)});
+                }));
+}
+
+#define UNROLL_INSTANTIATE(S)                                                          \
+  template Var<S> concat(const std::vector<Var<S>>&, Index);                           \
+  template Var<S> stack(const std::vector<Var<S>>&, Index);                            \
+  template std::vector<Var<S>> split(const Var<S>&, const std::vector<Index>&, Index); \
+  template std::vector<Var<S>> chunk(const Var<S>&, Index, Index);                     \
+  template Var<S> pad(const Var<S>&, Index, Index, Index, double);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+}  // namespace unroll

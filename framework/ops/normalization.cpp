@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+
+#include "framework/errors.hpp"
+#include "framework/kernels/simd.hpp"
+#include "framework/ops.hpp"
+#include "framework/random.hpp"
+
+namespace unroll {
+namespace {
+
+// One byte per element, 0 or 1; not bool, with which GCC 12 does not vectorize the loop below.
+using Kept = Tensor<std::uint8_t>;
+
+// x * scale where keep is true, else 0 (also where x is NaN or infinite). Linear: it is its own gradient.
+template <class S>
+Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S scale) {
+  Var<S> y = Var<S>::uninitialized(x.shape());
+  const S* from = x.data();
+  S* to = y.get()->data.data();
+  const std::uint8_t* k = keep->data();
+  for (std::size_t i = 0, n = x.size(); i < n; ++i) {
+    const S scaled = from[i] * scale;
+    to[i] = k[i] != 0 ? scaled : S(0);
+  }
+  return record("dropout", std::move(y),
+                input(x, [keep, scale](const Var<S>& g) { return keep_scaled(g, keep, scale); }));
+}
+
+// Sum of f over a row; lanes are summed apart, so that rounding grows with n / lanes.
+template <class S, class F>
+S row_sum(const S* x, std::size_t n, F f) {
+  using Batch = kernel::Batch<S>;
+  Batch lanes(S(0));
+  std::size_t i = 0;
+  for (; i + Batch::size <= n; i += Batch::size) lanes += f(Batch::load_unaligned(x + i));
+  S total = xsimd::hadd(lanes);
+  for (; i < n; ++i) total += f(x[i]);
+  return total;
+}
+
+// z = (x - mean) r and r = 1 / sqrt(var + eps), row by row, as one op with two outputs. With upstream u of z
+// and v of r, and C elements per row:
+//   dx = r (u - mean(u) - z mean(u z)) - v r^2 z / C
+// which needs nothing but z and r and is written with ops, so that it differentiates again.
+template <class S>
+Var<S> standardize(const Var<S>& x, double eps) {
+  using Batch = kernel::Batch<S>;
+  const std::size_t n = x.shape().back();
+  Shape row_shape = x.shape();
+  row_shape.back() = 1;
+  std::vector<Var<S>> result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
+  const S* from = x.data();
+  S* to = result[0].get()->data.data();
+  S* reciprocal = result[1].get()->data.data();
+  const S share = S(1) / static_cast<S>(n);
+  for (std::size_t row = 0; row < x.size() / n; ++row, from += n, to += n) {
+    const S mean = row_sum(from, n, [](const auto& a) { return a; }) * share;
+    const S variance = row_sum(from, n, [mean](const auto& a) { return (a - mean) * (a - mean); }) * share;
+    const S r = S(1) / std::sqrt(variance + static_cast<S>(eps));
+    reciprocal[row] = r;
+    kernel::map(from, to, n, [mean, r](const Batch& a) { return (a - mean) * r; });
+  }
+  JointRule<S> rule;
+  if (Tape::is_recording()) {
+    rule = [z = result[0], r = result[1], share](const std::vector<Var<S>>& upstream,
+                                                 const std::vector<bool>&) {
+      const Var<S>& u = upstream[0];
+      const Var<S>& v = upstream[1];
+      Var<S> dx;
+      if (u.defined()) dx = r * (u - mean(u, {-1}, true) - z * mean(u * z, {-1}, true));
+      if (v.defined()) {
+        const Var<S> through_r = v * square(r) * z * -static_cast<double>(share);
+        dx = dx.defined() ? dx + through_r : through_r;
+      }
+      return std::vector<Var<S>>{dx};
+    };
+  }
+  record_joint("layer_norm", result, {x}, std::move(rule));
+  return std::move(result.front());
+}
+
+}  // namespace
+
+template <class S>
+Var<S> dropout(const Var<S>& x, double p, Rng& rng) {
+  if (!(p >= 0.0 && p <= 1.0)) throw ArgumentError(fmt::format("[dropout] p want 0 <= p <= 1, got {}", p));
+  if (p == 0.0) return x;
+  Kept keep(x.shape());
+  std::uint8_t* k = keep.data();
+  // 32 bits decide on an element: p is met to 2^-32, and one random word serves two.
+  const auto threshold = static_cast<std::uint64_t>(p * 0x1p32);
+  const std::size_t n = keep.size();
+  for (std::size_t i = 0; i + 1 < n; i += 2) {
+    const std::uint64_t word = rng.next();
+    k[i] = (word >> 32) >= threshold;
+    k[i + 1] = (word & 0xffffffffU) >= threshold;
+  }
+  if (n % 2 != 0) k[n - 1] = (rng.next() >> 32) >= threshold;
+  const double scale = p == 1.0 ? 0.0 : 1.0 / (1.0 - p);
+  return keep_scaled(x, std::make_shared<const Kept>(std::move(keep)), static_cast<S>(scale));
+}
+
+template <class S>
+Var<S> layer_norm(const Var<S>& x, const Var<S>& weight, const Var<S>& bias, double eps) {
+  if (x.dimension() == 0 || x.shape().back() == 0) {
+    throw ShapeError(fmt::format("[layer_norm] x want (...,C) with C >= 1, got {}", to_string(x.shape())));
+  }
+  if (!(eps >= 0.0)) throw ArgumentError(fmt::format("[layer_norm] eps want >= 0, got {}", eps));
+  if (weight.defined() != bias.defined()) {
+    throw ArgumentError(fmt::format("[layer_norm] want weight and bias both or neither, got only {}",
+                                    weight.defined() ? "weight" : "bias"));
+  }
+  const Shape features{x.shape().back()};
+  if (weight.defined() && weight.shape() != features) {
+    throw ShapeError(fmt::format("[layer_norm] weight want {} (the last axis of x {}), got {}",
+                                 to_string(features), to_string(x.shape()), to_string(weight.shape())));
+  }
+  if (bias.defined() && bias.shape() != features) {
+    throw ShapeError(fmt::format("[layer_norm] bias want {} (the last axis of x {}), got {}",
+                                 to_string(features), to_string(x.shape()), to_string(bias.shape())));
+  }
+  const Var<S> z = standardize(x, eps);
+  return weight.defined() ? z * weight + bias : z;
+}
+
+#define UNROLL_INSTANTIATE(S)                           \
+  template Var<S> dropout(const Var<S>&, double, Rng&); \
+  template Var<S> layer_norm(const Var<S>&, const Var<S>&, const Var<S>&, double);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+}  // namespace unroll

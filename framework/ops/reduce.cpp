@@ -1,0 +1,269 @@
+#include "framework/kernels/reduce.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+
+#include "framework/errors.hpp"
+#include "framework/kernels/broadcast.hpp"
+#include "framework/ops.hpp"
+#include "framework/ops/reshape_to.hpp"
+
+namespace unroll {
+namespace {
+
+using kernel::AxisSet;
+
+template <class S>
+using Batch = kernel::Batch<S>;
+
+AxisSet axis_set(const char* op, const Axes& axes, std::size_t rank) {
+  if (axes.empty()) return (AxisSet{1} << rank) - 1;
+  AxisSet set = 0;
+  for (Index axis : axes) {
+    const std::size_t i = normalize_axis(op, axis, rank);
+    if (kernel::contains(set, i)) {
+      throw ShapeError(fmt::format("[{}] axes want each axis once, got ({}): axis {} is there twice", op,
+                                   fmt::join(axes, ","), i));
+    }
+    set |= AxisSet{1} << i;
+  }
+  return set;
+}
+
+// x's shape with size 1 on the reduced axes, or without them.
+Shape reduced_shape(const Shape& shape, AxisSet axes, bool keepdims) {
+  Shape out;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (!kernel::contains(axes, i)) {
+      out.push_back(shape[i]);
+    } else if (keepdims) {
+      out.push_back(1);
+    }
+  }
+  return out;
+}
+
+std::size_t reduced_count(const Shape& shape, AxisSet axes) {
+  std::size_t n = 1;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (kernel::contains(axes, i)) n *= shape[i];
+  }
+  return n;
+}
+
+// A reduced value in a shape that broadcasts to the shape it was reduced from.
+template <class S>
+Var<S> keep(const Var<S>& y, const Shape& shape, AxisSet axes) {
+  const bool leading_axes_only = (axes & (axes + 1)) == 0;
+  if (leading_axes_only) return y;
+  return detail::reshape_to("reshape", y, reduced_shape(shape, axes, true));
+}
+
+template <template <class> class Op, class S>
+Var<S> reduce(const Var<S>& x, AxisSet axes, bool keepdims) {
+  Var<S> y = Var<S>::uninitialized(reduced_shape(x.shape(), axes, keepdims));
+  kernel::reduce<Op<S>>(x.data(), x.shape(), axes, y.get()->data.data());
+  return y;
+}
+
+// f(x, y) with y reduced from x over axes; y's elements are repeated along them.
+template <class S, class F>
+Tensor<S> map_with_reduced(const Var<S>& x, const S* y, AxisSet axes, F f) {
+  Tensor<S> z(x.shape());
+  kernel::map_broadcast(x.data(), x.shape(), y, reduced_shape(x.shape(), axes, true), z.data(), x.shape(), f);
+  return z;
+}
+
+}  // namespace
+
+template <class S>
+Var<S> sum(const Var<S>& x, const Axes& axes, bool keepdims) {
+  const AxisSet set = axis_set("sum", axes, x.dimension());
+  return record("sum", reduce<kernel::Add>(x, set, keepdims),
+                input(x, [s = x.shape(), set](const Var<S>& g) { return broadcast_to(keep(g, s, set), s); }));
+}
+
+template <class S>
+Var<S> mean(const Var<S>& x, const Axes& axes, bool keepdims) {
+  const AxisSet set = axis_set("mean", axes, x.dimension());
+  const auto n = static_cast<double>(reduced_count(x.shape(), set));
+  Var<S> y = reduce<kernel::Add>(x, set, keepdims);
+  for (S& element : y.get()->data) element /= static_cast<S>(n);
+  return record("mean", std::move(y), input(x, [s = x.shape(), set, n](const Var<S>& g) {
+                  return broadcast_to(keep(g, s, set) / n, s);
+                }));
+}
+
+namespace {
+
+// 1/k for each of the k elements that equal the extremum y, else 0. Piecewise constant, so it has no gradient
+// of its own. A NaN among the elements is their extremum and gets the gradient.
+template <class S>
+Var<S> shares(const Var<S>& x, const Var<S>& y, AxisSet axes) {
+  const Var<S> chosen(map_with_reduced(x, y.data(), axes, [](const Batch<S>& a, const Batch<S>& b) {
+    return xsimd::select((a == b) | (xsimd::isnan(a) & xsimd::isnan(b)), Batch<S>(S(1)), Batch<S>(S(0)));
+  }));
+  const Var<S> count = reduce<kernel::Add>(chosen, axes, true);
+  return Var<S>(map_with_reduced(chosen, count.data(), axes,
+                                 [](const Batch<S>& a, const Batch<S>& n) { return a / n; }));
+}
+
+template <template <class> class Op, class S>
+Var<S> extremum(const char* op, const Var<S>& x, const Axes& axes, bool keepdims) {
+  const AxisSet set = axis_set(op, axes, x.dimension());
+  if (reduced_count(x.shape(), set) == 0) {
+    throw ShapeError(
+        fmt::format("[{}] x want at least one element to choose from, got shape {} over axes ({})", op,
+                    to_string(x.shape()), fmt::join(axes, ",")));
+  }
+  Var<S> y = reduce<Op>(x, set, keepdims);
+  return record(
+      op, y, input(x, [x, y, set](const Var<S>& g) { return keep(g, x.shape(), set) * shares(x, y, set); }));
+}
+
+}  // namespace
+
+template <class S>
+Var<S> max(const Var<S>& x, const Axes& axes, bool keepdims) {
+  return extremum<kernel::Larger>("max", x, axes, keepdims);
+}
+
+template <class S>
+Var<S> min(const Var<S>& x, const Axes& axes, bool keepdims) {
+  return extremum<kernel::Smaller>("min", x, axes, keepdims);
+}
+
+namespace {
+
+// y, with a constant in place of the elements that are unfit to divide by or to subtract.
+template <class S, class Predicate>
+Var<S> replace_if(const Var<S>& y, Predicate unfit, S constant) {
+  const S* begin = y.data();
+  if (std::none_of(begin, begin + y.size(), unfit)) return y;
+  Mask mask(y.shape());
+  std::transform(begin, begin + y.size(), mask.data(), unfit);
+  return where(mask, Var<S>(Tensor<S>(constant)), y);
+}
+
+template <class S>
+bool is_infinite(S v) {
+  return std::isinf(v);
+}
+template <class S>
+bool is_zero(S v) {
+  return v == S(0);
+}
+
+}  // namespace
+
+template <class S>
+Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
+  const AxisSet set = axis_set("logsumexp", axes, x.dimension());
+  // log(sum(exp(x))) = m + log(sum(exp(x - m))) with m = max(x); an infinite m would give inf - inf.
+  Var<S> m = reduce<kernel::Larger>(x, set, keepdims);
+  for (S& element : m.get()->data) {
+    if (std::isinf(element)) element = S(0);
+  }
+  const Var<S> e(map_with_reduced(x, m.data(), set,
+                                  [](const Batch<S>& a, const Batch<S>& b) { return xsimd::exp(a - b); }));
+  Var<S> y = reduce<kernel::Add>(e, set, keepdims);
+  S* out = y.get()->data.data();
+  kernel::map(out, m.data(), out, y.size(),
+              [](const Batch<S>& s, const Batch<S>& b) { return xsimd::log(s) + b; });
+  // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes out.
+  // Where all elements are -inf, y is too, and the gradient is 0.
+  return record("logsumexp", y, input(x, [x, y, set](const Var<S>& g) {
+                  const Var<S> finite = keep(replace_if(y, is_infinite<S>, S(0)), x.shape(), set);
+                  const Var<S> w = exp(x - finite);
+                  const Var<S> total = replace_if(sum_to(w, finite.shape()), is_zero<S>, S(1));
+                  return w * (keep(g, x.shape(), set) / total);
+                }));
+}
+
+template <class S>
+Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
+  const AxisSet set = axis_set("norm", axes, x.dimension());
+  Var<S> squares = Var<S>::uninitialized(x.shape());
+  kernel::map(x.data(), squares.get()->data.data(), x.size(), [](const Batch<S>& a) { return a * a; });
+  Var<S> y = reduce<kernel::Add>(squares, set, keepdims);
+  S* out = y.get()->data.data();
+  kernel::map(out, out, y.size(), [](const Batch<S>& a) { return xsimd::sqrt(a); });
+  // d/dx = x / y; where y is 0 so is x, and any divisor gives 0.
+  return record("norm", y, input(x, [x, y, set](const Var<S>& g) {
+                  const Var<S> divisor = replace_if(y, is_zero<S>, S(1));
+                  return x * keep(g / divisor, x.shape(), set);
+                }));
+}
+
+namespace {
+
+// Sums along axis (of n), from its first element on or from its last. Carried in double, as in PyTorch: one
+// chain of n additions is less accurate than sum().
+template <class S>
+Var<S> running_sum(const Var<S>& x, std::size_t axis, bool from_last) {
+  const Shape& shape = x.shape();
+  const std::size_t n = shape[axis];
+  std::size_t inner = 1;
+  for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+  Var<S> y = Var<S>::uninitialized(shape);
+  std::vector<double> carry(inner);
+  for (std::size_t start = 0; start < x.size(); start += n * inner) {
+    std::fill(carry.begin(), carry.end(), 0.0);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t row = start + (from_last ? n - 1 - i : i) * inner;
+      const S* in = x.data() + row;
+      S* out = y.get()->data.data() + row;
+      for (std::size_t j = 0; j < inner; ++j) {
+        carry[j] += static_cast<double>(in[j]);
+        out[j] = static_cast<S>(carry[j]);
+      }
+    }
+  }
+  return record("cumsum", std::move(y),
+                input(x, [axis, from_last](const Var<S>& g) { return running_sum(g, axis, !from_last); }));
+}
+
+}  // namespace
+
+template <class S>
+Var<S> cumsum(const Var<S>& x, Index axis) {
+  return running_sum(x, normalize_axis("cumsum", axis, x.dimension()), false);
+}
+
+template <class S>
+Var<S> sum_to(const Var<S>& x, const Shape& shape) {
+  const Shape& from = x.shape();
+  if (from == shape) return x;
+  const std::size_t added = from.size() - std::min(from.size(), shape.size());
+  AxisSet axes = (AxisSet{1} << added) - 1;
+  bool fits = shape.size() <= from.size();
+  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+    if (shape[i] == from[added + i]) continue;
+    fits = shape[i] == 1;
+    axes |= AxisSet{1} << (added + i);
+  }
+  if (!fits) {
+    throw ShapeError(fmt::format("[sum_to] shape want one that broadcasts to {}, got {}", to_string(from),
+                                 to_string(shape)));
+  }
+  Var<S> y = Var<S>::uninitialized(shape);
+  kernel::reduce<kernel::Add<S>>(x.data(), from, axes, y.get()->data.data());
+  return record("sum_to", std::move(y), input(x, [s = from](const Var<S>& g) { return broadcast_to(g, s); }));
+}
+
+#define UNROLL_INSTANTIATE(S)                                  \
+  template Var<S> sum(const Var<S>&, const Axes&, bool);       \
+  template Var<S> mean(const Var<S>&, const Axes&, bool);      \
+  template Var<S> max(const Var<S>&, const Axes&, bool);       \
+  template Var<S> min(const Var<S>&, const Axes&, bool);       \
+  template Var<S> logsumexp(const Var<S>&, const Axes&, bool); \
+  template Var<S> norm(const Var<S>&, const Axes&, bool);      \
+  template Var<S> cumsum(const Var<S>&, Index);                \
+  template Var<S> sum_to(const Var<S>&, const Shape&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+}  // namespace unroll

@@ -1,0 +1,49 @@
+// Hand-derived GRU over a sequence: forward and backpropagation through time, on plain tensors.
+// Derivation: layers/gru.md.
+#pragma once
+
+#include "layers/bptt/steps.hpp"
+
+namespace unroll::bptt {
+
+// The two choices in which published GRUs differ.
+struct GruVariant {
+  bool reset_after = true;  // n = tanh(.. + r (W_hn h + b_hn)) (cuDNN, PyTorch); else W_hn (r h) (Cho et al. 2014)
+  bool z_keeps = true;      // h' = z h + (1-z) n; else h' = (1-z) h + z n (Chung et al. 2014)
+};
+
+// Gate order r z n. Null: absent.
+template <class S>
+struct GruWeights {
+  const Tensor<S>* weight_ih = nullptr;  // (3H,I)
+  const Tensor<S>* weight_hh = nullptr;  // (3H,H)
+  const Tensor<S>* bias_ih = nullptr;    // (3H)
+  const Tensor<S>* bias_hh = nullptr;    // (3H)
+};
+
+template <class S>
+struct GruForward {
+  Tensor<S> output;  // (N,H)
+  Tensor<S> h_n;     // (B,H)
+  // Kept for the way back:
+  Tensor<S> gates;      // (N,3H) r z n after their activations
+  Tensor<S> candidate;  // (N,H) reset after: W_hn h + b_hn; reset before: r h
+};
+
+// x: N rows of I. h0 (B,H).
+template <class S>
+GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
+                          const Steps& steps);
+
+template <class S>
+struct GruGradients {
+  Tensor<S> x, h0, weight_ih, weight_hh, bias_ih, bias_hh;
+};
+
+// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x empty.
+template <class S>
+GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
+                             const Steps& steps, const GruForward<S>& forward, const Tensor<S>* d_output,
+                             const Tensor<S>* d_h_n, bool needs_x = true);
+
+}  // namespace unroll::bptt

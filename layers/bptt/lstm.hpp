@@ -1,0 +1,49 @@
+// Hand-derived LSTM over a sequence: forward and backpropagation through time, on plain tensors.
+// Derivation: layers/lstm.md.
+#pragma once
+
+#include "layers/bptt/steps.hpp"
+
+namespace unroll::bptt {
+
+// Gate order i f g o. P = H unless there is a projection. Null: absent.
+template <class S>
+struct LstmWeights {
+  const Tensor<S>* weight_ih = nullptr;  // (4H,I)
+  const Tensor<S>* weight_hh = nullptr;  // (4H,P)
+  const Tensor<S>* bias_ih = nullptr;    // (4H)
+  const Tensor<S>* bias_hh = nullptr;    // (4H)
+  const Tensor<S>* weight_hr = nullptr;  // (P,H)
+};
+
+template <class S>
+struct LstmForward {
+  Tensor<S> output;  // (N,P) h of every alive step
+  Tensor<S> h_n;     // (B,P) after each sequence's own last step
+  Tensor<S> c_n;     // (B,H)
+  // Kept for the way back:
+  Tensor<S> gates;        // (N,4H) i f g o after their activations
+  Tensor<S> cell;         // (N,H) c
+  Tensor<S> tanh_cell;    // (N,H)
+  Tensor<S> unprojected;  // (N,H) o tanh(c), only with a projection
+};
+
+// x: N rows of I. h0 (B,P), c0 (B,H).
+template <class S>
+LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0, const LstmWeights<S>& w,
+                            const Steps& steps);
+
+template <class S>
+struct LstmGradients {
+  Tensor<S> x, h0, c0, weight_ih, weight_hh, bias, weight_hr;  // bias: of bias_ih and of bias_hh alike
+};
+
+// Gradients of sum(d_output * output) + sum(d_h_n * h_n) + sum(d_c_n * c_n); a null upstream is zero. needs_x false
+// leaves x empty.
+template <class S>
+LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
+                               const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& forward,
+                               const Tensor<S>* d_output, const Tensor<S>* d_h_n, const Tensor<S>* d_c_n,
+                               bool needs_x = true);
+
+}  // namespace unroll::bptt

@@ -1,0 +1,38 @@
+// Steps: which sequences of a batch are alive at each time step.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "framework/tensor.hpp"
+
+namespace unroll::bptt {
+
+// A batch of B sequences of at most T steps, longest first, stored packed: the rows of step 0, then those of step 1,
+// ... without padding, so N = sum of lengths rows in all. At step t the first rows[t] sequences are alive. With equal
+// lengths this is just (T,B,...) row by row.
+struct Steps {
+  bool reverse = false;             // run from each sequence's last step to its first
+  std::size_t batch = 0;            // B
+  std::vector<std::size_t> rows;    // (T) sequences alive at step t; never increases with t
+  std::vector<std::size_t> offset;  // (T) first packed row of step t
+  std::size_t total = 0;            // N
+
+  std::size_t count() const noexcept { return rows.size(); }
+  // The step that runs k-th.
+  std::size_t time(std::size_t k) const noexcept { return reverse ? count() - 1 - k : k; }
+  // Sequences whose state at the k-th run step comes from the step before; the rest of the alive ones begin with
+  // their initial state.
+  std::size_t continued(std::size_t k) const noexcept { return k == 0 ? 0 : std::min(rows[time(k - 1)], rows[time(k)]); }
+
+  static Steps dense(std::size_t steps, std::size_t batch, bool reverse);
+  // lengths in descending order, each at most `steps`.
+  static Steps ragged(std::size_t steps, const std::vector<std::size_t>& lengths, bool reverse);
+};
+
+// The row that every packed row's step started from: what an earlier step left (rows of `after`, (N,W)), or
+// `initial` (B,W). Result (N,W).
+template <class S>
+Tensor<S> previous_rows(const Steps& steps, const Tensor<S>& after, const Tensor<S>& initial);
+
+}  // namespace unroll::bptt

@@ -1,0 +1,43 @@
+#include "layers/embedding.hpp"
+
+#include <fmt/format.h>
+
+#include "framework/anomaly.hpp"
+#include "framework/errors.hpp"
+
+namespace unroll {
+
+template <class S>
+Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions opts) : options(opts) {
+  if (vocabulary < 1 || size < 1) {
+    throw ArgumentError(
+        fmt::format("[Embedding] sizes want >= 1, got vocabulary {} and size {}", vocabulary, size));
+  }
+  const auto width = static_cast<std::size_t>(size);
+  Tensor<S> rows = random_normal<S>({static_cast<std::size_t>(vocabulary), width}, 0.0, 1.0, rng);
+  if (options.padding_id) {
+    if (*options.padding_id < 0 || *options.padding_id >= vocabulary) {
+      throw ArgumentError(
+          fmt::format("[Embedding] padding_id want 0..{}, got {}", vocabulary - 1, *options.padding_id));
+    }
+    S* row = rows.data() + static_cast<std::size_t>(*options.padding_id) * width;
+    std::fill(row, row + width, S(0));
+  }
+  weight = parameter(std::move(rows), "weight");
+}
+
+template <class S>
+Var<S> Embedding<S>::operator()(const IndexTensor& ids) const {
+  const LayerScope scope(kKind, weight.name());
+  return embedding(weight, ids, options.padding_id);
+}
+
+template <class S>
+std::string Embedding<S>::describe() const {
+  return fmt::format("{} x {}", weight.shape(0), weight.shape(1));
+}
+
+template struct Embedding<float>;
+template struct Embedding<double>;
+
+}  // namespace unroll

@@ -1,0 +1,37 @@
+// Embedding: a learned row per token id.
+#pragma once
+
+#include "framework/ops.hpp"
+#include "framework/random.hpp"
+#include "layers/module.hpp"
+
+namespace unroll {
+
+struct EmbeddingOptions {
+  // The row of this id is zero at the start and never gets a gradient (padding).
+  std::optional<Index> padding_id = std::nullopt;
+};
+
+// ids (...) -> rows of weight (V,E): (...,E). Initialised N(0,1). Throws ArgumentError for a size below 1,
+// ShapeError for an id outside 0..V-1.
+template <class S>
+struct Embedding : MoveOnly {
+  static constexpr const char* kKind = "Embedding";
+  EmbeddingOptions options;
+  Var<S> weight;
+
+  Embedding() = default;
+  Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions options = {});
+  Var<S> operator()(const IndexTensor& ids) const;
+  std::string describe() const;
+
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    visit("weight", self.weight);
+  }
+};
+
+extern template struct Embedding<float>;
+extern template struct Embedding<double>;
+
+}  // namespace unroll

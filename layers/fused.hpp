@@ -1,0 +1,102 @@
+// Puts a hand-derived sequence kernel on the tape as one op. Internal to the cells that have one.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "layers/recurrent.hpp"
+
+namespace unroll::detail {
+
+// The inputs of a fused op in one order: x, the state's Vars, the cell's parameters (absent ones undefined).
+template <class Cell>
+std::vector<Var<scalar_t<Cell>>> fused_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                              const state_t<Cell>& state) {
+  std::vector<Var<scalar_t<Cell>>> inputs{x};
+  for_each_in_state(state, [&](const auto& var) { inputs.push_back(var); });
+  Cell::each(cell, [&](const std::string&, const auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) inputs.push_back(member);
+  });
+  return inputs;
+}
+
+// The gradients of the fused op as recorded ops: runs the cell on the tape again and differentiates that, so that
+// second and higher derivatives of the kernel exist.
+template <class Cell>
+std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::options)& options,
+                                                       const std::vector<Var<scalar_t<Cell>>>& inputs,
+                                                       const bptt::Steps& steps,
+                                                       const std::vector<Var<scalar_t<Cell>>>& upstream,
+                                                       const std::vector<bool>& needed) {
+  using S = scalar_t<Cell>;
+  // Aliases, so that only this op is differentiated and not what its inputs were computed from.
+  std::vector<Var<S>> aliases;
+  for (const Var<S>& in : inputs) {
+    if (!in.defined()) {
+      aliases.emplace_back();
+      continue;
+    }
+    const std::vector<Index> shape(in.shape().begin(), in.shape().end());
+    aliases.push_back(reshape(in, shape));
+  }
+  std::size_t next = 1;
+  Cell cell;
+  cell.options = options;
+  state_t<Cell> state;
+  for_each_in_state(state, [&](auto& var) { var = aliases[next++]; });
+  Cell::each(cell, [&](const std::string&, auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = aliases[next++];
+  });
+
+  auto result = run_on_tape(cell, aliases[0], std::move(state), steps);
+  std::vector<Var<S>> outputs{result.output};
+  for_each_in_state(result.state, [&](const auto& var) { outputs.push_back(var); });
+  std::vector<Var<S>> used, seeds, wanted;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (!upstream[k].defined()) continue;
+    used.push_back(outputs[k]);
+    seeds.push_back(upstream[k]);
+  }
+  for (std::size_t i = 0; i < aliases.size(); ++i) {
+    if (needed[i]) wanted.push_back(aliases[i]);
+  }
+  auto found = gradients(used, wanted, seeds, /*create_graph=*/true);
+  std::vector<Var<S>> result_gradients(inputs.size());
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (needed[i]) result_gradients[i] = std::move(found[at++]);
+  }
+  return result_gradients;
+}
+
+// The tensor behind an optional Var, or null.
+template <class S>
+const Tensor<S>* tensor_or_null(const Var<S>& var) {
+  return var.defined() ? &var.value() : nullptr;
+}
+
+// Records outputs (the sequence's, then the state's Vars) as one op. backward(inputs, upstream tensors or null,
+// needed) returns one gradient tensor per input, in the order of fused_inputs.
+template <class Cell, class Backward>
+void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
+                  const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,
+                  Backward&& backward) {
+  using S = scalar_t<Cell>;
+  if (!Tape::is_recording()) return;
+  std::vector<Var<S>> inputs = fused_inputs(cell, x, state);
+  JointRule<S> rule = [inputs, steps, options = cell.options, backward = std::forward<Backward>(backward)](
+                          const std::vector<Var<S>>& upstream, const std::vector<bool>& needed) {
+    if (Tape::is_recording()) return differentiate_on_tape<Cell>(options, inputs, steps, upstream, needed);
+    std::vector<const Tensor<S>*> seeds;
+    for (const Var<S>& up : upstream) seeds.push_back(tensor_or_null(up));
+    std::vector<Var<S>> result;
+    for (Tensor<S>& g : backward(seeds, static_cast<bool>(needed[0]))) {
+      result.push_back(g.dimension() == 0 ? Var<S>() : Var<S>(std::move(g)));
+    }
+    return result;
+  };
+  record_joint<S>(op, outputs, inputs, std::move(rule));
+}
+
+}  // namespace unroll::detail

@@ -1,0 +1,87 @@
+#include "layers/gru.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "framework/errors.hpp"
+#include "layers/bptt/gru.hpp"
+#include "layers/fused.hpp"
+
+namespace unroll {
+
+template <class S>
+GruCell<S>::GruCell(GruOptions opts, Rng& rng) : options(opts) {
+  if (options.input < 1 || options.hidden < 1) {
+    throw ArgumentError(
+        fmt::format("[Gru] sizes want >= 1, got input {} and hidden {}", options.input, options.hidden));
+  }
+  const auto hidden = static_cast<std::size_t>(options.hidden), input = static_cast<std::size_t>(options.input);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
+  const auto make = [&](const Shape& shape, const char* name) {
+    return parameter(random_uniform<S>(shape, -bound, bound, rng), name);
+  };
+  weight_ih = make({3 * hidden, input}, "weight_ih");
+  weight_hh = make({3 * hidden, hidden}, "weight_hh");
+  if (options.bias) {
+    bias_ih = make({3 * hidden}, "bias_ih");
+    bias_hh = make({3 * hidden}, "bias_hh");
+  }
+}
+
+template <class S>
+Var<S> GruCell<S>::step(const Var<S>& x, const Var<S>& h) const {
+  const Index H = options.hidden;
+  const auto input_part = chunk(linear(x, weight_ih, bias_ih), 3, 1);
+  Var<S> r, z, n;
+  if (options.reset == GruReset::after) {
+    const auto state_part = chunk(linear(h, weight_hh, bias_hh), 3, 1);
+    r = sigmoid(input_part[0] + state_part[0]);
+    z = sigmoid(input_part[1] + state_part[1]);
+    n = tanh(input_part[2] + r * state_part[2]);
+  } else {
+    // The candidate's rows multiply r h, the other two h itself.
+    const auto w = split(weight_hh, {2 * H, H}, 0);
+    const auto b = options.bias ? split(bias_hh, {2 * H, H}, 0) : std::vector<Var<S>>(2);
+    const auto state_part = chunk(linear(h, w[0], b[0]), 2, 1);
+    r = sigmoid(input_part[0] + state_part[0]);
+    z = sigmoid(input_part[1] + state_part[1]);
+    n = tanh(input_part[2] + linear(r * h, w[1], b[1]));
+  }
+  return options.update == GruUpdate::z_keeps ? z * h + (1.0 - z) * n : (1.0 - z) * h + z * n;
+}
+
+template <class S>
+detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S>& h0,
+                                                    const bptt::Steps& steps) const {
+  const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh) {
+    return bptt::GruWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
+                               detail::tensor_or_null(b_hh)};
+  };
+  const bptt::GruVariant variant{options.reset == GruReset::after, options.update == GruUpdate::z_keeps};
+  auto forward = std::make_shared<bptt::GruForward<S>>(
+      bptt::gru_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), variant, steps));
+  Tensor<S> output = forward->output;
+  if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
+  std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n)};
+  detail::record_fused(
+      "gru", *this, outputs, x, h0, steps,
+      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh](
+          const std::vector<const Tensor<S>*>& up, bool needs_x) {
+        auto d = bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps, *forward,
+                                    up[0], up[1], needs_x);
+        std::vector<Tensor<S>> result;
+        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
+          result.push_back(std::move(*g));
+        }
+        return result;
+      });
+  return {outputs[0], outputs[1]};
+}
+
+template struct GruCell<float>;
+template struct GruCell<double>;
+template class Recurrent<GruCell<float>>;
+template class Recurrent<GruCell<double>>;
+
+}  // namespace unroll

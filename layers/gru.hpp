@@ -1,0 +1,62 @@
+// GRU: cell and layer. Equations and derivation: layers/gru.md.
+#pragma once
+
+#include "layers/recurrent.hpp"
+
+namespace unroll {
+
+// Where the reset gate acts: on W_hn h + b_hn (cuDNN, PyTorch), or on h before the product (Cho et al. 2014).
+enum class GruReset { after, before };
+// What z = 1 means: keep the old state (Cho et al. 2014, PyTorch), or take the new one (Chung et al. 2014).
+enum class GruUpdate { z_keeps, z_updates };
+
+struct GruOptions {
+  Index input = 0;
+  Index hidden = 0;
+  bool bias = true;
+  GruReset reset = GruReset::after;
+  GruUpdate update = GruUpdate::z_keeps;
+};
+
+// One GRU step (Cho et al. 2014):
+//   r, z = sigmoid(W_i. x + b_i. + W_h. h + b_h.)
+//   reset after:  n = tanh(W_in x + b_in + r (W_hn h + b_hn))
+//   reset before: n = tanh(W_in x + b_in + W_hn (r h) + b_hn)
+//   z keeps: h' = z h + (1-z) n;   z updates: h' = (1-z) h + z n
+// Parameters: weight_ih (3H,I), weight_hh (3H,H), bias_ih and bias_hh (3H); gate rows in the order r z n. All are
+// initialised U(-1/sqrt(H), 1/sqrt(H)).
+template <class S>
+struct GruCell : MoveOnly {
+  static constexpr const char* kKind = "Gru";
+  static constexpr const char* kGates[] = {"r", "z", "n"};
+  using State = Var<S>;  // h (B,H)
+  GruOptions options;
+  Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
+
+  GruCell() = default;
+  // Throws ArgumentError for sizes below 1.
+  GruCell(GruOptions options, Rng& rng);
+  // x (B,I), h (B,H) -> the next h.
+  Var<S> step(const Var<S>& x, const Var<S>& h) const;
+  // The whole sequence by the hand-derived kernel (layers/bptt/gru.hpp).
+  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps) const;
+
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    visit("weight_ih", self.weight_ih);
+    visit("weight_hh", self.weight_hh);
+    visit("bias_ih", self.bias_ih);
+    visit("bias_hh", self.bias_hh);
+  }
+};
+
+// A GRU over sequences: Gru<float> gru({.input = 28, .hidden = 64}, rng);  auto [y, states] = gru(x);
+template <class S>
+using Gru = Recurrent<GruCell<S>>;
+
+extern template struct GruCell<float>;
+extern template struct GruCell<double>;
+extern template class Recurrent<GruCell<float>>;
+extern template class Recurrent<GruCell<double>>;
+
+}  // namespace unroll

@@ -1,0 +1,291 @@
+// Modules: structs that list their members once, and what follows from that list.
+//
+//   template <class S> struct Mlp {
+//     Linear<S> hidden, out;
+//     static void each(auto& self, auto&& visit) { visit("hidden", self.hidden); visit("out", self.out); }
+//     Var<S> operator()(const Var<S>& x) const { return out(tanh(hidden(x))); }
+//   };
+//
+// A member is a parameter (Var), a module, a vector of modules, or a setting (anything else: copied by clone and
+// convert, otherwise ignored). The list gives dotted names ("hidden.weight"), parameters(), summary(), clone(),
+// convert() and saving.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <type_traits>
+#include <typeindex>
+#include <utility>
+#include <vector>
+
+#include "framework/var.hpp"
+
+namespace unroll {
+
+namespace detail {
+struct IgnoreMembers {
+  void operator()(const std::string&, auto&) const {}
+};
+template <class T>
+inline constexpr bool is_parameter = false;
+template <class S>
+inline constexpr bool is_parameter<Var<S>> = true;
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+}  // namespace detail
+
+// A struct with a member list.
+template <class M>
+concept Module = requires(M& module) { std::remove_const_t<M>::each(module, detail::IgnoreMembers{}); };
+
+// Base of the library's layers: moving is allowed, copying is said out loud (clone, share).
+struct MoveOnly {
+  MoveOnly() = default;
+  MoveOnly(MoveOnly&&) = default;
+  MoveOnly& operator=(MoveOnly&&) = default;
+  MoveOnly(const MoveOnly&) = delete;
+  MoveOnly& operator=(const MoveOnly&) = delete;
+};
+
+namespace detail {
+
+std::string join_names(const std::string& prefix, const std::string& name);
+
+// Calls f(dotted name, slot) for every parameter and setting of a module, depth first in list order.
+template <class M, class F>
+void for_each_slot(M& module, const std::string& prefix, F&& f) {
+  std::remove_const_t<M>::each(module, [&](const std::string& name, auto& member) {
+    using T = std::remove_cvref_t<decltype(member)>;
+    const std::string path = join_names(prefix, name);
+    if constexpr (is_parameter<T>) {
+      f(path, member);
+    } else if constexpr (Module<T>) {
+      for_each_slot(member, path, f);
+    } else if constexpr (is_vector<T>) {
+      if constexpr (Module<typename T::value_type>) {
+        for (std::size_t i = 0; i < member.size(); ++i) for_each_slot(member[i], path + "." + std::to_string(i), f);
+      } else {
+        f(path, member);
+      }
+    } else {
+      f(path, member);
+    }
+  });
+}
+
+}  // namespace detail
+
+// Calls f(dotted name, Var&) for every parameter that the module has.
+template <class M, class F>
+  requires Module<M>
+void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
+  detail::for_each_slot(module, prefix, [&](const std::string& name, auto& slot) {
+    if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(slot)>>) {
+      if (slot.defined()) f(name, slot);
+    }
+  });
+}
+
+namespace detail {
+template <class M>
+struct ScalarOf;
+template <template <class...> class M, class First, class... Rest>
+struct ScalarOf<M<First, Rest...>> {
+  using type = typename ScalarOf<First>::type;
+};
+template <template <class...> class M, class... Rest>
+struct ScalarOf<M<float, Rest...>> {
+  using type = float;
+};
+template <template <class...> class M, class... Rest>
+struct ScalarOf<M<double, Rest...>> {
+  using type = double;
+};
+template <class M>
+  requires requires { typename M::Scalar; }
+struct ScalarOf<M> {
+  using type = typename M::Scalar;
+};
+
+// M with its scalar type replaced, through nested template arguments: Recurrent<LstmCell<float>> -> <double>.
+template <class T, class To>
+struct Rebind {
+  using type = T;
+};
+template <class To>
+struct Rebind<float, To> {
+  using type = To;
+};
+template <class To>
+struct Rebind<double, To> {
+  using type = To;
+};
+template <template <class...> class M, class... A, class To>
+struct Rebind<M<A...>, To> {
+  using type = M<typename Rebind<A, To>::type...>;
+};
+}  // namespace detail
+
+// The scalar type of a module: its member type Scalar, or its first template argument's.
+template <class M>
+using scalar_t = typename detail::ScalarOf<std::remove_cvref_t<M>>::type;
+
+template <class S>
+struct NamedParameter {
+  std::string name;
+  Var<S> var;
+};
+
+// All parameters with their dotted names, in list order.
+template <class M>
+  requires Module<const M>
+auto named_parameters(const M& module, const std::string& prefix = "") {
+  std::vector<NamedParameter<scalar_t<M>>> list;
+  for_each_parameter(module, [&](const std::string& name, const auto& var) { list.push_back({name, var}); }, prefix);
+  return list;
+}
+
+// The parameters of one or several modules, as an optimizer wants them. Labels each with its dotted name, so that
+// error messages can say which it is.
+template <class First, class... Rest>
+  requires Module<const First>
+auto parameters(const First& first, const Rest&... rest) {
+  std::vector<Var<scalar_t<First>>> list;
+  const auto collect = [&](const auto& module, std::size_t index) {
+    const std::string prefix = sizeof...(Rest) == 0 ? "" : std::to_string(index);
+    for (auto& [name, var] : named_parameters(module, prefix)) {
+      var.set_name(name);
+      list.push_back(var);
+    }
+  };
+  std::size_t index = 0;
+  collect(first, index++);
+  (collect(rest, index++), ...);
+  return list;
+}
+
+// Number of trainable scalars.
+template <class M>
+  requires Module<const M>
+std::size_t parameter_count(const M& module) {
+  std::size_t count = 0;
+  for_each_parameter(module, [&](const std::string&, const auto& var) { count += var.size(); });
+  return count;
+}
+
+namespace detail {
+
+struct Slot {
+  const void* address;
+  std::type_index type;
+};
+[[noreturn]] void throw_slot_mismatch(const std::string& name);
+
+// Copies every slot of `from` into `to`, a module of the same template; how a parameter is copied is `copy`'s.
+template <class To, class From, class Copy>
+void copy_slots(To& to, const From& from, Copy&& copy) {
+  std::vector<Slot> slots;
+  for_each_slot(from, "", [&](const std::string&, const auto& slot) { slots.push_back({&slot, typeid(slot)}); });
+  std::size_t next = 0;
+  // The list of `to` may grow while it is visited (options first, then the members they call for).
+  for_each_slot(to, "", [&](const std::string& name, auto& slot) {
+    using T = std::remove_cvref_t<decltype(slot)>;
+    if (next == slots.size()) throw_slot_mismatch(name);
+    const Slot& source = slots[next++];
+    if constexpr (is_parameter<T>) {
+      using Source = Var<scalar_t<From>>;
+      if (source.type != typeid(Source)) throw_slot_mismatch(name);
+      slot = copy(*static_cast<const Source*>(source.address));
+    } else {
+      if (source.type != typeid(T)) throw_slot_mismatch(name);
+      slot = *static_cast<const T*>(source.address);
+    }
+  });
+}
+
+}  // namespace detail
+
+// The same module with scalar type To (float or double) and its own parameters.
+template <class To, class M>
+  requires Module<const M>
+auto convert(const M& module) {
+  typename detail::Rebind<M, To>::type result;
+  detail::copy_slots(result, module, [](const auto& var) {
+    if (!var.defined()) return Var<To>();
+    return parameter(convert_tensor<To>(var.value()), var.name());
+  });
+  return result;
+}
+
+// An independent copy.
+template <class M>
+  requires Module<const M>
+M clone(const M& module) {
+  return convert<scalar_t<M>>(module);
+}
+
+// A second handle to the same parameters: training one trains the other.
+template <class M>
+  requires Module<const M>
+M share(const M& module) {
+  M result;
+  detail::copy_slots(result, module, [](const auto& var) { return var; });
+  return result;
+}
+
+// Switches every member called `training` of the module and its members (dropout): true while training, false for
+// evaluation.
+template <class M>
+  requires Module<M>
+void set_training(M& module, bool training) {
+  detail::for_each_slot(module, "", [&](const std::string& name, auto& slot) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(slot)>, bool>) {
+      if (name == "training" || name.ends_with(".training")) slot = training;
+    }
+  });
+}
+
+// --- summary ------------------------------------------------------------------------------------------------
+
+struct SummaryRow {
+  std::string name, kind, detail;
+  std::size_t parameters;
+};
+std::string format_summary(const std::vector<SummaryRow>& rows);
+
+namespace detail {
+template <class M>
+void summarize(const M& module, const std::string& name, std::vector<SummaryRow>& rows) {
+  // A module that describes itself is one row; any other is the rows of its members.
+  if constexpr (requires { { module.describe() } -> std::convertible_to<std::string>; }) {
+    rows.push_back({name, M::kKind, module.describe(), parameter_count(module)});
+  } else {
+    M::each(module, [&](const std::string& member_name, const auto& member) {
+      using T = std::remove_cvref_t<decltype(member)>;
+      const std::string path = join_names(name, member_name);
+      if constexpr (is_parameter<T>) {
+        if (member.defined()) rows.push_back({path, "parameter", to_string(member.shape()), member.size()});
+      } else if constexpr (Module<const T>) {
+        summarize(member, path, rows);
+      } else if constexpr (is_vector<T>) {
+        if constexpr (Module<const typename T::value_type>) {
+          for (std::size_t i = 0; i < member.size(); ++i) summarize(member[i], path + "." + std::to_string(i), rows);
+        }
+      }
+    });
+  }
+}
+}  // namespace detail
+
+// A printable table: layers, shapes, parameter counts and their total.
+template <class M>
+  requires Module<const M>
+std::string summary(const M& module) {
+  std::vector<SummaryRow> rows;
+  detail::summarize(module, "", rows);
+  return format_summary(rows);
+}
+
+}  // namespace unroll

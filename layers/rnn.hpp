@@ -1,0 +1,54 @@
+// RNN: cell and layer. Equations and derivation: layers/rnn.md.
+#pragma once
+
+#include "layers/recurrent.hpp"
+
+namespace unroll {
+
+enum class RnnActivation { tanh, relu };
+
+struct RnnOptions {
+  Index input = 0;
+  Index hidden = 0;
+  bool bias = true;
+  RnnActivation activation = RnnActivation::tanh;
+};
+
+// One step of an Elman RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh or relu.
+// Parameters: weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H). All are initialised
+// U(-1/sqrt(H), 1/sqrt(H)).
+template <class S>
+struct RnnCell : MoveOnly {
+  static constexpr const char* kKind = "Rnn";
+  static constexpr const char* kGates[] = {"h"};
+  using State = Var<S>;  // h (B,H)
+  RnnOptions options;
+  Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
+
+  RnnCell() = default;
+  // Throws ArgumentError for sizes below 1.
+  RnnCell(RnnOptions options, Rng& rng);
+  // x (B,I), h (B,H) -> the next h.
+  Var<S> step(const Var<S>& x, const Var<S>& h) const;
+  // The whole sequence by the hand-derived kernel (layers/bptt/rnn.hpp).
+  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps) const;
+
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    visit("weight_ih", self.weight_ih);
+    visit("weight_hh", self.weight_hh);
+    visit("bias_ih", self.bias_ih);
+    visit("bias_hh", self.bias_hh);
+  }
+};
+
+// An RNN over sequences: Rnn<float> rnn({.input = 28, .hidden = 64}, rng);  auto [y, states] = rnn(x);
+template <class S>
+using Rnn = Recurrent<RnnCell<S>>;
+
+extern template struct RnnCell<float>;
+extern template struct RnnCell<double>;
+extern template class Recurrent<RnnCell<float>>;
+extern template class Recurrent<RnnCell<double>>;
+
+}  // namespace unroll

@@ -1,0 +1,52 @@
+// Sequential: modules and functions, one after the other.
+#pragma once
+
+#include <tuple>
+#include <utility>
+
+#include "layers/module.hpp"
+
+namespace unroll {
+
+// Applies its parts in order, each to the result of the one before. A part is a module or any function of a Var:
+//
+//   Sequential net(Linear<float>(8, 16, rng), [](const auto& x) { return tanh(x); }, Linear<float>(16, 4, rng));
+//
+// Parts are named by their position: "0.weight", "2.bias".
+template <class... Parts>
+class Sequential : MoveOnly {
+ public:
+  Sequential() = default;
+  explicit Sequential(Parts... parts) : parts_(std::move(parts)...) {}
+
+  template <class X>
+  auto operator()(const X& x) const {
+    return apply_from<0>(x);
+  }
+  template <std::size_t I>
+  auto& part() {
+    return std::get<I>(parts_);
+  }
+
+  static void each(auto& self, auto&& visit) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (visit_part(std::to_string(I), std::get<I>(self.parts_), visit), ...);
+    }(std::index_sequence_for<Parts...>{});
+  }
+
+ private:
+  static void visit_part(const std::string& name, auto& part, auto&& visit) {
+    if constexpr (Module<std::remove_reference_t<decltype(part)>>) visit(name, part);
+  }
+  template <std::size_t I, class X>
+  auto apply_from(const X& x) const {
+    if constexpr (I == sizeof...(Parts)) {
+      return x;
+    } else {
+      return apply_from<I + 1>(std::get<I>(parts_)(x));
+    }
+  }
+  std::tuple<Parts...> parts_;
+};
+
+}  // namespace unroll

@@ -1,0 +1,91 @@
+// What a recurrent cell carries from step to step: a Var, or a struct of Vars.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/var.hpp"
+#include "layers/module.hpp"
+
+namespace unroll {
+
+namespace detail {
+template <class Cell>
+struct StateOf {
+  using type = Var<scalar_t<Cell>>;
+};
+template <class Cell>
+  requires requires { typename Cell::State; }
+struct StateOf<Cell> {
+  using type = typename Cell::State;
+};
+}  // namespace detail
+
+// A cell's member type State, or Var<S> when it names none.
+template <class Cell>
+using state_t = typename detail::StateOf<Cell>::type;
+
+// Calls f(Var&) for every Var of a state.
+template <class State, class F>
+void for_each_in_state(State& state, F&& f) {
+  if constexpr (detail::is_parameter<std::remove_const_t<State>>) {
+    f(state);
+  } else {
+    std::remove_const_t<State>::each(state, [&](const std::string&, auto& var) { f(var); });
+  }
+}
+
+// The state f(v) for every Var v.
+template <class State, class F>
+State map_state(const State& state, F&& f) {
+  State result = state;
+  for_each_in_state(result, [&](auto& var) { var = f(var); });
+  return result;
+}
+
+// The state f(a, b) for every pair of Vars.
+template <class State, class F>
+State map_states(const State& a, const State& b, F&& f) {
+  using S = scalar_t<State>;
+  std::vector<Var<S>> second;
+  for_each_in_state(b, [&](const auto& var) { second.push_back(var); });
+  State result = a;
+  std::size_t i = 0;
+  for_each_in_state(result, [&](auto& var) { var = f(var, second[i++]); });
+  return result;
+}
+
+// The part of a state that the layer puts out: the Var itself, or the member h.
+template <class S, class State>
+const Var<S>& hidden_of(const State& state) {
+  if constexpr (detail::is_parameter<State>) {
+    return state;
+  } else {
+    return state.h;
+  }
+}
+
+// The state that a sequence begins with: the cell's zero_state(batch), or zeros (B,H) for every Var.
+template <class Cell>
+state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
+  if constexpr (requires { cell.zero_state(batch); }) {
+    return cell.zero_state(batch);
+  } else {
+    state_t<Cell> state;
+    for_each_in_state(state, [&](auto& var) {
+      using V = std::remove_cvref_t<decltype(var)>;
+      var = V(zeros<typename V::Scalar>({batch, static_cast<std::size_t>(cell.options.hidden)}));
+    });
+    return state;
+  }
+}
+
+// The same state as constants: where a truncated backpropagation ends when one tape spans several windows. (On a
+// new tape earlier values are constants anyway.)
+template <class State>
+State detach(const State& state) {
+  return map_state(state, [](const auto& var) { return var.detach(); });
+}
+
+}  // namespace unroll

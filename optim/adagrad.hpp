@@ -1,0 +1,36 @@
+// Adagrad.
+#pragma once
+
+#include "optim/optimizer.hpp"
+
+namespace unroll {
+
+struct AdagradOptions {
+  double lr = 0.01;
+  double lr_decay = 0.0;
+  double weight_decay = 0.0;
+  double initial_accumulator_value = 0.0;
+  double eps = 1e-10;
+  void check() const;
+  std::vector<StateInfo> state() const;
+};
+
+//   d = g + weight_decay p
+//   s = s + d^2, from initial_accumulator_value
+//   p = p - lr / (1 + (t - 1) lr_decay) d / (sqrt(s) + eps)
+// with t the number of this parameter's updates. Duchi et al. 2011. State: sum (s).
+template <class S>
+class Adagrad final : public ConfiguredOptimizer<S, AdagradOptions> {
+ public:
+  // Throws ArgumentError for options out of range.
+  explicit Adagrad(const std::vector<Var<S>>& parameters, const AdagradOptions& options = {})
+      : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", parameters, options) {}
+
+ private:
+  void update(const AdagradOptions& options, const ParameterUpdate<S>& u) override;
+};
+
+extern template class Adagrad<float>;
+extern template class Adagrad<double>;
+
+}  // namespace unroll

@@ -1,0 +1,12 @@
+// All of optim: optimizers, clipping and learning-rate schedules.
+#pragma once
+
+#include "optim/adagrad.hpp"
+#include "optim/adam.hpp"
+#include "optim/adamw.hpp"
+#include "optim/clip.hpp"
+#include "optim/optimizer.hpp"
+#include "optim/options.hpp"
+#include "optim/rmsprop.hpp"
+#include "optim/schedules.hpp"
+#include "optim/sgd.hpp"

@@ -1,0 +1,14 @@
+// Checks of options: what optimizers, clipping and schedules have in common.
+#pragma once
+
+namespace unroll {
+
+// Throw ArgumentError "[where] option want ..., got value" unless the value is finite and
+// at least low,
+void require_at_least(const char* where, const char* option, double value, double low);
+// greater than low,
+void require_above(const char* where, const char* option, double value, double low);
+// or in [0, 1).
+void require_fraction(const char* where, const char* option, double value);
+
+}  // namespace unroll

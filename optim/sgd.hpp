@@ -1,0 +1,37 @@
+// Stochastic gradient descent with momentum.
+#pragma once
+
+#include "optim/optimizer.hpp"
+
+namespace unroll {
+
+struct SgdOptions {
+  double lr = 0.01;
+  double momentum = 0.0;
+  double dampening = 0.0;
+  double weight_decay = 0.0;
+  bool nesterov = false;  // wants momentum > 0 and dampening = 0
+  void check() const;
+  std::vector<StateInfo> state() const;
+};
+
+//   d = g + weight_decay p
+//   b = d at a parameter's first update, then momentum b + (1 - dampening) d
+//   d = d + momentum b (nesterov), b (momentum), d (neither)
+//   p = p - lr d
+// Polyak 1964; Sutskever et al. 2013 for Nesterov's form. State: momentum_buffer (b) if momentum > 0.
+template <class S>
+class Sgd final : public ConfiguredOptimizer<S, SgdOptions> {
+ public:
+  // Throws ArgumentError for options out of range.
+  explicit Sgd(const std::vector<Var<S>>& parameters, const SgdOptions& options = {})
+      : ConfiguredOptimizer<S, SgdOptions>("Sgd", parameters, options) {}
+
+ private:
+  void update(const SgdOptions& options, const ParameterUpdate<S>& u) override;
+};
+
+extern template class Sgd<float>;
+extern template class Sgd<double>;
+
+}  // namespace unroll

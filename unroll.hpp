@@ -1,0 +1,6 @@
+// All of Unroll.
+#pragma once
+
+#include "framework/framework.hpp"
+#include "layers/layers.hpp"
+#include "optim/optim.hpp"
