@@ -1,22 +1,86 @@
 // Pooled memory: freed buffers go to per-thread free lists and are handed out again.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <new>
+
+// Under AddressSanitizer every buffer comes fresh from the system, so that a use after free is seen.
+#if defined(__SANITIZE_ADDRESS__)
+#define UNROLL_POOL 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNROLL_POOL 0
+#endif
+#endif
+#ifndef UNROLL_POOL
+#define UNROLL_POOL 1
+#endif
 
 namespace unroll {
 
 namespace detail {
-// Blocks are 64-byte aligned and rounded up to a power of two (64 bytes to 1 MiB are pooled, the rest is
-// rounded up to pages and goes to the system). A block may be freed on another thread than it came from.
-void* pool_allocate(std::size_t bytes);
-void pool_free(void* block, std::size_t bytes) noexcept;
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+// This thread's free blocks by size class (powers of two). Trivially destructible, so that it outlives every other
+// thread_local and static that may still free blocks.
+struct Pool {
+  static constexpr int kMinShift = 6;                             // 64 B
+  static constexpr int kMaxShift = 26;                            // 64 MiB: larger blocks are not kept
+  static constexpr std::size_t kMaxHeld = std::size_t{1} << 30;  // a thread keeps at most 1 GiB for reuse
+  FreeBlock* lists[kMaxShift + 1] = {};
+  std::size_t held = 0;
+  bool open = false;  // false before the first allocation and after the thread's end: frees go to the system
+};
+extern thread_local constinit Pool pool;
+
+// Empties this thread's list of values that are kept for reuse (var.cpp).
+void discard_recycled_values() noexcept;
+void* pool_allocate_slow(std::size_t bytes, int shift);
+void system_free(void* block) noexcept;
+
+inline int size_class(std::size_t bytes) noexcept {
+  return bytes <= 64 ? Pool::kMinShift : static_cast<int>(std::bit_width(bytes - 1));
+}
+
+// Blocks are 64-byte aligned. A block may be freed on another thread than it came from.
+inline void* pool_allocate(std::size_t bytes) {
+  const int shift = size_class(bytes);
+#if UNROLL_POOL
+  if (shift <= Pool::kMaxShift) {
+    if (FreeBlock* block = pool.lists[shift]) [[likely]] {
+      pool.lists[shift] = block->next;
+      pool.held -= std::size_t{1} << shift;
+      return block;
+    }
+  }
+#endif
+  return pool_allocate_slow(bytes, shift);
+}
+
+inline void pool_free(void* block, std::size_t bytes) noexcept {
+  const int shift = size_class(bytes);
+#if UNROLL_POOL
+  if (shift <= Pool::kMaxShift && pool.open && pool.held < Pool::kMaxHeld) [[likely]] {
+    pool.lists[shift] = ::new (block) FreeBlock{pool.lists[shift]};
+    pool.held += std::size_t{1} << shift;
+    return;
+  }
+#else
+  (void)shift;
+#endif
+  system_free(block);
+}
+
 }  // namespace detail
 
 // Gives this thread's unused pooled blocks back to the system.
 void release_unused_memory() noexcept;
 
-// Bytes that this thread's pool holds for reuse.
+// Bytes that this thread's pool holds for reuse; small values kept whole are not counted.
 std::size_t pooled_bytes() noexcept;
 
 // Stateless allocator over the pool; what makes an xtensor container cheap to create.

@@ -31,6 +31,14 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
   for (std::size_t i = 0, n = into.size(); i < n; ++i) a[i] += b[i];
 }
 
+[[noreturn]] void throw_wrong_gradient(const char* where, const Shape& got, const Shape& want) {
+  throw ShapeError(
+      fmt::format("[{}] gradient want shape {}, got {} (a rule returns its input's shape, a hook its "
+                  "argument's; sum_to undoes "
+                  "broadcasting)",
+                  where, to_string(want), to_string(got)));
+}
+
 }  // namespace
 
 namespace detail {
@@ -54,6 +62,14 @@ struct LeafNode : Node {
     Var<S> g(static_cast<Value<S>*>(pass.take(index)));
     for (const auto& hook : target.hooks) {
       if (Var<S> replaced = hook(g); replaced.defined()) g = std::move(replaced);
+    }
+    if (g.shape() != self.leaf.shape()) [[unlikely]] {
+      const std::string& name = self.leaf.name();
+      throw_wrong_gradient(name.empty() ? "parameter" : name.c_str(), g.shape(), self.leaf.shape());
+    }
+    if (pass.keeps(index)) {  // wanted by the caller of gradients(), not by the parameter
+      pass.add(index, std::move(g));
+      return;
     }
     if (target.gradient.defined() && target.gradient_tape == pass.tape().serial()) {
       add_in_place(target.gradient.get()->data, g.value());
@@ -114,6 +130,10 @@ struct JointNode : Node {
       needed[i] = self.parent[i] != kNoNode && pass.wants(self.parent[i]);
     }
     std::vector<Var<S>> result = self.rule(upstream, needed);
+    if (result.size() != needed.size()) {
+      throw TapeError(fmt::format("[{}] rule want one gradient per input ({}), got {}", self.name,
+                                  needed.size(), result.size()));
+    }
     for (std::size_t i = 0; i < needed.size(); ++i) {
       if (!needed[i] || !result[i].defined()) continue;
       if (pass.checks()) check_backward(pass.tape(), self.name, index, self.parent[i], result[i]);
@@ -134,6 +154,9 @@ void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
   if (held == nullptr) {
     gradients_[node] = gradient.release();
     return;
+  }
+  if (held->data.shape() != gradient.shape()) [[unlikely]] {
+    throw_wrong_gradient(tape_.nodes_[node]->name, gradient.shape(), held->data.shape());
   }
   // A buffer that nobody else holds, and that no tape has recorded, is summed in place.
   const bool recording = thread_state.recording;
@@ -199,12 +222,11 @@ void Backprop::run(std::span<const std::uint32_t> keep) {
     const auto index = static_cast<std::uint32_t>(i);
     if (!tape_.hooks_.empty()) [[unlikely]] {
       if (auto found = tape_.hooks_.find(index); found != tape_.hooks_.end() && gradients_[i] != nullptr) {
-        for (const auto& hook : found->second) gradients_[i] = static_cast<ValueBase*>(hook(gradients_[i]));
+        // Taken out first: a hook that throws has already let go of it.
+        for (const auto& hook : found->second) gradients_[i] = static_cast<ValueBase*>(hook(take(index)));
       }
     }
     const bool is_kept = keeps(index);
-    // A kept parameter's gradient is wanted by the caller, not by the parameter; nothing lies behind it.
-    if (is_kept && type.parents(node).empty()) continue;
     // In a restricted pass only the way to the targets is walked.
     if (wants(index)) type.run(node, *this, index);
     if (!is_kept && !type.is_port && gradients_[i] != nullptr) type.drop_gradient(take(index));
@@ -354,8 +376,9 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
   if (seeds.empty()) {
     for (const auto& output : outputs) {
       if (output.size() != 1) {
-        throw TapeError(fmt::format("[gradients] outputs want one element each when no upstream is given, got {}",
-                                    to_string(output.shape())));
+        throw TapeError(
+            fmt::format("[gradients] outputs want one element each when no upstream is given, got {}",
+                        to_string(output.shape())));
       }
       seeds.emplace_back(ones<S>(output.shape()));
     }
@@ -382,9 +405,12 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
 
   std::vector<Var<S>> result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    auto* g = static_cast<detail::Value<S>*>(targets[i] == detail::kNoNode ? nullptr : pass.gradient(targets[i]));
+    auto* g =
+        static_cast<detail::Value<S>*>(targets[i] == detail::kNoNode ? nullptr : pass.gradient(targets[i]));
     if (g == nullptr) {
       result.emplace_back(zeros<S>(inputs[i].shape()));
+    } else if (g->data.shape() != inputs[i].shape()) {
+      throw_wrong_gradient("gradients", g->data.shape(), inputs[i].shape());
     } else {
       ++g->references;  // the same input may be asked for twice
       result.emplace_back(g);

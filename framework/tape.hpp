@@ -107,6 +107,7 @@ class Tape {
   template <class S>
   std::uint32_t node_of(const Var<S>& var) {
     detail::Value<S>* value = var.get();
+    if (value == nullptr) [[unlikely]] return detail::kNoNode;  // an optional input that was not given
     if (value->tape == serial_) return value->node;
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
@@ -153,7 +154,7 @@ class Tape {
   std::uint64_t serial_;
   std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
   std::vector<Chunk> chunks_;
-  std::vector<detail::Node*> nodes_;
+  std::vector<detail::Node*, PoolAllocator<detail::Node*>> nodes_;
   std::vector<Var<float>> float_leaves_;  // parameters that this tape has met
   std::vector<Var<double>> double_leaves_;
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
@@ -231,7 +232,7 @@ class Backprop {
 
  private:
   Tape& tape_;
-  std::vector<ValueBase*> gradients_;  // by node, owned
+  std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
   std::vector<bool> wanted_;           // by node; empty: all
   std::vector<bool> kept_;             // by node; empty: none
 };

@@ -8,6 +8,36 @@
 namespace unroll {
 
 namespace detail {
+
+namespace {
+template <class S>
+void empty_recycler() noexcept {
+  for (Value<S>*& slot : recycler<S>.slots) {
+    while (slot != nullptr) delete std::exchange(slot, slot->next);
+  }
+  recycler<S>.held = 0;
+}
+}  // namespace
+
+template <class S>
+void open_recycler() {
+  struct Guard {
+    Guard() noexcept { recycler<S>.open = true; }
+    ~Guard() {
+      recycler<S>.open = false;
+      empty_recycler<S>();
+    }
+  };
+  static thread_local const Guard guard;
+}
+template void open_recycler<float>();
+template void open_recycler<double>();
+
+void discard_recycled_values() noexcept {
+  empty_recycler<float>();
+  empty_recycler<double>();
+}
+
 void throw_empty_var() {
   throw TapeError("[Var] want a value, got an empty handle (default-constructed or moved from)");
 }
@@ -38,10 +68,11 @@ Tensor<S>& Var<S>::mutable_value() {
 template <class S>
 const Tensor<S>& Var<S>::grad() const {
   if (!has_grad()) {
-    throw TapeError(fmt::format(
-        "[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from backward() until its "
-        "tape ends, and only for parameters that the loss depends on)",
-        name()));
+    throw TapeError(
+        fmt::format("[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from "
+                    "backward() until its "
+                    "tape ends, and only for parameters that the loss depends on)",
+                    name()));
   }
   return value_->leaf->gradient.value();
 }
@@ -71,7 +102,12 @@ void Var<S>::register_hook(Hook hook) {
   Tape::current()->hooks_[value_->node].push_back([hook = std::move(hook)](void* g) -> void* {
     Var<S> gradient(static_cast<detail::Value<S>*>(g));
     Var<S> replaced = hook(gradient);
-    return replaced.defined() ? replaced.release() : gradient.release();
+    if (!replaced.defined()) return gradient.release();
+    if (replaced.shape() != gradient.shape()) {
+      throw ShapeError(fmt::format("[Var::register_hook] hook want a gradient of shape {}, got {}",
+                                   to_string(gradient.shape()), to_string(replaced.shape())));
+    }
+    return replaced.release();
   });
 }
 

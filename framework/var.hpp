@@ -40,12 +40,72 @@ template <class S>
 struct Value : ValueBase {
   Tensor<S> data;
   std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
+  Value* next = nullptr;          // among discarded values
 
   explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)) {}
   explicit Value(const Shape& shape) : data(shape) {}
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
 };
+
+// This thread's discarded small values, whole containers by shape: an op's result has often just been an earlier
+// op's of the same shape, and setting up a container costs more than computing 16 elements.
+template <class S>
+struct Recycler {
+  static constexpr std::size_t kSlots = 32;
+  static constexpr std::size_t kLargest = 1024;              // elements of a value that is kept
+  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
+  Value<S>* slots[kSlots] = {};
+  std::size_t held = 0;
+  bool open = false;  // false before this thread's first value and after its end
+
+  static std::size_t slot_of(const Shape& shape) noexcept {
+    std::size_t hash = shape.size();
+    for (std::size_t d : shape) hash = hash * 31 + d;
+    return hash % kSlots;
+  }
+};
+template <class S>
+inline thread_local constinit Recycler<S> recycler{};
+template <class S>
+void open_recycler();
+
+// A value of this shape with undefined elements.
+template <class S>
+Value<S>* take_value(const Shape& shape) {
+  auto& cache = recycler<S>;
+  Value<S>*& slot = cache.slots[cache.slot_of(shape)];
+  if (Value<S>* value = slot) {
+    slot = value->next;
+    --cache.held;
+    if (value->data.shape() == shape) [[likely]] {
+      value->references = 1;
+      value->node = kNoNode;
+      value->tape = 0;
+      return value;
+    }
+    delete value;
+  } else if (!cache.open) [[unlikely]] {
+    open_recycler<S>();
+  }
+  return new Value<S>(shape);
+}
+
+// Gives back a value that nobody refers to any more.
+template <class S>
+void discard_value(Value<S>* value) noexcept {
+  auto& cache = recycler<S>;
+  const auto& data = value->data;
+  if (UNROLL_POOL && value->leaf == nullptr && data.storage().size() <= cache.kLargest && cache.open &&
+      cache.held < cache.kMaxHeld) [[likely]] {
+    Value<S>*& slot = cache.slots[cache.slot_of(data.shape())];
+    value->next = slot;
+    slot = value;
+    ++cache.held;
+    return;
+  }
+  delete value;
+}
 
 [[noreturn]] void throw_empty_var();
 [[noreturn]] void throw_not_scalar(const Shape& shape);
@@ -66,7 +126,7 @@ class Var {
   // A constant.
   Var(Tensor<S> tensor) : value_(new detail::Value<S>(std::move(tensor))) {}
   // An uninitialised value of this shape, to be filled through mutable_value().
-  static Var uninitialized(const Shape& shape) { return Var(new detail::Value<S>(shape)); }
+  static Var uninitialized(const Shape& shape) { return Var(detail::take_value<S>(shape)); }
 
   Var(const Var& other) noexcept : value_(other.value_) {
     if (value_ != nullptr) ++value_->references;
@@ -77,7 +137,7 @@ class Var {
     return *this;
   }
   ~Var() {
-    if (value_ != nullptr && --value_->references == 0) delete value_;
+    if (value_ != nullptr && --value_->references == 0) detail::discard_value(value_);
   }
 
   bool defined() const noexcept { return value_ != nullptr; }

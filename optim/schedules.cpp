@@ -118,7 +118,8 @@ double OneCycleSchedule::at(std::int64_t k, double start, double top, double end
   while (i + 1 < phases.size() && step > phases[i].last_step) first_step = phases[i++].last_step;
   const Phase& phase = phases[i];
   const double length = phase.last_step - first_step;
-  const double share = length == 0.0 ? 1.0 : (step - first_step) / length;
+  // A phase without length (pct_start total_steps = 1, but for rounding) is at its end.
+  const double share = std::abs(length) < 1e-9 ? 1.0 : (step - first_step) / length;
   return anneal == Anneal::kCos ? cosine(phase.from, phase.to, share)
                                 : phase.from + (phase.to - phase.from) * share;
 }

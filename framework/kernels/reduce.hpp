@@ -137,15 +137,18 @@ void reduce(const S* x, const Shape& shape, AxisSet axes, S* out) {
   // Neighbouring axes of the same kind are one; those of size 1 are none.
   Shape size;
   AxisSet reduced = 0;
+  bool before_reduced =
+      false;  // not read from `reduced`: at -O1, GCC 12 miscompiles a comparison of two bits
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     if (shape[axis] == 1) continue;
-    const bool now = contains(axes, axis);
-    if (!size.empty() && contains(reduced, size.size() - 1) == now) {
+    const bool now_reduced = contains(axes, axis);
+    if (!size.empty() && now_reduced == before_reduced) {
       size.back() *= shape[axis];
     } else {
-      if (now) reduced |= AxisSet{1} << size.size();
+      if (now_reduced) reduced |= AxisSet{1} << size.size();
       size.push_back(shape[axis]);
     }
+    before_reduced = now_reduced;
   }
   if (reduced == 0) {
     std::copy_n(x, element_count(size), out);

@@ -17,8 +17,13 @@ void map(const S* x, S* y, std::size_t n, F&& f) {
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
   if (i < n) {
-    S in[kWidth];
     S out[kWidth];
+    if (n == i + 1) {
+      f(Batch<S>(x[i])).store_unaligned(out);
+      y[i] = out[0];
+      return;
+    }
+    S in[kWidth];
     for (std::size_t k = 0; k < kWidth; ++k) in[k] = x[i + k < n ? i + k : n - 1];
     f(Batch<S>::load_unaligned(in)).store_unaligned(out);
     for (std::size_t k = 0; i + k < n; ++k) y[i + k] = out[k];
@@ -34,7 +39,13 @@ void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
     f(Batch<S>::load_unaligned(a + i), Batch<S>::load_unaligned(b + i)).store_unaligned(y + i);
   }
   if (i < n) {
-    S in_a[kWidth], in_b[kWidth], out[kWidth];
+    S out[kWidth];
+    if (n == i + 1) {
+      f(Batch<S>(a[i]), Batch<S>(b[i])).store_unaligned(out);
+      y[i] = out[0];
+      return;
+    }
+    S in_a[kWidth], in_b[kWidth];
     for (std::size_t k = 0; k < kWidth; ++k) {
       in_a[k] = a[i + k < n ? i + k : n - 1];
       in_b[k] = b[i + k < n ? i + k : n - 1];

@@ -1,0 +1,154 @@
+#include "examples/support/cli.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <string_view>
+
+#include "framework/errors.hpp"
+
+namespace unroll::examples {
+namespace {
+
+// The whole text as a number; nothing else may follow it.
+template <class T>
+std::optional<T> number(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Calls store(text), which returns false when the text is not what the option wants.
+template <class Store>
+CLI::Option* add_checked(CLI::App& app, const std::string& names, const std::string& help, const char* type,
+                         std::string want, Store store) {
+  const auto check = [want = std::move(want), store](const std::string& text) -> std::string {
+    return store(text) ? "" : fmt::format("want {}, got '{}'", want, text);
+  };
+  const auto keep = [store](const std::string& text) { store(text); };
+  return app.add_option_function<std::string>(names, keep, help)->check(check)->type_name(type);
+}
+
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_signal(int signal) {
+  interrupted = 1;
+  std::signal(signal, SIG_DFL);  // the next one ends the program
+}
+
+}  // namespace
+
+CLI::Option* add_whole_number(CLI::App& app, const std::string& names, std::optional<Index>& value,
+                              const std::string& help, Index low, Index high) {
+  return add_checked(app, names, help, "N", fmt::format("a whole number from {} to {}", low, high),
+                     [&value, low, high](const std::string& text) {
+                       value = number<Index>(text);
+                       return value && *value >= low && *value <= high;
+                     });
+}
+
+CLI::Option* add_number_above(CLI::App& app, const std::string& names, std::optional<double>& value,
+                              const std::string& help, double above, double high) {
+  return add_checked(app, names, help, "X", fmt::format("a number above {} and at most {}", above, high),
+                     [&value, above, high](const std::string& text) {
+                       value = number<double>(text);
+                       return value && *value > above && *value <= high;
+                     });
+}
+
+CLI::Option* add_fraction(CLI::App& app, const std::string& names, std::optional<double>& value,
+                          const std::string& help) {
+  return add_checked(app, names, help, "P", "a number from 0 to below 1", [&value](const std::string& text) {
+    value = number<double>(text);
+    return value && *value >= 0.0 && *value < 1.0;
+  });
+}
+
+void add_training_options(CLI::App& app, TrainingOptions& options, const TrainingDefaults& defaults) {
+  constexpr const char* kGroup = "Training";
+  app.get_formatter()->column_width(24);
+  add_checked(app, "--cell", "recurrent layer: rnn, lstm or gru (default lstm)", "CELL", "rnn, lstm or gru",
+              [&options](const std::string& text) {
+                options.cell = text;
+                return text == "rnn" || text == "lstm" || text == "gru";
+              })
+      ->group(kGroup);
+  const auto with_default = [](const char* help, const std::string& value) {
+    return fmt::format("{} (default {})", help, value);
+  };
+  add_whole_number(app, "--hidden", options.hidden, with_default("hidden units", defaults.hidden), 1, 8192)
+      ->group(kGroup);
+  add_whole_number(app, "--epochs", options.epochs,
+                   with_default("passes over the training data", defaults.epochs), 1, 1000000)
+      ->group(kGroup);
+  add_whole_number(app, "--batch", options.batch, with_default("samples per update", defaults.batch), 1,
+                   65536)
+      ->group(kGroup);
+  add_number_above(app, "--lr", options.lr, with_default("learning rate of Adam", defaults.lr), 0.0, 1000.0)
+      ->group(kGroup);
+  add_checked(app, "--seed", "the same seed gives the same numbers (default 1)", "N", "a whole number >= 0",
+              [&options](const std::string& text) {
+                const auto seed = number<std::uint64_t>(text);
+                options.seed = seed.value_or(0);
+                return seed.has_value();
+              })
+      ->group(kGroup);
+}
+
+bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return true;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      app.exit(error);
+      return false;
+    }
+    throw ArgumentError(fmt::format("{} (--help lists the options)", one_line(error.what())));
+  }
+}
+
+int run_program(const char* name, const std::function<int()>& body) {
+  std::string message;
+  try {
+    const int status = body();
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    message = "standard output want a place to write to, got an error (disk full?)";
+  } catch (const std::bad_alloc&) {
+    message = "want enough memory for these sizes, got none (smaller --hidden or --batch?)";
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  std::fflush(stdout);
+  fmt::print(stderr, "{}: {}\n", name, one_line(message));
+  return 1;
+}
+
+Interrupt::Interrupt() {
+  interrupted = 0;
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+Interrupt::~Interrupt() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+bool Interrupt::requested() noexcept { return interrupted != 0; }
+
+}  // namespace unroll::examples

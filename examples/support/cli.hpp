@@ -1,0 +1,63 @@
+// What the example programs share on the command line: options, one-line errors, Ctrl-C.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "framework/tensor.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace unroll::examples {
+
+// Options of every program that trains. Those without a value take the task's.
+struct TrainingOptions {
+  std::string cell = "lstm";  // rnn, lstm or gru
+  std::uint64_t seed = 1;
+  std::optional<Index> epochs, hidden, batch;
+  std::optional<double> lr;
+};
+
+// What --help says of the defaults that depend on the task, "words 12, digits 60" say.
+struct TrainingDefaults {
+  std::string epochs, hidden, batch, lr;
+};
+
+// Adds --cell, --seed, --epochs, --hidden, --batch and --lr to app, and the layout of --help.
+void add_training_options(CLI::App& app, TrainingOptions& options, const TrainingDefaults& defaults);
+
+// One option that wants a whole number from low to high, or a number above `above` and at most high.
+CLI::Option* add_whole_number(CLI::App& app, const std::string& names, std::optional<Index>& value,
+                              const std::string& help, Index low, Index high);
+CLI::Option* add_number_above(CLI::App& app, const std::string& names, std::optional<double>& value,
+                              const std::string& help, double above, double high);
+// One option that wants a number in [0, 1).
+CLI::Option* add_fraction(CLI::App& app, const std::string& names, std::optional<double>& value,
+                          const std::string& help);
+
+// Reads the command line. Returns true to go on; false when --help or --version has been answered. Throws
+// ArgumentError for what is not allowed.
+bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
+
+// A program's main: runs body and turns an exception into one line "name: what went wrong" on stderr and exit
+// status 1; a standard output that cannot be written is such an error too.
+int run_program(const char* name, const std::function<int()>& body);
+
+// While it lives, the first Ctrl-C (or SIGTERM) only asks the program to stop; the second one ends it.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+  static bool requested() noexcept;
+  // The exit status that shells expect of an interrupted program.
+  static constexpr int kExitStatus = 130;
+};
+
+}  // namespace unroll::examples

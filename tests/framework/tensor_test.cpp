@@ -1,0 +1,205 @@
+#include "framework/tensor.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <numeric>
+#include <thread>
+#include <xtensor/xmanipulation.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xsort.hpp>
+#include <xtensor/xview.hpp>
+
+#include "framework/errors.hpp"
+#include "framework/var.hpp"
+
+using namespace unroll;
+
+TEST_CASE("a tensor is a genuine xtensor container") {
+  Tensor<double> x{{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}};
+  CHECK(x.shape() == Shape{2, 3});
+  CHECK(x(1, 2) == 6.0);
+  CHECK(x.at(0, 1) == 2.0);
+
+  SECTION("sums and other reductions") {
+    CHECK(xt::sum(x)() == 21.0);
+    CHECK((Tensor<double>(xt::sum(x, {0})) == Tensor<double>{5.0, 7.0, 9.0}));
+    CHECK((Tensor<double>(xt::mean(x, {1})) == Tensor<double>{2.0, 5.0}));
+    CHECK((Tensor<std::int64_t>(xt::argmax(x, 1)) == Tensor<std::int64_t>{2, 2}));
+  }
+  SECTION("views read and write") {
+    const Tensor<double> column = xt::view(x, xt::all(), 1);
+    CHECK((column == Tensor<double>{2.0, 5.0}));
+    xt::view(x, 0, xt::range(1, 3)) = 0.0;
+    CHECK((x == Tensor<double>{{1.0, 0.0, 0.0}, {4.0, 5.0, 6.0}}));
+  }
+  SECTION("expressions broadcast, also when assigned in place") {
+    const Tensor<double> row{10.0, 20.0, 30.0};
+    const Tensor<double> y = x * 2.0 + row;
+    CHECK((y == Tensor<double>{{12.0, 24.0, 36.0}, {18.0, 30.0, 42.0}}));
+    x += row;
+    CHECK((x == Tensor<double>{{11.0, 22.0, 33.0}, {14.0, 25.0, 36.0}}));
+    x = xt::broadcast(row, {2, 3});
+    CHECK((x == Tensor<double>{{10.0, 20.0, 30.0}, {10.0, 20.0, 30.0}}));
+  }
+  SECTION("reshape, transpose and iteration") {
+    CHECK((Tensor<double>(xt::transpose(x)) == Tensor<double>{{1.0, 4.0}, {2.0, 5.0}, {3.0, 6.0}}));
+    x.reshape({3, 2});
+    CHECK((x == Tensor<double>{{1.0, 2.0}, {3.0, 4.0}, {5.0, 6.0}}));
+    CHECK(std::accumulate(x.begin(), x.end(), 0.0) == 21.0);
+    CHECK(std::is_sorted(x.data(), x.data() + x.size()));
+  }
+  SECTION("it meets xtensor's own containers") {
+    const xt::xarray<double> own = x;
+    CHECK(Tensor<double>(own + x)(1, 2) == 12.0);
+  }
+}
+
+TEST_CASE("a tensor has at most six axes") {
+  const Tensor<float> six = zeros<float>({1, 2, 1, 2, 1, 2});
+  CHECK(six.dimension() == 6);
+  CHECK_THROWS_AS(Shape({1, 1, 1, 1, 1, 1, 1}), std::length_error);
+  CHECK_THROWS_AS(Tensor<float>(xt::expand_dims(six, 0)), std::length_error);
+}
+
+TEST_CASE("tensors are made with a value, from values, and converted") {
+  CHECK((full<float>({2, 2}, 3.0F) == Tensor<float>{{3.0F, 3.0F}, {3.0F, 3.0F}}));
+  CHECK(zeros<double>({2})(1) == 0.0);
+  CHECK(ones<double>({2})(1) == 1.0);
+  CHECK(empty<float>({3, 0}).size() == 0);
+  CHECK((from_values<double>({2, 2}, {1.0, 2.0, 3.0, 4.0}) == Tensor<double>{{1.0, 2.0}, {3.0, 4.0}}));
+  CHECK(from_values<std::int64_t>({}, {7})() == 7);
+  CHECK_THROWS_AS(from_values<double>({2, 2}, {1.0, 2.0, 3.0}), ShapeError);
+  CHECK_THROWS_WITH(from_values<double>({2, 2}, {1.0, 2.0, 3.0}),
+                    Catch::Contains("(2,2)") && Catch::Contains("3"));
+  CHECK((convert_tensor<float>(Tensor<double>{1.5, -2.0}) == Tensor<float>{1.5F, -2.0F}));
+}
+
+TEST_CASE("shapes are counted, printed, broadcast and indexed from the end") {
+  CHECK(element_count({}) == 1);
+  CHECK(element_count({2, 3, 4}) == 24);
+  CHECK(element_count({2, 0, 4}) == 0);
+  CHECK(to_string(Shape{}) == "()");
+  CHECK(to_string(Shape{3, 4}) == "(3,4)");
+  CHECK(broadcast_shapes("op", {2, 1, 4}, {3, 1}) == Shape{2, 3, 4});
+  CHECK(broadcast_shapes("op", {}, {3, 0}) == Shape{3, 0});
+  CHECK(broadcast_shapes("op", {1}, {0}) == Shape{0});
+  CHECK_THROWS_WITH(broadcast_shapes("op", {2, 3}, {2}), Catch::Contains("[op]") && Catch::Contains("(2,3)"));
+  CHECK_THROWS_AS(broadcast_shapes("op", {0}, {2}), ShapeError);
+  CHECK(normalize_axis("op", -1, 3) == 2);
+  CHECK(normalize_axis("op", -3, 3) == 0);
+  CHECK_THROWS_AS(normalize_axis("op", 3, 3), ShapeError);
+  CHECK_THROWS_AS(normalize_axis("op", -4, 3), ShapeError);
+  CHECK_THROWS_AS(normalize_axis("op", 0, 0), ShapeError);
+}
+
+TEST_CASE("an inline vector behaves like a vector of at most six") {
+  using Vector = InlineVector<std::size_t>;
+  Vector v{1, 2, 3};
+  CHECK(v.size() == 3);
+  CHECK(v.front() == 1);
+  CHECK(v.back() == 3);
+  CHECK(std::vector<std::size_t>(v.rbegin(), v.rend()) == std::vector<std::size_t>{3, 2, 1});
+
+  v.insert(v.begin() + 1, 9);
+  CHECK(v == Vector{1, 9, 2, 3});
+  v.insert(v.end(), 7);
+  v.insert(v.begin(), 8);
+  CHECK(v == Vector{8, 1, 9, 2, 3, 7});
+  CHECK_THROWS_AS(v.insert(v.begin(), 0), std::length_error);
+  CHECK_THROWS_AS(v.push_back(0), std::length_error);
+  CHECK_THROWS_AS(v.resize(7), std::length_error);
+  CHECK_THROWS_AS(v.assign(7, 1), std::length_error);
+  CHECK(v == Vector{8, 1, 9, 2, 3, 7});  // a refused call changes nothing
+
+  CHECK(*v.erase(v.begin() + 1) == 9);
+  CHECK(v.erase(v.end() - 1) == v.end());
+  CHECK(v == Vector{8, 9, 2, 3});
+  v.pop_back();
+  v.resize(5, 4);
+  CHECK(v == Vector{8, 9, 2, 4, 4});
+  v.resize(1);
+  v.resize(2);
+  CHECK(v == Vector{8, 0});
+  v.clear();
+  CHECK(v.empty());
+  CHECK(v == Vector());
+  const std::vector<int> source{4, 5};
+  CHECK(Vector(source.begin(), source.end()) == Vector{4, 5});
+  CHECK(Vector(2, 5) == Vector{5, 5});
+  CHECK(Vector{1, 2} < Vector{1, 3});
+  CHECK(Vector{1} < Vector{1, 0});
+  CHECK(Vector{1, 2} != Vector{1, 2, 0});
+  Vector copy = v;
+  copy.push_back(1);
+  CHECK(v.empty());
+}
+
+TEST_CASE("memory is aligned, comes back to the pool and is handed out again") {
+  release_unused_memory();
+  REQUIRE(pooled_bytes() == 0);
+  const float* address = nullptr;
+  {
+    const Tensor<float> x = zeros<float>({10, 10});
+    address = x.data();
+    CHECK(reinterpret_cast<std::uintptr_t>(address) % 64 == 0);
+  }
+  CHECK(pooled_bytes() == 512);
+  {
+    const Tensor<float> y = zeros<float>({5, 20});
+    CHECK(y.data() == address);
+    CHECK(pooled_bytes() == 0);
+  }
+  release_unused_memory();
+  CHECK(pooled_bytes() == 0);
+}
+
+TEST_CASE("a tensor may be made on one thread and freed on another") {
+  release_unused_memory();
+  std::vector<Tensor<double>> made;
+  std::thread maker([&] {
+    for (std::size_t i = 1; i <= 100; ++i) made.push_back(full<double>({i, 7}, static_cast<double>(i)));
+  });
+  maker.join();
+  double total = 0.0;
+  for (const auto& x : made) total += x(0, 3);
+  CHECK(total == 5050.0);
+  made.clear();
+  CHECK(pooled_bytes() > 0);  // what the other thread allocated is this one's now
+  std::vector<std::thread> threads;
+  std::vector<double> sums(4);
+  for (std::size_t t = 0; t < sums.size(); ++t) {
+    threads.emplace_back([&sums, t] {
+      for (std::size_t i = 0; i < 2000; ++i) {
+        const Tensor<double> x = full<double>({1 + i % 50, 3}, static_cast<double>(t));
+        const Tensor<double> y = x + 1.0;
+        sums[t] += y(0, 2);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (std::size_t t = 0; t < sums.size(); ++t) CHECK(sums[t] == 2000.0 * static_cast<double>(t + 1));
+}
+
+TEST_CASE("a handle shares its value, an empty one says so") {
+  Var<double> a(Tensor<double>{1.0, 2.0});
+  Var<double> b = a;
+  CHECK(a.same_as(b));
+  b.mutable_value()(0) = 5.0;
+  CHECK(a.value()(0) == 5.0);
+  const Var<double> c = a.detach();
+  b.mutable_value()(0) = 6.0;
+  CHECK(c.value()(0) == 5.0);
+  CHECK(a.shape(-1) == 2);
+  CHECK_THROWS_AS(a.shape(1), ShapeError);
+  CHECK_THROWS_AS(a.item(), ShapeError);
+  const Var<double> moved = std::move(a);
+  CHECK_THROWS_AS(a.value(), TapeError);
+  CHECK_FALSE(a.defined());
+  CHECK_THROWS_AS(Var<float>().shape(), TapeError);
+  Var<double> w = parameter(Tensor<double>{1.0}, "w");
+  w.set_name("v");
+  CHECK(w.name() == "v");
+  CHECK_THROWS_AS(Var<double>(c).set_name("x"), TapeError);
+  CHECK(w.requires_grad());
+  CHECK_FALSE(w.detach().requires_grad());
+}
