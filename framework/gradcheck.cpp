@@ -123,7 +123,10 @@ class Check {
     double total = 0.0;
     for (std::size_t k = 0; k < high.size(); ++k) {
       for (std::size_t i = 0; i < high[k].size(); ++i) {
-        total += upstream_[k].data()[i] * (high[k].data()[i] - low[k].data()[i]);
+        const double above_y = high[k].data()[i], below_y = low[k].data()[i];
+        // Also NaN or infinity on both sides is no change: it would hide every other output.
+        if (above_y == below_y || (std::isnan(above_y) && std::isnan(below_y))) continue;
+        total += upstream_[k].data()[i] * (above_y - below_y);
       }
     }
     return total / (above - below);

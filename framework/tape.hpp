@@ -208,11 +208,16 @@ class Backprop {
   void add(std::uint32_t node, Var<S>&& gradient);
   bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
   bool keeps(std::uint32_t node) const noexcept { return node < kept_.size() && kept_[node]; }
-  // The gradient that has arrived at node, still owned by the pass; null when none has.
+  // The gradient that has arrived at node, still owned by the pass; null when none has, as behind the last seed.
   ValueBase* gradient(std::uint32_t node) const noexcept {
     return node < gradients_.size() ? gradients_[node] : nullptr;
   }
-  bool checks() const noexcept { return thread_state.detect_nonfinite; }
+  // The same, handed over.
+  ValueBase* take(std::uint32_t node) noexcept {
+    return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
+  }
+  // Whether what rules return is checked for NaN and infinity.
+  bool checks() const noexcept { return checks_; }
   Tape& tape() const noexcept { return tape_; }
 
   explicit Backprop(Tape& tape) : tape_(tape) {}
@@ -225,13 +230,10 @@ class Backprop {
   void run(std::span<const std::uint32_t> keep);
   // Restricts the pass to what leads to the targets.
   void restrict_to(std::span<const std::uint32_t> targets);
-  // The same, handed over. Nodes behind the last seed have none.
-  ValueBase* take(std::uint32_t node) noexcept {
-    return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
-  }
 
  private:
   Tape& tape_;
+  const bool checks_ = thread_state.detect_nonfinite;
   std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
   std::vector<bool> wanted_;           // by node; empty: all
   std::vector<bool> kept_;             // by node; empty: none

@@ -96,7 +96,9 @@ template <class S>
 void discard_value(Value<S>* value) noexcept {
   auto& cache = recycler<S>;
   const auto& data = value->data;
-  if (UNROLL_POOL && value->leaf == nullptr && data.storage().size() <= cache.kLargest && cache.open &&
+  // A tensor that was moved out of its value leaves its shape behind, but no elements.
+  const bool whole = data.storage().size() == element_count(data.shape());
+  if (UNROLL_POOL && value->leaf == nullptr && whole && data.storage().size() <= cache.kLargest && cache.open &&
       cache.held < cache.kMaxHeld) [[likely]] {
     Value<S>*& slot = cache.slots[cache.slot_of(data.shape())];
     value->next = slot;

@@ -11,10 +11,10 @@
 // convert() and saving.
 #pragma once
 
+#include <any>
 #include <concepts>
 #include <string>
 #include <type_traits>
-#include <typeindex>
 #include <utility>
 #include <vector>
 
@@ -65,6 +65,13 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
       for_each_slot(member, path, f);
     } else if constexpr (is_vector<T>) {
       if constexpr (Module<typename T::value_type>) {
+        // The size is a setting of its own: a copy first takes it over, then fills the elements.
+        std::size_t size = member.size();
+        f(path + ".size", size);
+        if constexpr (!std::is_const_v<std::remove_reference_t<decltype(member)>> &&
+                      std::default_initializable<typename T::value_type>) {
+          member.resize(size);
+        }
         for (std::size_t i = 0; i < member.size(); ++i) for_each_slot(member[i], path + "." + std::to_string(i), f);
       } else {
         f(path, member);
@@ -177,32 +184,30 @@ std::size_t parameter_count(const M& module) {
 
 namespace detail {
 
-struct Slot {
-  const void* address;
-  std::type_index type;
-};
 [[noreturn]] void throw_slot_mismatch(const std::string& name);
 
 // Copies every slot of `from` into `to`, a module of the same template; how a parameter is copied is `copy`'s.
 template <class To, class From, class Copy>
 void copy_slots(To& to, const From& from, Copy&& copy) {
-  std::vector<Slot> slots;
-  for_each_slot(from, "", [&](const std::string&, const auto& slot) { slots.push_back({&slot, typeid(slot)}); });
+  using Source = Var<scalar_t<From>>;
+  std::vector<std::any> slots;
+  for_each_slot(from, "", [&](const std::string&, const auto& slot) { slots.emplace_back(slot); });
   std::size_t next = 0;
   // The list of `to` may grow while it is visited (options first, then the members they call for).
   for_each_slot(to, "", [&](const std::string& name, auto& slot) {
     using T = std::remove_cvref_t<decltype(slot)>;
-    if (next == slots.size()) throw_slot_mismatch(name);
-    const Slot& source = slots[next++];
+    const std::any* source = next < slots.size() ? &slots[next++] : nullptr;
     if constexpr (is_parameter<T>) {
-      using Source = Var<scalar_t<From>>;
-      if (source.type != typeid(Source)) throw_slot_mismatch(name);
-      slot = copy(*static_cast<const Source*>(source.address));
+      const auto* var = std::any_cast<Source>(source);
+      if (var == nullptr) throw_slot_mismatch(name);
+      slot = copy(*var);
     } else {
-      if (source.type != typeid(T)) throw_slot_mismatch(name);
-      slot = *static_cast<const T*>(source.address);
+      const auto* setting = std::any_cast<T>(source);
+      if (setting == nullptr) throw_slot_mismatch(name);
+      slot = *setting;
     }
   });
+  if (next != slots.size()) throw_slot_mismatch("the end");
 }
 
 }  // namespace detail

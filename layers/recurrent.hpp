@@ -43,6 +43,11 @@ struct RecurrentOutput {
   std::vector<State> states;  // after each sequence's own last step, ordered as the initial ones
 };
 
+// The options of a cell that needs no others.
+struct CellSizes {
+  Index input = 0, hidden = 0;
+};
+
 // The last layer's final hidden state (B,directions*H): what a classifier reads.
 template <class S, class State>
 Var<S> last(const RecurrentOutput<S, State>& result, bool bidirectional = false) {
@@ -126,8 +131,9 @@ auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> s
 }  // namespace detail
 
 // A recurrent layer made from a cell: a struct with
-//   using Scalar = S (or its first template argument), Options options with .input and .hidden,
-//   Cell(Options, Rng&), State step(x (B,I), State) const, and a member list each().
+//   using Scalar = S (or its first template argument), a member options with .input and .hidden, Cell(),
+//   Cell(options, Rng&), State step(x (B,I), State) const, and a member list each().
+// The type of options does not depend on S (convert() copies it): CellSizes, or a struct of the cell's own.
 // State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). A cell may also bring
 // sequence(), a hand-derived kernel, which then runs instead of the steps; both give the same results.
 //
@@ -161,7 +167,8 @@ class Recurrent : public MoveOnly {
   // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths outside
   // 0..T.
   Output operator()(const Var<S>& x, const Inputs& given = {}) const {
-    LayerScope scope(kKind, first_parameter_name());
+    const std::string name = first_parameter_name();
+    LayerScope scope(kKind, name);
     const auto plan = detail::plan_sequence(kKind, x.shape(), input_size(), options_.batch_first, given.lengths);
     std::vector<State> states = initial_states(plan, given.states);
 

@@ -1,69 +1,20 @@
 #include "examples/classifier/data.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <filesystem>
-#include <map>
 
-#include "examples/support/table.hpp"
+#include "examples/classifier/rows.hpp"
 #include "framework/errors.hpp"
 
 namespace unroll::examples {
 namespace {
 
-constexpr std::size_t kTrain = 0, kValid = 1, kTest = 2, kUnassigned = 3;
-constexpr std::array<const char*, 3> kSplits = {"train", "valid", "test"};
 constexpr Index kDigitSide = 8;
 constexpr double kLargestPixel = 16.0;
-
-// A row before anything is encoded.
-struct RawRow {
-  std::string where;  // file:line
-  std::size_t split = kUnassigned;
-  std::string label;
-  std::string text;
-  std::vector<double> numbers;
-};
-
-std::size_t parse_split(const std::string& text, const std::string& where) {
-  const auto found = std::find(kSplits.begin(), kSplits.end(), text);
-  if (found == kSplits.end()) {
-    throw FileError(fmt::format("{}: split want train, valid or test, got '{}'", where, text));
-  }
-  return static_cast<std::size_t>(found - kSplits.begin());
-}
-
-// FNV-1a: the same on every machine.
-std::uint64_t hash_of(const RawRow& row) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  const auto add = [&](const void* data, std::size_t bytes) {
-    for (std::size_t i = 0; i < bytes; ++i) {
-      hash = (hash ^ static_cast<const unsigned char*>(data)[i]) * 0x100000001b3ULL;
-    }
-  };
-  add(row.text.data(), row.text.size());
-  add(row.numbers.data(), row.numbers.size() * sizeof(double));
-  return hash;
-}
-
-// 70 : 15 : 15 within every label, ordered by the hash of the content: equal rows stay together, mostly, and
-// a row that is added moves few others.
-void assign_splits(std::vector<RawRow>& rows) {
-  std::map<std::string, std::vector<std::pair<std::uint64_t, std::size_t>>> by_label;
-  for (std::size_t i = 0; i < rows.size(); ++i) by_label[rows[i].label].emplace_back(hash_of(rows[i]), i);
-  for (auto& [label, list] : by_label) {
-    std::sort(list.begin(), list.end());
-    const std::size_t held_out = (list.size() * 15 + 50) / 100, valid_end = list.size() - held_out;
-    for (std::size_t k = 0; k < list.size(); ++k) {
-      const bool train = k < valid_end - held_out;
-      rows[list[k].second].split = train ? kTrain : k < valid_end ? kValid : kTest;
-    }
-  }
-}
 
 // Labels of the training rows: as numbers where all are numbers, else in alphabetical order.
 std::vector<std::string> find_labels(const std::vector<RawRow>& rows, const std::string& path) {
@@ -142,43 +93,6 @@ Dataset encode(const std::vector<RawRow>& rows, Encoding encoding, const std::st
   return data;
 }
 
-// The columns of a table by what they hold.
-struct Columns {
-  std::optional<std::size_t> split, label, text;
-  std::vector<std::size_t> numbers;
-};
-
-Columns find_columns(const Table& table) {
-  Columns columns;
-  columns.split = table.find("split");
-  columns.label = table.find("label");
-  columns.text = table.find("text");
-  if (columns.text) return columns;
-  for (std::size_t c = 0; c < table.columns().size(); ++c) {
-    if (c != columns.split && c != columns.label) columns.numbers.push_back(c);
-  }
-  return columns;
-}
-
-RawRow read_row(const Table& table, std::size_t r, const Columns& columns) {
-  RawRow row;
-  row.where = table.where(r);
-  if (columns.split) row.split = parse_split(table.text(r, *columns.split), row.where);
-  if (columns.label) {
-    row.label = table.text(r, *columns.label);
-    if (row.label.empty()) throw FileError(fmt::format("{}: label want a text, got none", row.where));
-  }
-  if (columns.text) row.text = table.text(r, *columns.text);
-  for (const std::size_t c : columns.numbers) row.numbers.push_back(table.number(r, c));
-  return row;
-}
-
-std::vector<RawRow> read_rows(const Table& table, const Columns& columns) {
-  std::vector<RawRow> rows;
-  for (std::size_t r = 0; r < table.rows(); ++r) rows.push_back(read_row(table, r, columns));
-  return rows;
-}
-
 }  // namespace
 
 Dataset load_words(const std::string& folder) {
@@ -197,8 +111,8 @@ Dataset load_words(const std::string& folder) {
   for (const auto& file : files) {
     const Table table = read_table(file.string());
     Columns columns;
-    columns.split = table.require("split");
-    columns.text = table.require("ascii");
+    columns.split = table.column("split");
+    columns.text = table.column("ascii");
     for (RawRow& row : read_rows(table, columns)) {
       row.label = file.stem().string();
       rows.push_back(std::move(row));
@@ -212,8 +126,8 @@ Dataset load_words(const std::string& folder) {
 
 Dataset load_digits(const std::string& path) {
   const Table table = read_table(path);
-  table.require("split");
-  table.require("label");
+  table.column("split");
+  table.column("label");
   const Columns columns = find_columns(table);
   if (columns.text || columns.numbers.size() != static_cast<std::size_t>(kDigitSide * kDigitSide)) {
     throw FileError(fmt::format("{}: header want split, label and {} pixel columns, got {} other columns",
@@ -237,7 +151,7 @@ Dataset load_digits(const std::string& path) {
 
 Dataset load_own(const std::string& path, std::optional<Index> steps) {
   const Table table = read_table(path);
-  table.require("label");
+  table.column("label");
   const Columns columns = find_columns(table);
   const auto count = static_cast<Index>(columns.numbers.size());
   if (!columns.text && count == 0) {
@@ -271,14 +185,13 @@ std::vector<Query> load_queries(const std::string& path, const Encoding& encodin
   if (encoding.is_text()) {
     columns.numbers.clear();
     if (!columns.text) columns.text = table.find("ascii");
-    if (!columns.text) columns.text = table.require("text");
+    if (!columns.text) columns.text = table.column("text");
   } else if (columns.text) {
     throw FileError(
         fmt::format("{}: header want columns of numbers for this model, got a column 'text'", path));
   }
   std::vector<Query> queries;
-  for (std::size_t r = 0; r < table.rows(); ++r) {
-    const RawRow row = read_row(table, r, columns);
+  for (const RawRow& row : read_rows(table, columns)) {
     Query query;
     query.name = encoding.is_text() ? row.text : row.where;
     query.sequence = encoding.is_text() ? encoding.encode_text(row.text, row.where)

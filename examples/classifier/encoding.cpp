@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "framework/errors.hpp"
@@ -86,7 +87,11 @@ Sequence Encoding::encode_numbers(const std::vector<double>& numbers, const std:
   Sequence sequence;
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const std::size_t f = i % static_cast<std::size_t>(features);
-    sequence.values.push_back(static_cast<float>((numbers[i] - mean[f]) / scale[f]));
+    const auto value = static_cast<float>((numbers[i] - mean[f]) / scale[f]);
+    if (!std::isfinite(value)) {
+      throw FileError(fmt::format("{}: row want numbers that fit a float, got {}", where, numbers[i]));
+    }
+    sequence.values.push_back(value);
   }
   return sequence;
 }

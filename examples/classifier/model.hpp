@@ -20,15 +20,17 @@ struct ModelSizes {
 template <class Layer>
 struct Classifier {
   using Scalar = float;
-  Embedding<float> embedding;  // empty for numbers
+  bool reads_letters = false;
+  Embedding<float> embedding;  // of letters
   Dropout<float> dropout;
   Layer layer;
   Linear<float> head;
 
   Classifier() = default;
-  Classifier(const Encoding& encoding, const ModelSizes& sizes, Rng& rng) {
+  Classifier(const Encoding& encoding, const ModelSizes& sizes, Rng& rng)
+      : reads_letters(encoding.is_text()) {
     Index input = encoding.features;
-    if (encoding.is_text()) {
+    if (reads_letters) {
       input = sizes.embedding;
       embedding = Embedding<float>(static_cast<Index>(encoding.vocabulary.size()), input, rng);
     }
@@ -39,12 +41,13 @@ struct Classifier {
 
   // Logits (B,classes).
   Var<float> operator()(const Batch& batch) const {
-    const Var<float> x = embedding.weight.defined() ? embedding(batch.letters) : Var<float>(batch.values);
+    const Var<float> x = reads_letters ? embedding(batch.letters) : Var<float>(batch.values);
     return head(dropout(last(layer(dropout(x), {.lengths = batch.lengths}))));
   }
 
   static void each(auto& self, auto&& visit) {
-    visit("embedding", self.embedding);
+    visit("reads_letters", self.reads_letters);
+    if (self.reads_letters) visit("embedding", self.embedding);
     visit("dropout", self.dropout);
     visit("layer", self.layer);
     visit("head", self.head);

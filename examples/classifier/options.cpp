@@ -21,7 +21,7 @@ constexpr const char* kDescription =
     "  classifier --task words                    train, test, save words.safetensors\n"
     "  classifier --predict huis maison           classify two words with it\n"
     "  classifier --task digits --cell gru        the same for digits, with a GRU\n"
-    "  classifier --data mine.csv --steps 10      your own file";
+    "  classifier --data mine.csv --steps 10      your own file\n";
 
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, one header line, then one row a sample, in UTF-8.\n"

@@ -88,7 +88,8 @@ void train(Model& model, const Dataset& data, const Recipe& recipe, Rng& rng, co
   std::size_t update = 0;
   double best_accuracy = -1.0, best_loss = 0.0;
   for (Index epoch = 1; epoch <= recipe.epochs; ++epoch) {
-    EpochResult result{.epoch = epoch};
+    EpochResult result;
+    result.epoch = epoch;
     Index correct = 0;
     const std::string label = "epoch " + std::to_string(epoch) + "/" + std::to_string(recipe.epochs);
     for (const Batch& batch : shuffled(data.train, recipe.batch, data.encoding, rng)) {

@@ -20,7 +20,7 @@ double rmse(const Series& series, const OneStep& forecast, const Part& part) {
   for (std::size_t i = part.first; i < part.last; ++i) {
     if (std::isnan(forecast[i])) {
       throw ArgumentError(fmt::format("[rmse] want a forecast for every step of '{}', got none for step {}",
-                                              part.name, series.label(i)));
+                                      part.name, series.label(i)));
     }
     sum += (forecast[i] - series.values[i]) * (forecast[i] - series.values[i]);
   }
@@ -36,10 +36,10 @@ OneStep persistence(const Series& series) {
 OneStep autoregression(const Series& series, std::size_t order, std::size_t fitted) {
   const auto& x = series.values;
   if (order < 1 || fitted > x.size() || fitted < 2 * order + 1) {
-    throw ArgumentError(
-        fmt::format("[autoregression] want order >= 1 and at least 2 order + 1 values to fit, got order {} and {} "
-                    "values",
-                    order, fitted));
+    throw ArgumentError(fmt::format(
+        "[autoregression] want order >= 1 and at least 2 order + 1 values to fit, got order {} and {} "
+        "values",
+        order, fitted));
   }
   // Row i: 1, x_{i-1} .. x_{i-p}.
   xt::xtensor<double, 2> rows = xt::ones<double>({fitted - order, order + 1});
@@ -61,8 +61,8 @@ OneStep autoregression(const Series& series, std::size_t order, std::size_t fitt
 OneStep climatology(const Series& series, std::size_t fitted) {
   const auto& x = series.values;
   if (series.period < 1 || fitted < 2 * series.period || fitted > x.size()) {
-    throw ArgumentError(fmt::format("[climatology] want at least two whole periods of {} to fit, got {} values",
-                                            series.period, fitted));
+    throw ArgumentError(fmt::format(
+        "[climatology] want at least two whole periods of {} to fit, got {} values", series.period, fitted));
   }
   std::vector<double> mean(series.period, 0.0), count(series.period, 0.0);
   for (std::size_t i = 0; i < fitted; ++i) {

@@ -1,4 +1,5 @@
-// Forecasts without a network, to measure one against: persistence, autoregression, season plus autoregression.
+// Forecasts without a network, to measure one against: persistence, autoregression, season plus
+// autoregression.
 #pragma once
 
 #include <vector>
@@ -7,7 +8,8 @@
 
 namespace unroll::examples::next_value {
 
-// One-step forecasts: element i is the forecast of values[i] from the values before it, NaN where there is none.
+// One-step forecasts: element i is the forecast of values[i] from the values before it, NaN where there is
+// none.
 using OneStep = std::vector<double>;
 
 // Root of the mean squared error over a part. Throws ArgumentError when a forecast is missing there.
@@ -20,9 +22,9 @@ OneStep persistence(const Series& series);
 // ArgumentError unless order >= 1 and more values than coefficients are there to fit.
 OneStep autoregression(const Series& series, std::size_t order, std::size_t fitted);
 
-// The season's mean plus phi times what the last value differed from its own: m_k the mean of every step k of the
-// period over the first `fitted` values, d_i = x_i - m_{i mod period}, d_i = phi d_{i-1} by least squares. Throws
-// ArgumentError when a season has no value there.
+// The season's mean plus phi times what the last value differed from its own: m_k the mean of every step k of
+// the period over the first `fitted` values, d_i = x_i - m_{i mod period}, d_i = phi d_{i-1} by least
+// squares. Throws ArgumentError when a season has no value there.
 OneStep climatology(const Series& series, std::size_t fitted);
 
 }  // namespace unroll::examples::next_value

@@ -53,10 +53,12 @@ class Features {
     const double n = static_cast<double>(train.size());
     mean_ = std::accumulate(first, last, 0.0) / n;
     const double variance =
-        std::accumulate(first, last, 0.0, [this](double sum, double v) { return sum + (v - mean_) * (v - mean_); }) / n;
-    if (!(variance > 0.0)) {
-      throw ArgumentError(fmt::format("{}: want values that differ in the training part, got {} everywhere",
-                                      series.source, mean_));
+        std::accumulate(first, last, 0.0,
+                        [this](double sum, double v) { return sum + (v - mean_) * (v - mean_); }) /
+        n;
+    if (!(variance > 0.0 && std::isfinite(variance))) {
+      throw ArgumentError(
+          fmt::format("{}: want training values of a variance above 0, got {}", series.source, variance));
     }
     deviation_ = std::sqrt(variance);
   }
@@ -91,11 +93,13 @@ Batch random_windows(const Series& series, const Features& features, const Recip
   const std::size_t width = features.size(), steps = recipe.window;
   Batch batch{empty<float>({steps, recipe.batch, width}), empty<float>({steps, recipe.batch, 1})};
   for (std::size_t b = 0; b < recipe.batch; ++b) {
-    const std::size_t start = train.first + static_cast<std::size_t>(rng.below(static_cast<Index>(train.size() - steps)));
+    const std::size_t start =
+        train.first + static_cast<std::size_t>(rng.below(static_cast<Index>(train.size() - steps)));
     for (std::size_t t = 0; t < steps; ++t) {
       const std::size_t i = start + t;
       const double noise = recipe.noise > 0.0 ? rng.normal(0.0, recipe.noise) : 0.0;
-      features.write(batch.x.data() + (t * recipe.batch + b) * width, i, features.standardize(series.values[i]) + noise);
+      features.write(batch.x.data() + (t * recipe.batch + b) * width, i,
+                     features.standardize(series.values[i]) + noise);
       batch.y(t, b, 0) = static_cast<float>(features.standardize(series.values[i + 1]));
     }
   }
@@ -108,10 +112,11 @@ Var<float> window_loss(const Var<float>& prediction, const Var<float>& target, s
   return mse_loss(slice(prediction, 0, scored), slice(target, 0, scored));
 }
 
-// One pass over values 0 .. count-1: element i is the forecast of value i. Leaves the state after the last one.
+// One pass over values 0 .. count-1: element i is the forecast of value i. Leaves the state after the last
+// one.
 template <class Layer>
-OneStep one_pass(const Network<Layer>& network, const Series& series, const Features& features, std::size_t count,
-                 typename Network<Layer>::States& states) {
+OneStep one_pass(const Network<Layer>& network, const Series& series, const Features& features,
+                 std::size_t count, typename Network<Layer>::States& states) {
   Tensor<float> x(Shape{count, 1, features.size()});
   for (std::size_t i = 0; i < count; ++i) {
     features.write(x.data() + i * features.size(), i, features.standardize(series.values[i]));
@@ -129,7 +134,8 @@ OneStep one_pass(const Network<Layer>& network, const Series& series, const Feat
 // Closed loop: every forecast is the next input.
 template <class Layer>
 std::vector<double> forecast_ahead(const Network<Layer>& network, const Features& features, std::size_t end,
-                                   double first, typename Network<Layer>::States states, std::size_t horizon) {
+                                   double first, typename Network<Layer>::States states,
+                                   std::size_t horizon) {
   std::vector<double> ahead{first};
   while (ahead.size() < horizon) {
     Tensor<float> x(Shape{1, 1, features.size()});
@@ -142,16 +148,15 @@ std::vector<double> forecast_ahead(const Network<Layer>& network, const Features
 }
 
 template <class Layer>
-Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon,
-            const std::function<void(const EpochReport&)>& on_epoch) {
+Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon, const Observer& observer) {
   Rng rng(recipe.seed);
   const Features features(series, series.train);
   Network<Layer> network{Layer({.input = static_cast<Index>(features.size()), .hidden = recipe.hidden}, rng),
                          Linear<float>(recipe.hidden, 1, rng)};
   Adam<float> adam(parameters(network), {.lr = recipe.lr, .weight_decay = recipe.weight_decay});
   Outcome outcome;
-  outcome.summary = summary(network);
   typename Network<Layer>::States states;
+  if (observer.on_start) observer.on_start(summary(network));
 
   const Interrupt interrupt;
   Progress progress(static_cast<std::size_t>(recipe.epochs * recipe.updates));
@@ -172,8 +177,10 @@ Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon,
     }
     EpochReport report{epoch, loss_sum / static_cast<double>(recipe.updates), std::nan("")};
     if (series.valid.size() > 0) {
-      report.valid_rmse = rmse(series, one_pass(network, series, features, series.valid.last - 1, states), series.valid);
+      report.valid_rmse =
+          rmse(series, one_pass(network, series, features, series.valid.last - 1, states), series.valid);
       if (report.valid_rmse < best_rmse) {
+        report.best = true;
         best_rmse = report.valid_rmse;
         best = clone(network);
         outcome.best_epoch = epoch;
@@ -181,7 +188,7 @@ Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon,
     }
     outcome.history.push_back(report);
     progress.clear();
-    on_epoch(report);
+    if (observer.on_epoch) observer.on_epoch(report);
     if (Interrupt::requested()) break;
   }
   if (best) network = std::move(*best);
@@ -197,16 +204,18 @@ Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon,
 }  // namespace
 
 Outcome train_and_forecast(const Series& series, const Recipe& recipe, std::size_t horizon,
-                           const std::function<void(const EpochReport&)>& on_epoch) {
+                           const Observer& observer) {
   if (horizon < 1 || recipe.epochs < 1 || recipe.updates < 1 || recipe.batch < 1) {
     throw ArgumentError("[next_value] want horizon, epochs, updates and batch >= 1");
   }
   if (recipe.warmup >= recipe.window || recipe.window >= series.train.size()) {
-    throw ArgumentError(fmt::format("{}: want windows longer than the warm-up of {} steps and shorter than the training "
-                                    "part of {} values, got {}",
-                                    series.source, recipe.warmup, series.train.size(), recipe.window));
+    throw ArgumentError(
+        fmt::format("{}: want windows longer than the warm-up of {} steps and shorter than the training "
+                    "part of {} values, got {}",
+                    series.source, recipe.warmup, series.train.size(), recipe.window));
   }
-  return with_layer(recipe.cell, [&]<class Layer>() { return run<Layer>(series, recipe, horizon, on_epoch); });
+  return with_layer(recipe.cell,
+                    [&]<class Layer>() { return run<Layer>(series, recipe, horizon, observer); });
 }
 
 }  // namespace unroll::examples::next_value

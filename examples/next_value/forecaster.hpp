@@ -17,9 +17,9 @@ struct Recipe {
   std::string cell = "lstm";  // rnn, lstm or gru
   Index hidden = 16;
   Index epochs = 60;
-  Index updates = 10;  // per epoch
-  std::size_t window = 32;    // steps of one training sequence
-  std::size_t warmup = 6;     // first steps of it, without loss: the state is still filling
+  Index updates = 10;       // per epoch
+  std::size_t window = 32;  // steps of one training sequence
+  std::size_t warmup = 6;   // first steps of it, without loss: the state is still filling
   std::size_t batch = 16;
   double lr = 3e-3;
   double weight_decay = 0.0;
@@ -29,25 +29,31 @@ struct Recipe {
 };
 
 struct EpochReport {
-  Index epoch;  // from 1
-  double loss;         // mean of the epoch's updates, in variances of the series
-  double valid_rmse;   // in the series' unit; NaN without a validation part
+  Index epoch;        // from 1
+  double loss;        // mean of the epoch's updates, in variances of the series
+  double valid_rmse;  // in the series' unit; NaN without a validation part
+  bool best = false;  // by validation, so far
+};
+
+// What a training tells while it runs.
+struct Observer {
+  std::function<void(const std::string& summary)> on_start = {};  // of the network: layers, shapes, counts
+  std::function<void(const EpochReport& report)> on_epoch = {};
 };
 
 struct Outcome {
-  std::string summary;           // of the network: layers, shapes, parameter counts
   std::vector<EpochReport> history;
-  Index best_epoch = 0;   // whose weights were kept: the best by validation, else the last
-  OneStep one_step;              // of the whole series, in one pass
-  std::vector<double> ahead;     // beyond its end, each forecast read as the next input
+  Index best_epoch = 0;       // whose weights were kept: the best by validation, else the last
+  OneStep one_step;           // of the whole series, in one pass
+  std::vector<double> ahead;  // beyond its end, each forecast read as the next input
 };
 
 // Trains on the training part (on random windows) and forecasts:
 //   h_t = cell(x_t, season of t+1, h_{t-1}),  x_{t+1} = x_t + W h_t + b
-// in standard deviations of the training part; the season is (sin, cos) of 2 pi (t+1) / period. The same seed gives
-// the same outcome. Calls on_epoch after every epoch; Ctrl-C ends the training after one. Throws ArgumentError for a
-// recipe that does not fit the series, NonfiniteError when the training diverges.
+// in standard deviations of the training part; the season is (sin, cos) of 2 pi (t+1) / period. The same seed
+// gives the same outcome. Ctrl-C ends the training after the epoch it came in. Throws
+// ArgumentError for a recipe that does not fit the series, NonfiniteError when the training diverges.
 Outcome train_and_forecast(const Series& series, const Recipe& recipe, std::size_t horizon,
-                           const std::function<void(const EpochReport&)>& on_epoch);
+                           const Observer& observer = {});
 
 }  // namespace unroll::examples::next_value

@@ -172,8 +172,8 @@ Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   S* out = y.get()->data.data();
   kernel::map(out, m.data(), out, y.size(),
               [](const Batch<S>& s, const Batch<S>& b) { return xsimd::log(s) + b; });
-  // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes out.
-  // Where all elements are -inf, y is too, and the gradient is 0.
+  // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes
+  // out. Where all elements are -inf, y is too, and the gradient is 0.
   return record("logsumexp", y, input(x, [x, y, set](const Var<S>& g) {
                   const Var<S> finite = keep(replace_if(y, is_infinite<S>, S(0)), x.shape(), set);
                   const Var<S> w = exp(x - finite);

@@ -108,9 +108,9 @@ TEST_CASE("a small file, byte by byte") {
   const std::string header =
       R"({"__metadata__":{"epoch":"3"},"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
       R"("w":{"dtype":"F32","shape":[1,2],"data_offsets":[4,12]}})";
-  const std::string padding(136 - header.size(), ' ');
+  const std::string padding(144 - header.size(), ' ');
   const std::string data("\x00\x00\x00\x3f\x00\x00\x80\x3f\x00\x00\x00\xc0", 12);
-  CHECK(read_bytes(folder.file("a")) == std::string("\x88\0\0\0\0\0\0\0", 8) + header + padding + data);
+  CHECK(read_bytes(folder.file("a")) == std::string("\x90\0\0\0\0\0\0\0", 8) + header + padding + data);
 
   StateDict<double> in_double;
   in_double.tensors["w"] = Tensor<double>{-2.0};

@@ -112,7 +112,8 @@ TEST_CASE("an inline vector behaves like a vector of at most six") {
   CHECK(v == Vector{8, 1, 9, 2, 3, 7});  // a refused call changes nothing
 
   CHECK(*v.erase(v.begin() + 1) == 9);
-  CHECK(v.erase(v.end() - 1) == v.end());
+  const auto behind = v.erase(v.end() - 1);
+  CHECK(behind == v.end());
   CHECK(v == Vector{8, 9, 2, 3});
   v.pop_back();
   v.resize(5, 4);
@@ -178,6 +179,19 @@ TEST_CASE("a tensor may be made on one thread and freed on another") {
   }
   for (auto& thread : threads) thread.join();
   for (std::size_t t = 0; t < sums.size(); ++t) CHECK(sums[t] == 2000.0 * static_cast<double>(t + 1));
+}
+
+TEST_CASE("a value whose tensor was moved out is not handed out again") {
+  const Shape shape{3, 5};
+  {
+    Var<double> emptied(full<double>(shape, 1.0));
+    const Tensor<double> taken = std::move(emptied.mutable_value());
+    CHECK(taken(2, 4) == 1.0);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const Var<double> fresh = Var<double>::uninitialized(shape);
+    CHECK(fresh.value().storage().size() == 15);
+  }
 }
 
 TEST_CASE("a handle shares its value, an empty one says so") {

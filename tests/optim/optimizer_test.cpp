@@ -163,7 +163,7 @@ bool same_bits(const Tensor<S>& a, const Tensor<S>& b) {
 TEST_CASE("every optimizer gives PyTorch's numbers") {
   for (const Row& r : rows()) {
     CAPTURE(r.name);
-    const Var<double> p = parameter(Tensor<double>{0.5, -1.2, 2.0});
+    const Var<double> p = parameter(from_values<double>({3}, {0.5, -1.2, 2.0}));
     const auto optimizer = r.make({p});
     for (int t = 1; t <= 6; ++t) {
       Tape tape;
@@ -431,7 +431,7 @@ TEST_CASE("a parameter that has changed its shape is refused before anything cha
 }
 
 TEST_CASE("optimizers refuse options out of range") {
-  const std::vector<Var<double>> p{parameter(Tensor<double>{1.0})};
+  const std::vector<Var<double>> p{parameter(ones<double>({1}))};
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   for (const double bad : {-1.0, nan, inf}) {
     CAPTURE(bad);
@@ -478,7 +478,7 @@ TEST_CASE("options can change between steps, but not what is kept") {
   CHECK(sgd.options().momentum == 0.75);
   for (int t = 0; t < 2; ++t) {  // 1 - 0.25 = 0.75, then b = 0.75 + 1
     Tape tape;
-    set_gradient(tape, p, Tensor<double>{1.0});
+    set_gradient(tape, p, ones<double>({1}));
     sgd.step();
   }
   CHECK(p.value()(0) == 0.75 - 0.25 * 1.75);

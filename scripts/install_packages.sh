@@ -1,0 +1,18 @@
+#!/bin/sh
+# Installs what Unroll builds with, from Debian 12's own packages. Does nothing when all are there.
+set -eu
+packages="g++ cmake ninja-build pkg-config libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev \
+liblapack-dev libfmt-dev nlohmann-json3-dev libcli11-dev catch2 gnuplot-nox"
+missing=""
+for package in $packages; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -ne 0 ]; then
+  echo "install_packages.sh: these packages are missing, install them as root:$missing" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update
+# shellcheck disable=SC2086
+apt-get install -y --no-install-recommends $missing

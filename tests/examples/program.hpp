@@ -1,0 +1,63 @@
+// Runs an example program as a user does.
+#pragma once
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace unroll::examples {
+
+// A folder that goes away with the test.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    static int count = 0;
+    path_ = std::filesystem::temp_directory_path() /
+            ("unroll_example_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
+    std::filesystem::create_directory(path_);
+  }
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+
+  std::string path(const std::string& name) const { return (path_ / name).string(); }
+  // Writes a file and returns its path.
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary) << text;
+    return path(name);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline std::string read_text(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+struct ProgramResult {
+  int status;
+  std::string out, err;
+  std::ptrdiff_t error_lines() const { return std::count(err.begin(), err.end(), '\n'); }
+};
+
+// arguments as a shell reads them; before: "VARIABLE=value" for the program's environment.
+inline ProgramResult run_example(const std::string& name, const std::string& arguments,
+                                 const std::string& before = "") {
+  const ScratchFolder folder;
+  const std::string command = before + " '" UNROLL_BINARY_DIR "/examples/" + name + "' " + arguments +
+                              " > '" + folder.path("out") + "' 2> '" + folder.path("err") + "' < /dev/null";
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path("out")),
+          read_text(folder.path("err"))};
+}
+
+}  // namespace unroll::examples

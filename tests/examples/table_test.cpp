@@ -1,0 +1,124 @@
+#include "examples/support/table.hpp"
+
+#include <unistd.h>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "framework/errors.hpp"
+
+using namespace unroll;
+using namespace unroll::examples;
+
+namespace {
+
+// A file that goes away with the test.
+struct File {
+  std::string path;
+  explicit File(const std::string& text) {
+    static int count = 0;
+    path = (std::filesystem::temp_directory_path() /
+            ("unroll_table_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + ".csv"))
+               .string();
+    std::ofstream(path, std::ios::binary) << text;
+  }
+  ~File() { std::filesystem::remove(path); }
+};
+
+void refuses(const std::string& text, const std::string& message) {
+  CAPTURE(text);
+  const File file(text);
+  CHECK_THROWS_AS(read_table(file.path), FileError);
+  CHECK_THROWS_WITH(read_table(file.path), file.path + message);
+}
+
+}  // namespace
+
+TEST_CASE("a table has a header, rows and line numbers") {
+  const File file("split,year,sst\ntrain,1950,23.11\ntest,-2e-1,\n");
+  const Table table = read_table(file.path);
+  CHECK(table.path() == file.path);
+  CHECK(table.header() == std::vector<std::string>{"split", "year", "sst"});
+  REQUIRE(table.rows().size() == 2);
+  CHECK(table.rows()[0].line == 2);
+  CHECK(table.rows()[0].fields == std::vector<std::string>{"train", "1950", "23.11"});
+  CHECK(table.rows()[1].line == 3);
+  CHECK(table.rows()[1].fields == std::vector<std::string>{"test", "-2e-1", ""});
+  CHECK(table.column("sst") == 2);
+  CHECK(table.find("sst") == 2U);
+  CHECK_FALSE(table.find("SST"));
+  CHECK(table.number(table.rows()[0], 2) == 23.11);
+  CHECK(table.number(table.rows()[1], 1) == -0.2);
+  CHECK(table.where(table.rows()[1]) == file.path + ":3");
+}
+
+TEST_CASE("tabs, Windows line ends, a byte order mark and a missing last line end are read") {
+  const File file("\xef\xbb\xbfsplit\tword, of all\r\ntrain\tmañana, día\r\ntest\ta,b");
+  const Table table = read_table(file.path);
+  CHECK(table.header() == std::vector<std::string>{"split", "word, of all"});
+  CHECK(table.rows()[0].fields == std::vector<std::string>{"train", "mañana, día"});
+  CHECK(table.rows()[1].fields == std::vector<std::string>{"test", "a,b"});
+  CHECK(read_table(file.path, ',').header().size() == 2);  // now the tab is part of a name
+  CHECK(read_table(file.path, ',').header()[0] == "split\tword");
+}
+
+TEST_CASE("a quoted field holds delimiters, quotes and line ends") {
+  const File file("a,\"b \"\"c\"\"\"\n\"1,5\",\"x\ny\"\n\"\",2\n");
+  const Table table = read_table(file.path);
+  CHECK(table.header() == std::vector<std::string>{"a", "b \"c\""});
+  REQUIRE(table.rows().size() == 2);
+  CHECK(table.rows()[0].fields == std::vector<std::string>{"1,5", "x\ny"});
+  CHECK(table.rows()[1].fields == std::vector<std::string>{"", "2"});
+  CHECK(table.rows()[1].line == 4);  // the row before took two lines
+}
+
+TEST_CASE("tables that are not whole are refused with file and line") {
+  refuses("", ": want a header line, got an empty file");
+  refuses("a,b\n", ":1: want rows after the header, got none");
+  refuses("a,b,c,d\n1,2,3,4\n1,2,3\n", ":3: want 4 fields (header has 4), got 3");
+  refuses("a,b\n1,2,3\n", ":2: want 2 fields (header has 2), got 3");
+  refuses("a,b\n1,2\n\n3,4\n", ":3: want 2 fields (header has 2), got 1");
+  refuses("a,b\n1\t2\n", ":2: want 2 fields (header has 2), got 1");
+  refuses("a,b,a\n1,2,3\n", ":1: want columns of different names, got 'a' twice");
+  refuses("a,b\n1,2\n\"x,3\n4,5\n", ":3: want a closing quote, got the end of the file");
+  refuses("a,b\n1,x\"y\"\n", ":2: want quotes around a whole field, got one inside");
+  refuses("a,b\n1,2\n\"x\"y,3\n",
+          ":3: want a delimiter or the end of the line after a quoted field, got more");
+}
+
+TEST_CASE("a missing file, a folder and a missing column are refused") {
+  CHECK_THROWS_AS(read_table("/no/such/file.csv"), FileError);
+  CHECK_THROWS_WITH(read_table("/no/such/file.csv"),
+                    "/no/such/file.csv: want a readable file, got: No such file or directory");
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  CHECK_THROWS_WITH(read_table(folder), folder + ": want a file, got a directory");
+  const File file("split,year\ntrain,1\n");
+  const Table table = read_table(file.path);
+  CHECK_THROWS_AS(table.column("sst"), FileError);
+  CHECK_THROWS_WITH(table.column("sst"), file.path + ":1: want a column 'sst', got split, year");
+}
+
+TEST_CASE("a field that is no finite number is refused") {
+  for (const char* bad : {"", "x", "1.5x", " 1", "1 ", "+1", "1,5", "nan", "NaN", "inf", "-inf", "infinity",
+                          "1e999", "0x10", "--1", "1e", "."}) {
+    CAPTURE(bad);
+    const File file(std::string("year,sst\n1950,1\n1951,\"") + bad + "\"\n");
+    const Table table = read_table(file.path);
+    CHECK(table.number(table.rows()[1], 0) == 1951.0);
+    CHECK_THROWS_AS(table.number(table.rows()[1], 1), FileError);
+    CHECK_THROWS_WITH(table.number(table.rows()[1], 1),
+                      file.path + ":3: column 'sst' want a finite number, got '" + bad + "'");
+  }
+}
+
+TEST_CASE("the tables shipped with the examples are whole") {
+  const std::string folder = UNROLL_SOURCE_DIR "/examples/data/";
+  CHECK(read_table(folder + "digits.csv").rows().size() == 1797);
+  const Table sst = read_table(folder + "elnino_sst.csv");
+  for (const TableRow& row : sst.rows()) CHECK(sst.number(row, sst.column("sst")) > 10.0);
+  for (const char* language : {"en", "es", "nl", "pl"}) {
+    const Table words = read_table(folder + "words/" + language + ".tsv");
+    CHECK(words.rows().size() == 4000);
+    CHECK(words.column("ascii") == 2);
+  }
+}

@@ -1,0 +1,217 @@
+// nn_rnn_tanh, nn_rnn_relu, nn_lstm, nn_gru_after, nn_gru_before: layers with PyTorch's parameters and
+// layout.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "framework/ops.hpp"
+#include "layers/gru.hpp"
+#include "layers/lstm.hpp"
+#include "layers/rnn.hpp"
+#include "registry.hpp"
+
+namespace unroll::oracle {
+namespace {
+
+using Vars = std::vector<Var<double>>;
+
+struct Sizes {
+  Index input, hidden, layers, projection;
+  std::size_t batch, steps;
+  bool bidirectional, batch_first, state_given;
+  std::vector<Index> lengths;
+
+  std::size_t states() const { return static_cast<std::size_t>(layers) * (bidirectional ? 2 : 1); }
+};
+
+void want(const std::string& key, const std::string& got, const std::vector<std::string>& allowed) {
+  if (std::find(allowed.begin(), allowed.end(), got) == allowed.end()) {
+    throw FixtureError(fmt::format("config.{} want {}, got \"{}\"", key, fmt::join(allowed, " or "), got));
+  }
+}
+
+std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch) {
+  const auto& option = fixture.option("lengths");
+  std::vector<Index> lengths;
+  if (!option.is_null()) {
+    if (!option.is_array()) throw FixtureError("config.lengths want null or a list of integers");
+    for (const auto& length : option) {
+      if (!length.is_number_integer()) throw FixtureError("config.lengths want null or a list of integers");
+      lengths.push_back(length.get<Index>());
+    }
+    if (lengths.size() != batch) throw FixtureError(fmt::format("config.lengths want {} entries", batch));
+  }
+  if (fixture.has("inputs/lengths")) {
+    const IndexTensor array = fixture.array("inputs/lengths").indices();
+    if (!std::equal(array.begin(), array.end(), lengths.begin(), lengths.end())) {
+      throw FixtureError("inputs/lengths and config.lengths differ");
+    }
+  }
+  return lengths;
+}
+
+Sizes read_sizes(Fixture& fixture, const std::string& kind) {
+  want("kind", fixture.get<std::string>("kind"), {kind});
+  Sizes sizes{.input = fixture.get<Index>("input_size"),
+              .hidden = fixture.get<Index>("hidden_size"),
+              .layers = fixture.get<Index>("num_layers"),
+              .projection = fixture.get<Index>("proj_size"),
+              .batch = fixture.get<std::size_t>("batch"),
+              .steps = fixture.get<std::size_t>("T"),
+              .bidirectional = fixture.get<bool>("bidirectional"),
+              .batch_first = fixture.get<bool>("batch_first"),
+              .state_given = fixture.get<bool>("initial_state_given"),
+              .lengths = {}};
+  sizes.lengths = read_lengths(fixture, sizes.batch);
+  if (sizes.projection != 0 && kind != "lstm")
+    throw FixtureError("config.proj_size want 0, except for an LSTM");
+  const auto input = static_cast<std::size_t>(sizes.input);
+  want_shape(
+      fixture, "inputs/x",
+      sizes.batch_first ? Shape{sizes.batch, sizes.steps, input} : Shape{sizes.steps, sizes.batch, input});
+  return sizes;
+}
+
+bool has_bias(const Fixture& fixture) { return fixture.has("params/bias_ih_l0"); }
+
+// The names and leaves whose gradients the file may ask for.
+using Leaves = std::vector<std::pair<std::string, Var<double>>>;
+
+// h0 or c0: a leaf when the file has it or wants its gradient; nothing otherwise (the layer's own zeros).
+Var<double> initial_state(Fixture& fixture, const std::string& name, const Sizes& sizes, Index width) {
+  const Shape shape{sizes.states(), sizes.batch, static_cast<std::size_t>(width)};
+  if (sizes.state_given || fixture.has("inputs/" + name)) {
+    want_shape(fixture, "inputs/" + name, shape);
+    return leaf(fixture, "inputs/" + name);
+  }
+  return fixture.has("grads/" + name) ? parameter(zeros<double>(shape), name) : Var<double>();
+}
+
+template <class State>
+Var<double> stack_states(const std::vector<State>& states, Var<double> State::*part) {
+  Vars parts;
+  for (const State& state : states) parts.push_back(state.*part);
+  return stack(parts, 0);
+}
+Var<double> stack_states(const Vars& states) { return stack(states, 0); }
+
+template <class Layer>
+constexpr bool kIsLstm = std::is_same_v<typename Layer::State, LstmState<double>>;
+
+template <class Layer>
+void check_layer(Fixture& fixture, Comparison& compare, Layer& layer, const Sizes& sizes) {
+  Leaves leaves;
+  for_each_parameter(layer, [&](const std::string& name, auto& var) {
+    want_shape(fixture, "params/" + name, var.shape());
+    var = leaf(fixture, "params/" + name);
+    leaves.emplace_back(name, var);
+  });
+  const Var<double> x = leaf(fixture, "inputs/x");
+  leaves.emplace_back("x", x);
+
+  Tape tape;
+  typename Layer::Inputs inputs{.states = {}, .lengths = sizes.lengths};
+  const Var<double> h0 =
+      initial_state(fixture, "h0", sizes, sizes.projection > 0 ? sizes.projection : sizes.hidden);
+  Var<double> c0;
+  if constexpr (kIsLstm<Layer>) c0 = initial_state(fixture, "c0", sizes, sizes.hidden);
+  if (h0.defined()) {
+    leaves.emplace_back("h0", h0);
+    if (c0.defined()) leaves.emplace_back("c0", c0);
+    for (Index k = 0; k < static_cast<Index>(sizes.states()); ++k) {
+      if constexpr (kIsLstm<Layer>) {
+        if (!c0.defined()) throw FixtureError("c0 is missing beside h0");
+        inputs.states.push_back({select(h0, 0, k), select(c0, 0, k)});
+      } else {
+        inputs.states.push_back(select(h0, 0, k));
+      }
+    }
+  }
+  const auto result = layer(x, inputs);
+
+  std::vector<std::pair<std::string, Var<double>>> outputs{{"output", result.output}};
+  if constexpr (kIsLstm<Layer>) {
+    outputs.emplace_back("hn", stack_states(result.states, &LstmState<double>::h));
+    outputs.emplace_back("cn", stack_states(result.states, &LstmState<double>::c));
+  } else {
+    outputs.emplace_back("hn", stack_states(result.states));
+  }
+  Var<double> loss(zeros<double>({}));
+  for (const auto& [name, value] : outputs) {
+    if (!has_upstream(fixture, name)) continue;
+    want_shape(fixture, "cotangents/" + name, value.shape());
+    loss = loss + sum(Var<double>(fixture.tensor("cotangents/" + name)) * value);
+  }
+  for (const auto& [name, value] : outputs) compare.equal("outputs/" + name, value);
+  compare.equal("outputs/loss", loss);
+  tape.backward(loss);
+  for (const auto& [name, var] : leaves) compare.equal("grads/" + name, gradient(var));
+}
+
+RecurrentOptions options_of(const Sizes& sizes, Path path) {
+  return {.layers = sizes.layers,
+          .bidirectional = sizes.bidirectional,
+          .batch_first = sizes.batch_first,
+          .path = path};
+}
+
+Handler rnn_handler(const std::string& kind, RnnActivation activation) {
+  return [=](Fixture& fixture, Check& check) {
+    const Sizes sizes = read_sizes(fixture, kind);
+    want("reset", fixture.get<std::string>("reset"), {"n/a"});
+    want("zconv", fixture.get<std::string>("zconv"), {"n/a"});
+    check.both_paths([&](Comparison& compare, Path path) {
+      Rng rng(0);
+      Rnn<double> layer(
+          {.input = sizes.input, .hidden = sizes.hidden, .bias = has_bias(fixture), .activation = activation},
+          options_of(sizes, path), rng);
+      check_layer(fixture, compare, layer, sizes);
+    });
+  };
+}
+
+void check_lstm(Fixture& fixture, Check& check) {
+  const Sizes sizes = read_sizes(fixture, "lstm");
+  want("reset", fixture.get<std::string>("reset"), {"n/a"});
+  want("zconv", fixture.get<std::string>("zconv"), {"n/a"});
+  check.both_paths([&](Comparison& compare, Path path) {
+    Rng rng(0);
+    Lstm<double> layer({.input = sizes.input,
+                        .hidden = sizes.hidden,
+                        .projection = sizes.projection,
+                        .bias = has_bias(fixture)},
+                       options_of(sizes, path), rng);
+    check_layer(fixture, compare, layer, sizes);
+  });
+}
+
+Handler gru_handler(GruReset reset) {
+  return [=](Fixture& fixture, Check& check) {
+    const Sizes sizes = read_sizes(fixture, "gru");
+    want("reset", fixture.get<std::string>("reset"), {reset == GruReset::after ? "after" : "before"});
+    const std::string convention = fixture.get<std::string>("zconv");
+    want("zconv", convention, {"keep", "update"});
+    check.both_paths([&](Comparison& compare, Path path) {
+      Rng rng(0);
+      Gru<double> layer({.input = sizes.input,
+                         .hidden = sizes.hidden,
+                         .bias = has_bias(fixture),
+                         .reset = reset,
+                         .update = convention == "keep" ? GruUpdate::z_keeps : GruUpdate::z_updates},
+                        options_of(sizes, path), rng);
+      check_layer(fixture, compare, layer, sizes);
+    });
+  };
+}
+
+}  // namespace
+
+void add_recurrent_systems(Registry& registry) {
+  registry["nn_rnn_tanh"] = rnn_handler("rnn_tanh", RnnActivation::tanh);
+  registry["nn_rnn_relu"] = rnn_handler("rnn_relu", RnnActivation::relu);
+  registry["nn_lstm"] = check_lstm;
+  registry["nn_gru_after"] = gru_handler(GruReset::after);
+  registry["nn_gru_before"] = gru_handler(GruReset::before);
+}
+
+}  // namespace unroll::oracle

@@ -1,0 +1,89 @@
+// What keeps the source tree in order: which folder may include which, light public headers, files of one concept.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kRoot = UNROLL_SOURCE_DIR;
+
+std::vector<fs::path> sources(const std::string& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+    const auto extension = entry.path().extension();
+    if (extension == ".hpp" || extension == ".cpp") files.push_back(entry.path());
+  }
+  return files;
+}
+
+std::vector<std::string> includes(const fs::path& file) {
+  static const std::regex pattern(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
+  std::vector<std::string> result;
+  std::ifstream in(file);
+  std::smatch match;
+  for (std::string line; std::getline(in, line);) {
+    if (std::regex_search(line, match, pattern)) result.push_back(match[1]);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("the folders include each other in one direction only") {
+  const std::map<std::string, std::set<std::string>> allowed{
+      {"framework", {"framework"}},
+      {"layers", {"framework", "layers"}},
+      {"optim", {"framework", "optim"}},
+      {"examples", {"framework", "layers", "optim", "examples"}},
+  };
+  for (const auto& [folder, targets] : allowed) {
+    const auto files = sources(folder);
+    REQUIRE(files.size() > 5);
+    for (const auto& file : files) {
+      for (const auto& include : includes(file)) {
+        const std::string top = include.substr(0, include.find('/'));
+        if (!allowed.contains(top)) continue;
+        INFO(file << " includes " << include);
+        CHECK(targets.contains(top));
+      }
+    }
+  }
+}
+
+TEST_CASE("public headers are light") {
+  // What a user's file must not pay for. Headers of kernels/ and bptt/products.hpp are included by .cpp files only.
+  const std::regex heavy(R"(^(fmt/|nlohmann/|xsimd/|cblas|xtensor-blas/|iostream|regex|filesystem|xtensor/x(?!array\.hpp)))");
+  std::size_t checked = 0;
+  for (const std::string folder : {"framework", "layers", "optim"}) {
+    for (const auto& file : sources(folder)) {
+      const bool internal = file.parent_path().filename() == "kernels" || file.filename() == "products.hpp";
+      if (file.extension() != ".hpp" || internal) continue;
+      ++checked;
+      for (const auto& include : includes(file)) {
+        INFO(file << " includes " << include);
+        CHECK_FALSE(std::regex_search(include, heavy));
+        CHECK(include.find("kernels/") == std::string::npos);
+      }
+    }
+  }
+  CHECK(checked > 30);
+}
+
+TEST_CASE("every file holds one concept and is at most 400 lines long") {
+  for (const std::string folder : {"framework", "layers", "optim", "examples", "tests"}) {
+    for (const auto& file : sources(folder)) {
+      std::ifstream in(file);
+      std::size_t lines = 0;
+      for (std::string line; std::getline(in, line);) ++lines;
+      INFO(file);
+      CHECK(lines <= 400);
+    }
+  }
+}
