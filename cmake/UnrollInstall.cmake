@@ -1,0 +1,16 @@
+# `cmake --install`: libraries, headers and a package, so that a user's project needs only
+#   find_package(unroll REQUIRED)
+#   target_link_libraries(model PRIVATE unroll::unroll)
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(TARGETS unroll_unroll unroll_layers unroll_optim unroll_framework unroll_xtensor unroll_blas unroll_xtensor_blas
+        EXPORT unrollTargets)
+install(FILES unroll.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/unroll)
+install(DIRECTORY framework layers optim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/unroll FILES_MATCHING PATTERN "*.hpp"
+        PATTERN "kernels" EXCLUDE)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/unroll)
+install(EXPORT unrollTargets NAMESPACE unroll:: DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake
+        DESTINATION ${package_dir})

@@ -41,19 +41,21 @@ struct Value : ValueBase {
   Tensor<S> data;
   std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
   Value* next = nullptr;          // among discarded values
+  // Made by take_value() and so given back to it. Values of tensors, as inputs are, would only pile up there.
+  const bool recycles;
 
-  explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)) {}
-  explicit Value(const Shape& shape) : data(shape) {}
+  explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)), recycles(false) {}
+  explicit Value(const Shape& shape) : data(shape), recycles(true) {}
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
 };
 
-// This thread's discarded small values, whole containers by shape: an op's result has often just been an earlier
-// op's of the same shape, and setting up a container costs more than computing 16 elements.
+// This thread's discarded small values, whole containers by shape: an op's result has often just been an
+// earlier op's of the same shape, and setting up a container costs more than computing 16 elements.
 template <class S>
 struct Recycler {
   static constexpr std::size_t kSlots = 32;
-  static constexpr std::size_t kLargest = 1024;              // elements of a value that is kept
+  static constexpr std::size_t kLargest = 1024;                  // elements of a value that is kept
   static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
   Value<S>* slots[kSlots] = {};
   std::size_t held = 0;
@@ -98,8 +100,8 @@ void discard_value(Value<S>* value) noexcept {
   const auto& data = value->data;
   // A tensor that was moved out of its value leaves its shape behind, but no elements.
   const bool whole = data.storage().size() == element_count(data.shape());
-  if (UNROLL_POOL && value->leaf == nullptr && whole && data.storage().size() <= cache.kLargest && cache.open &&
-      cache.held < cache.kMaxHeld) [[likely]] {
+  if (UNROLL_POOL && value->recycles && value->leaf == nullptr && whole &&
+      data.storage().size() <= cache.kLargest && cache.open && cache.held < cache.kMaxHeld) [[likely]] {
     Value<S>*& slot = cache.slots[cache.slot_of(data.shape())];
     value->next = slot;
     slot = value;
@@ -147,9 +149,7 @@ class Var {
   const Tensor<S>& value() const { return checked()->data; }
   const Shape& shape() const { return checked()->data.shape(); }
   // Size along axis; a negative axis counts from the end.
-  std::size_t shape(Index axis) const {
-    return shape()[normalize_axis("Var::shape", axis, dimension())];
-  }
+  std::size_t shape(Index axis) const { return shape()[normalize_axis("Var::shape", axis, dimension())]; }
   std::size_t dimension() const { return checked()->data.dimension(); }
   std::size_t size() const { return checked()->data.size(); }
   const S* data() const { return checked()->data.data(); }
@@ -171,7 +171,9 @@ class Var {
   // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it.
   // Throws TapeError when there is none.
   const Tensor<S>& grad() const;
-  bool has_grad() const noexcept { return value_ != nullptr && value_->leaf && value_->leaf->gradient.defined(); }
+  bool has_grad() const noexcept {
+    return value_ != nullptr && value_->leaf && value_->leaf->gradient.defined();
+  }
   // The gradient, to be changed in place (clipping).
   Tensor<S>& mutable_grad();
   void clear_grad() noexcept;
@@ -195,7 +197,8 @@ class Var {
 
  private:
   detail::Value<S>* checked() const {
-    if (value_ == nullptr) [[unlikely]] detail::throw_empty_var();
+    if (value_ == nullptr) [[unlikely]]
+      detail::throw_empty_var();
     return value_;
   }
   detail::Value<S>* value_ = nullptr;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 std::vector<Batch> cut(const std::vector<Sample>& samples, const std::vector<Index>& order, Index size,
@@ -63,4 +63,4 @@ std::vector<Batch> shuffled(const std::vector<Sample>& samples, Index size, cons
   return cut(samples, rng.permutation(static_cast<Index>(samples.size())), size, encoding);
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -6,7 +6,7 @@
 #include "examples/classifier/encoding.hpp"
 #include "framework/random.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 struct Sample {
   Sequence sequence;
@@ -31,4 +31,4 @@ std::vector<Batch> in_order(const std::vector<Sample>& samples, Index size, cons
 std::vector<Batch> shuffled(const std::vector<Sample>& samples, Index size, const Encoding& encoding,
                             Rng& rng);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -10,7 +10,7 @@
 #include "examples/classifier/rows.hpp"
 #include "framework/errors.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 constexpr Index kDigitSide = 8;
@@ -207,4 +207,4 @@ Query parse_query(const std::string& item, const std::string& where, const Encod
   return {where, encoding.encode_numbers(parse_numbers(item, where), where), std::nullopt};
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -7,7 +7,7 @@
 
 #include "examples/classifier/batches.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 struct Dataset {
   Encoding encoding;
@@ -38,4 +38,4 @@ std::vector<Query> load_queries(const std::string& path, const Encoding& encodin
 // One item as given on the command line or standard input: a text, or a row of numbers.
 Query parse_query(const std::string& item, const std::string& where, const Encoding& encoding);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

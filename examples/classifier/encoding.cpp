@@ -8,7 +8,7 @@
 
 #include "framework/errors.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 constexpr std::size_t kLongestList = 60;
@@ -138,4 +138,4 @@ Encoding Encoding::read(const Settings& settings) {
   return encoding;
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

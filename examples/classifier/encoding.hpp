@@ -8,7 +8,7 @@
 #include "examples/support/model_file.hpp"
 #include "framework/tensor.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 // One sequence: letters of a text, or steps * features numbers row by row; one of the two is empty.
 struct Sequence {
@@ -43,4 +43,4 @@ std::vector<std::string> characters(std::string_view text, const std::string& wh
 // "a b c ... z", cut to what fits a line.
 std::string shorten_list(const std::vector<std::string>& items, const char* separator);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

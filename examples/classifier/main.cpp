@@ -10,7 +10,7 @@
 #include "examples/classifier/training.hpp"
 #include "examples/support/cells.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 Dataset load(const Options& options) {
@@ -89,8 +89,9 @@ int run(int argc, const char* const* argv) {
 }
 
 }  // namespace
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier
 
 int main(int argc, char** argv) {
-  return unroll::examples::run_program("classifier", [&] { return unroll::examples::run(argc, argv); });
+  return unroll::examples::run_program("classifier",
+                                       [&] { return unroll::examples::classifier::run(argc, argv); });
 }

@@ -8,7 +8,7 @@
 #include "layers/linear.hpp"
 #include "layers/recurrent.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 struct ModelSizes {
   Index embedding = 0;  // text only
@@ -54,4 +54,4 @@ struct Classifier {
   }
 };
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -6,7 +6,7 @@
 
 #include "framework/errors.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 constexpr const char* kDescription =
@@ -177,4 +177,4 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   return options;
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

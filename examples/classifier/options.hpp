@@ -9,7 +9,7 @@
 #include "examples/classifier/training.hpp"
 #include "examples/support/cli.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 enum class Task { words, digits, own };
 const char* to_string(Task task) noexcept;
@@ -36,4 +36,4 @@ struct Options {
 // Returns nothing when --help has been answered. Throws ArgumentError for what is not allowed.
 std::optional<Options> parse_options(int argc, const char* const* argv);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -9,7 +9,7 @@
 #include "examples/support/cells.hpp"
 #include "framework/errors.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 // What the command line says about the model must agree with the file.
@@ -107,4 +107,4 @@ int predict(const Options& options) {
   return with_layer(cell, [&]<class Layer>() { return predict_with<Layer>(options, file, encoding); });
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

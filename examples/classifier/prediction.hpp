@@ -3,10 +3,10 @@
 
 #include "examples/classifier/options.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 // Loads the model, prints "item<TAB>label<TAB>probability" for every item, and the accuracy when the table
 // has labels. Throws FileError for a model file that does not fit, and for items that it cannot read.
 int predict(const Options& options);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 constexpr std::size_t kWidestLabel = 14;
@@ -73,4 +73,4 @@ std::string confusion_table(const Evaluation& evaluation, const std::vector<std:
   return text + "\n";
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

@@ -12,7 +12,7 @@
 #include "examples/classifier/encoding.hpp"
 #include "framework/errors.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 namespace {
 
 std::size_t parse_split(const std::string& text, const std::string& where) {
@@ -99,4 +99,4 @@ std::vector<double> parse_numbers(const std::string& text, const std::string& wh
   return numbers;
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

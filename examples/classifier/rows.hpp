@@ -8,7 +8,7 @@
 
 #include "examples/support/table.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 inline constexpr std::size_t kTrain = 0, kValid = 1, kTest = 2, kUnassigned = 3;
 inline constexpr std::array<const char*, 3> kSplits = {"train", "valid", "test"};
@@ -40,4 +40,4 @@ void assign_splits(std::vector<RawRow>& rows);
 // Numbers separated by commas, tabs or spaces. Throws FileError "where: row want ...".
 std::vector<double> parse_numbers(const std::string& text, const std::string& where);
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

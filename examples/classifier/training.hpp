@@ -17,7 +17,7 @@
 #include "optim/clip.hpp"
 #include "optim/schedules.hpp"
 
-namespace unroll::examples {
+namespace unroll::examples::classifier {
 
 struct Recipe {
   Index epochs = 0, batch = 0;
@@ -118,4 +118,4 @@ void train(Model& model, const Dataset& data, const Recipe& recipe, Rng& rng, co
   }
 }
 
-}  // namespace unroll::examples
+}  // namespace unroll::examples::classifier

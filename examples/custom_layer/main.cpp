@@ -160,8 +160,8 @@ int run(int argc, const char* const* argv) {
   for (Index epoch = 1; epoch <= epochs && !Interrupt::requested(); ++epoch) {
     const double loss = train_epoch(model, adam, train, options.batch.value_or(32), rng);
     progress.clear();
-    fmt::print("epoch {:>2}/{}  loss {:.4f}  valid accuracy {:.2f}%\n", epoch, epochs, loss,
-               100.0 * accuracy(model, valid));
+    fmt::print("epoch {:>{}}/{}  loss {:.4f}  valid accuracy {:.2f}%\n", epoch, std::to_string(epochs).size(),
+               epochs, loss, 100.0 * accuracy(model, valid));
     std::fflush(stdout);
     progress.update(static_cast<std::size_t>(epoch), fmt::format("epoch {}/{}", epoch, epochs), loss);
   }

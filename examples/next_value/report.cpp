@@ -1,8 +1,10 @@
 #include "examples/next_value/report.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -86,7 +88,7 @@ std::string plot_script(const std::string& path, const std::string& cell, const 
   text += fmt::format("set output {}\n", gnuplot_text(path));
   text +=
       fmt::format("set title {}\n", gnuplot_label(fmt::format("{}: {} against truth", series.name, cell)));
-  text += "set key top left horizontal\nset grid\n";
+  text += "set key outside bottom center horizontal\nset grid\n";
   text += fmt::format("set xrange [{:.6f}:{:.6f}]\n", series.time(first),
                       series.time(series.size() - 1 + outcome.ahead.size()));
   const auto mark = [&](std::size_t step) {
@@ -101,12 +103,16 @@ std::string plot_script(const std::string& path, const std::string& cell, const 
   return text;
 }
 
-// Runs gnuplot on a script; its exit status, 127 when there is none.
+// Runs gnuplot on a script, without its chatter; its exit status, 127 when there is none.
 int run_gnuplot(const std::string& script) {
   std::string program = "gnuplot", argument = script;
   char* arguments[] = {program.data(), argument.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  if (::posix_spawn_file_actions_init(&actions) != 0) return 1;
+  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t child = 0;
-  const int error = ::posix_spawnp(&child, "gnuplot", nullptr, nullptr, arguments, environ);
+  const int error = ::posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
+  ::posix_spawn_file_actions_destroy(&actions);
   if (error == ENOENT) return 127;
   int status = 0;
   if (error != 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return 1;

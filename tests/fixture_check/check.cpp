@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cctype>
 #include <cmath>
@@ -28,7 +29,10 @@ double largest(const std::vector<double>& values) {
 
 }  // namespace
 
-void Comparison::fail(std::string reason) { failures_.push_back(std::move(reason)); }
+void Comparison::fail(std::string reason) {
+  std::replace(reason.begin(), reason.end(), '\n', ' ');  // one line per file and path
+  failures_.push_back(std::move(reason));
+}
 
 void Comparison::equal(const std::string& name, const Tensor<double>& got) {
   const double scale = fixture_.has(name) ? largest(fixture_.array(name).values) : 0.0;

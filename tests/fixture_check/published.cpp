@@ -25,6 +25,13 @@ std::vector<std::string> entries_of(const std::vector<std::string>& lines) {
   return entries;
 }
 
+// A notebook's blank lines are not kept in the file.
+std::string without_blank_lines(std::string text) {
+  for (std::size_t at = text.find("\n\n"); at != std::string::npos; at = text.find("\n\n", at))
+    text.erase(at, 1);
+  return text;
+}
+
 std::string_view trim_left(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   return text;
@@ -65,7 +72,8 @@ std::string compare_value(const std::string& entry, std::string_view rest, Tenso
     if (end != rest.data() && std::abs(got - want) <= 1e-13 * std::abs(want)) return "";
     return fmt::format("published \"{}\", got {:.17g}", entry, got);
   }
-  const std::string got = shape ? seeds::numpy_shape_text(value.shape()) : seeds::numpy_text(value);
+  const std::string got =
+      shape ? seeds::numpy_shape_text(value.shape()) : without_blank_lines(seeds::numpy_text(value));
   if (got == rest) return "";
   return fmt::format("published \"{}\", got \"{}\"", entry, got);
 }
@@ -80,7 +88,8 @@ void compare_published(const std::vector<std::string>& lines, const Printed& lab
     if (entry.starts_with("[")) {
       if (next_bare == bare.size()) {
         fail(fmt::format("published \"{}\" is not known to this program", entry));
-      } else if (const std::string got = seeds::numpy_text(bare[next_bare++]); got != entry) {
+      } else if (const std::string got = without_blank_lines(seeds::numpy_text(bare[next_bare++]));
+                 got != entry) {
         fail(fmt::format("published \"{}\", got \"{}\"", entry, got));
       }
       continue;

@@ -10,7 +10,7 @@
 #include <xtensor/xview.hpp>
 
 #include "framework/errors.hpp"
-#include "framework/var.hpp"
+#include "framework/ops.hpp"
 
 using namespace unroll;
 
@@ -179,6 +179,25 @@ TEST_CASE("a tensor may be made on one thread and freed on another") {
   }
   for (auto& thread : threads) thread.join();
   for (std::size_t t = 0; t < sums.size(); ++t) CHECK(sums[t] == 2000.0 * static_cast<double>(t + 1));
+}
+
+TEST_CASE("values of tensors do not pile up when they are let go") {
+  const auto held_after = [](int steps) {
+    for (int i = 0; i < steps; ++i) {
+      const Var<float> x(full<float>({8, 4}, 1.0F));
+      const Var<float> y = x * x + x;
+    }
+    release_unused_memory();
+    const Var<float> x(full<float>({8, 4}, 1.0F));
+    for (int i = 0; i < steps; ++i) {
+      const Var<float> input(full<float>({8, 4}, 1.0F));
+      const Var<float> y = input * x + x;
+    }
+    const std::size_t before = pooled_bytes();
+    release_unused_memory();
+    return before;
+  };
+  CHECK(held_after(1000) == held_after(10));
 }
 
 TEST_CASE("a value whose tensor was moved out is not handed out again") {

@@ -411,8 +411,8 @@ TEST_CASE("a tape refuses to go backward after a step has changed what it record
 TEST_CASE("optimizers refuse what is not a list of parameters") {
   CHECK_THROWS_WITH(Adam<double>({}), Catch::Contains("[Adam]") && Catch::Contains("at least one"));
   CHECK_THROWS_WITH(Adam<double>({Var<double>()}), Catch::Contains("an empty handle at position 0"));
-  const Var<double> p = parameter(Tensor<double>{1.0});
-  CHECK_THROWS_WITH(Sgd<double>({p, Var<double>(Tensor<double>{1.0})}),
+  const Var<double> p = parameter(ones<double>({1}));
+  CHECK_THROWS_WITH(Sgd<double>({p, Var<double>(ones<double>({1}))}),
                     Catch::Contains("a constant at position 1"));
 }
 
@@ -465,7 +465,7 @@ TEST_CASE("optimizers refuse options out of range") {
 }
 
 TEST_CASE("options can change between steps, but not what is kept") {
-  const Var<double> p = parameter(Tensor<double>{1.0});
+  const Var<double> p = parameter(ones<double>({1}));
   Sgd<double> sgd({p}, {.lr = 0.5, .momentum = 0.5});
   sgd.set_lr(0.25);
   CHECK(sgd.options().lr == 0.25);
