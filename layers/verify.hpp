@@ -94,6 +94,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
                                 if constexpr (requires { C::kGates; }) {
                                   return detail::locate_gate(position, rows, C::kGates, std::size(C::kGates));
                                 } else {
+                                  static_cast<void>(rows);  // without gates a row has no name
                                   return "element " + to_string(position);
                                 }
                               }});

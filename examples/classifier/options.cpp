@@ -43,16 +43,18 @@ struct TaskDefaults {
 TaskDefaults defaults_of(Task task) {
   switch (task) {
     case Task::words:
-      return {{.epochs = 12, .batch = 64, .lr = 2e-3, .clip = 5.0}, {.embedding = 32, .hidden = 128}};
+      return {{.epochs = 18, .batch = 64, .lr = 2e-3, .clip = 5.0},
+              {.embedding = 32, .hidden = 128, .dropout = 0.2}};
     case Task::digits:
-      return {{.epochs = 60, .batch = 32, .lr = 3e-3, .clip = 1.0}, {.hidden = 64}};
+      return {{.epochs = 60, .batch = 32, .lr = 3e-3, .clip = 1.0}, {.hidden = 64, .dropout = 0.2}};
     case Task::own:
       break;
   }
-  return {{.epochs = 30, .batch = 32, .lr = 2e-3, .clip = 1.0}, {.embedding = 32, .hidden = 64}};
+  return {{.epochs = 30, .batch = 32, .lr = 2e-3, .clip = 1.0},
+          {.embedding = 32, .hidden = 64, .dropout = 0.2}};
 }
 
-// "words 12, digits 60, own 30"
+// "words 18, digits 60, own 30"
 template <class Get>
 std::string list_defaults(Get get) {
   std::string text;
@@ -138,11 +140,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                         .batch = list_defaults([](const TaskDefaults& d) { return d.recipe.batch; }),
                         .lr = list_defaults([](const TaskDefaults& d) { return d.recipe.lr; })});
   add_whole_number(app, "--embedding", options.embedding, "texts: numbers a letter becomes (default 32)", 1,
-                   8192)
+                   4096)
       ->group("Training");
   add_fraction(app, "--dropout", options.dropout,
-               fmt::format("share of inputs and outputs of the layer that training drops (default {})",
-                           list_defaults([](const TaskDefaults& d) { return d.sizes.dropout; })))
+               "share of the layer's inputs and outputs that training drops (default 0.2)")
       ->group("Training");
 
   constexpr const char* kPredict = "Prediction";

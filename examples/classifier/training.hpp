@@ -22,7 +22,6 @@ namespace unroll::examples::classifier {
 struct Recipe {
   Index epochs = 0, batch = 0;
   double lr = 0.0, clip = 0.0;
-  double label_smoothing = 0.0;
 };
 
 struct Evaluation {
@@ -95,7 +94,7 @@ void train(Model& model, const Dataset& data, const Recipe& recipe, Rng& rng, co
     for (const Batch& batch : shuffled(data.train, recipe.batch, data.encoding, rng)) {
       Tape tape;
       const auto logits = model(batch);
-      const auto loss = cross_entropy(logits, batch.labels, {.label_smoothing = recipe.label_smoothing});
+      const auto loss = cross_entropy(logits, batch.labels);
       tape.backward(loss);
       clip_grad_norm(adam.parameters(), recipe.clip);
       adam.set_lr(schedule(static_cast<std::int64_t>(update++)));
@@ -104,7 +103,7 @@ void train(Model& model, const Dataset& data, const Recipe& recipe, Rng& rng, co
       result.train_loss += batch_loss * static_cast<double>(batch.size());
       correct += count_correct(logits, batch.labels);
       progress.update(update, label, batch_loss);
-      if (Interrupt::requested()) return;
+      
     }
     result.train_loss /= static_cast<double>(data.train.size());
     result.train_accuracy = static_cast<double>(correct) / static_cast<double>(data.train.size());

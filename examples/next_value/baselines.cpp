@@ -42,13 +42,13 @@ OneStep autoregression(const Series& series, std::size_t order, std::size_t fitt
         order, fitted));
   }
   // Row i: 1, x_{i-1} .. x_{i-p}.
-  xt::xtensor<double, 2> rows = xt::ones<double>({fitted - order, order + 1});
-  xt::xtensor<double, 1> targets = xt::empty<double>({fitted - order});
+  xt::xtensor<double, 2> rows({fitted - order, order + 1}, 1.0);
+  xt::xtensor<double, 1> targets({fitted - order}, 0.0);
   for (std::size_t i = order; i < fitted; ++i) {
     for (std::size_t k = 1; k <= order; ++k) rows(i - order, k) = x[i - k];
     targets(i - order) = x[i];
   }
-  const xt::xtensor<double, 1> a = std::get<0>(xt::linalg::lstsq(rows, targets));
+  const auto a = std::get<0>(xt::linalg::lstsq(rows, targets));
 
   OneStep forecast(x.size(), kNone);
   for (std::size_t i = order; i < x.size(); ++i) {

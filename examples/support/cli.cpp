@@ -90,13 +90,12 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Trainin
   const auto with_default = [](const char* help, const std::string& value) {
     return fmt::format("{} (default {})", help, value);
   };
-  add_whole_number(app, "--hidden", options.hidden, with_default("hidden units", defaults.hidden), 1, 8192)
+  add_whole_number(app, "--hidden", options.hidden, with_default("hidden units", defaults.hidden), 1, 4096)
       ->group(kGroup);
   add_whole_number(app, "--epochs", options.epochs,
                    with_default("passes over the training data", defaults.epochs), 1, 1000000)
       ->group(kGroup);
-  add_whole_number(app, "--batch", options.batch, with_default("samples per update", defaults.batch), 1,
-                   65536)
+  add_whole_number(app, "--batch", options.batch, with_default("samples per update", defaults.batch), 1, 4096)
       ->group(kGroup);
   add_number_above(app, "--lr", options.lr, with_default("learning rate of Adam", defaults.lr), 0.0, 1000.0)
       ->group(kGroup);

@@ -53,8 +53,10 @@ struct ProgramResult {
 inline ProgramResult run_example(const std::string& name, const std::string& arguments,
                                  const std::string& before = "") {
   const ScratchFolder folder;
-  const std::string command = before + " '" UNROLL_BINARY_DIR "/examples/" + name + "' " + arguments +
-                              " > '" + folder.path("out") + "' 2> '" + folder.path("err") + "' < /dev/null";
+  // Redirections in the arguments come last and win.
+  const std::string command = before + " < /dev/null > '" + folder.path("out") + "' 2> '" +
+                              folder.path("err") + "' '" UNROLL_BINARY_DIR "/examples/" + name + "' " +
+                              arguments;
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path("out")),
           read_text(folder.path("err"))};

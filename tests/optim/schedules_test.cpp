@@ -119,6 +119,14 @@ TEST_CASE("schedules multiply and follow one another") {
               {0.025, 0.05, 0.075, 0.1, 0.08535533905932738, 0.05, 0.014644660940672627, 0.0});
 }
 
+TEST_CASE("the next schedule takes over at its milestone") {
+  const SequentialSchedule schedule{
+      {ExponentialSchedule{.lr = 8.0, .gamma = 0.5}, ExponentialSchedule{.lr = 3.0, .gamma = 0.5},
+       ExponentialSchedule{.lr = 5.0, .gamma = 0.5}},
+      {2, 3}};
+  check_rates(schedule, {8.0, 4.0, 3.0, 5.0, 2.5});
+}
+
 TEST_CASE("a plateau lowers the rate, with cooldown and a smallest rate") {
   const std::vector<double> metric{1.0,  1.05, 1.2, 1.1, 1.0, 0.9, 0.9, 0.8, 0.7, 1.29,
                                    1.31, 1.0,  0.5, 0.4, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2};

@@ -1,0 +1,337 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <limits>
+#include <regex>
+
+#include "examples/support/model_file.hpp"
+#include "examples/support/progress.hpp"
+#include "tests/examples/program.hpp"
+
+using namespace unroll;
+using namespace unroll::examples;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const std::string kData = UNROLL_EXAMPLE_DATA;
+
+ProgramResult classifier(const std::string& arguments) { return run_example("classifier", arguments); }
+
+// One line on stderr that says `message`, and exit status 1.
+void check_refused(const std::string& arguments, const std::string& message) {
+  INFO("classifier " << arguments);
+  const ProgramResult run = classifier(arguments);
+  CHECK(run.status == 1);
+  CHECK(run.error_lines() == 1);
+  CHECK_THAT(run.err, Catch::Matchers::StartsWith("classifier: "));
+  CHECK_THAT(run.err, Contains(message));
+}
+
+// The output without what may differ between two runs.
+std::string without_time(const ProgramResult& run) {
+  return std::regex_replace(run.out, std::regex("(took [0-9.]+ s|saved in .*)\n"), "\n");
+}
+
+// `rows` rows of two classes that are easy to tell apart: texts of a and b, of c and d.
+std::string easy_texts(std::size_t rows, bool with_split) {
+  std::string text = with_split ? "split\tlabel\ttext\n" : "label\ttext\n";
+  for (std::size_t i = 0; i < rows; ++i) {
+    const bool first = i % 2 == 0;
+    if (with_split) text += i % 10 < 6 ? "train\t" : i % 10 < 8 ? "valid\t" : "test\t";
+    text += first ? "ab\t" : "cd\t";
+    for (std::size_t k = 0; k < 2 + i % 5; ++k)
+      text += first ? (i >> k) % 2 ? 'a' : 'b' : (i >> k) % 2 ? 'c' : 'd';
+    text += '\n';
+  }
+  return text;
+}
+
+// Rows of four numbers that rise or fall.
+std::string easy_numbers(std::size_t rows) {
+  std::string text = "label,x0,x1,x2,x3\n";
+  for (std::size_t i = 0; i < rows; ++i) {
+    const bool rises = i % 2 == 0;
+    text += rises ? "up" : "down";
+    for (std::size_t t = 0; t < 4; ++t) {
+      text +=
+          "," + std::to_string(static_cast<double>(rises ? t : 4 - t) + 0.01 * static_cast<double>(i % 7));
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+const std::string kQuick = " --epochs 8 --hidden 8 --embedding 4 --batch 8 --lr 0.02";
+
+}  // namespace
+
+TEST_CASE("classifier --help lists every option") {
+  const ProgramResult help = classifier("--help");
+  CHECK(help.status == 0);
+  CHECK(help.err.empty());
+  for (const char* option :
+       {"--task", "--data", "--steps", "--model", "--save", "--cell", "--hidden", "--epochs", "--batch",
+        "--lr", "--seed", "--embedding", "--dropout", "--predict", "--input"}) {
+    CHECK_THAT(help.out, Contains(option));
+  }
+  CHECK_THAT(help.out, Contains("words 18, digits 60, own 30"));
+  CHECK_THAT(help.out, Contains("label") && Contains("split"));
+}
+
+TEST_CASE("the classifier learns the user's texts, saves the model and predicts with it") {
+  const ScratchFolder folder;
+  const std::string cell = GENERATE("rnn", "lstm", "gru");
+  const std::string data = folder.write("mine.tsv", easy_texts(120, true));
+  const std::string model = folder.path("m.safetensors");
+  const ProgramResult run = classifier("--data " + data + " --model " + model + " --cell " + cell + kQuick);
+  INFO(run.out << run.err);
+  REQUIRE(run.status == 0);
+  CHECK(run.err.empty());
+  CHECK_THAT(run.out, Contains("72 train, 24 valid, 24 test rows") && Contains("2 classes: ab, cd"));
+  CHECK_THAT(run.out, Contains("epoch 8/8") && Contains("best epoch") && Contains("accuracy 100.00%"));
+  CHECK_THAT(run.out, Contains("\ntrue           ab      cd  recall\n"
+                               "ab             12       0  100.0%\n"
+                               "cd              0      12  100.0%\n"
+                               "precision  100.0%  100.0%\n"));
+
+  const ProgramResult items = classifier("--predict --model " + model + " abab dcd");
+  CHECK(items.status == 0);
+  CHECK(items.err.empty());
+  CHECK(std::regex_match(items.out, std::regex("abab\tab\t[01]\\.[0-9]{4}\ndcd\tcd\t[01]\\.[0-9]{4}\n")));
+
+  // The same from standard input, and from a table, where labels give an accuracy.
+  const std::string lines = folder.write("lines", "abab\ndcd\n");
+  CHECK(classifier("--predict --model " + model + " < " + lines).out == items.out);
+  const ProgramResult table = classifier("--predict --model " + model + " --input " + data);
+  CHECK(table.status == 0);
+  CHECK_THAT(table.out, Contains("accuracy 100.00% (120 of 120)"));
+}
+
+TEST_CASE("the classifier reads rows of numbers in steps and keeps their normalisation") {
+  const ScratchFolder folder;
+  const std::string steps = GENERATE("", " --steps 2");
+  const std::string data = folder.write("mine.csv", easy_numbers(80));
+  const std::string model = folder.path("m.safetensors");
+  const ProgramResult run = classifier("--data " + data + steps + " --model " + model + kQuick);
+  INFO(run.out << run.err);
+  REQUIRE(run.status == 0);
+  // Without a column split: 70 : 15 : 15 of each label.
+  CHECK_THAT(run.out, Contains("56 train, 12 valid, 12 test rows"));
+  CHECK_THAT(run.out, Contains(steps.empty() ? "4 steps of 1 numbers" : "2 steps of 2 numbers"));
+  const ProgramResult rows = classifier("--predict --model " + model + " 0,1,2,3.05 '4 3 2 1'");
+  CHECK(rows.status == 0);
+  CHECK_THAT(rows.out, Contains("item 1\tup\t") && Contains("item 2\tdown\t"));
+
+  const ModelFile file = read_model_file(model, "classifier");
+  const Index features = steps.empty() ? 1 : 2;
+  CHECK(file.settings.number("features", 1, 99) == features);
+  REQUIRE(file.settings.numbers("mean").size() == static_cast<std::size_t>(features));
+  if (features == 1) CHECK(file.settings.numbers("mean")[0] == Approx(2.0).margin(0.1));
+  check_refused("--predict --model " + model + " 0,1,2", "item 1: row want 4 numbers");
+  check_refused("--predict --model " + model + " 0,1,x,2", "item 1: row want finite numbers, got 'x'");
+  check_refused("--predict --model " + model + " 0,1,nan,2", "item 1: row want finite numbers, got 'nan'");
+  check_refused("--predict --model " + model + " 0,1,1e300,2", "item 1: row want numbers that fit a float");
+}
+
+TEST_CASE("the same seed gives the same output, another seed another") {
+  const ScratchFolder folder;
+  const std::string data = folder.write("mine.tsv", easy_texts(120, false));
+  const std::string quick = "--data " + data + " --epochs 2 --hidden 6 --embedding 3 --model ";
+  const ProgramResult first = classifier(quick + folder.path("a.st") + " --seed 7");
+  const ProgramResult second = classifier(quick + folder.path("b.st") + " --seed 7");
+  const ProgramResult other = classifier(quick + folder.path("c.st") + " --seed 8");
+  REQUIRE(first.status == 0);
+  CHECK(without_time(first) == without_time(second));
+  CHECK(read_text(folder.path("a.st")) == read_text(folder.path("b.st")));
+  CHECK(without_time(first) != without_time(other));
+  CHECK(read_text(folder.path("a.st")) != read_text(folder.path("c.st")));
+}
+
+TEST_CASE("the shipped tasks train for an epoch and predict") {
+  const ScratchFolder folder;
+  const std::string words = folder.path("w.st"), digits = folder.path("d.st");
+  const ProgramResult run = classifier("--epochs 1 --hidden 16 --model " + words);
+  INFO(run.out << run.err);
+  REQUIRE(run.status == 0);
+  CHECK_THAT(run.out,
+             Contains("12000 train, 2000 valid, 2000 test rows") && Contains("4 classes: en, es, nl, pl"));
+  CHECK(classifier("--predict --model " + words + " --cell lstm --task words maison huis").status == 0);
+  CHECK(classifier("--predict --model " + words + " --input " + kData + "/words/nl.tsv").status == 0);
+
+  REQUIRE(classifier("--task digits --epochs 2 --hidden 16 --model " + digits).status == 0);
+  const ProgramResult rows = classifier("--predict --model " + digits + " --input " + kData + "/digits.csv");
+  CHECK(rows.status == 0);
+  CHECK_THAT(rows.out, Contains("digits.csv:2\t") && Contains("of 1797)"));
+
+  check_refused("--predict --task digits --model " + words + " huis",
+                "w.st: want a model with task digits, got words");
+  check_refused("--predict --cell gru --model " + words + " huis",
+                "w.st: want a model with cell gru, got lstm");
+  check_refused("--predict --model " + words + " casa h\xc3\xbas",
+                "item 2: text want letters that the model knows");
+  check_refused("--predict --model " + words + " 'h\xff'", "item 1: text want UTF-8");
+  check_refused("--predict --model " + words + " ''", "item 1: text want at least one letter");
+  check_refused("--predict --model " + words, "standard input: want items to classify");
+  check_refused("--predict --model " + words + " --input " +
+                    folder.write("q.tsv", "label\ttext\nen\thouse\nfr\tmaison\n"),
+                "q.tsv:3: label want one of the training rows' (en, es, nl, pl), got 'fr'");
+  check_refused("--predict --model " + words + " < " + folder.write("lines", "house\nca5a\n"),
+                "standard input:2: text want");
+  check_refused("--predict --model " + digits + " --input " + folder.write("q.csv", "label,a\n1,2\n"),
+                "q.csv:2: row want 64 numbers");
+}
+
+TEST_CASE("the classifier refuses bad options with one line") {
+  check_refused("--hidden 0", "--hidden: want a whole number from 1");
+  check_refused("--hidden 2.5", "--hidden: want a whole number");
+  check_refused("--epochs 0", "--epochs: want a whole number from 1");
+  check_refused("--epochs", "--epochs");
+  check_refused("--batch -4", "--batch: want a whole number");
+  check_refused("--lr -0.1", "--lr: want a number above 0");
+  check_refused("--lr nan", "--lr: want a number above 0");
+  check_refused("--lr fast", "got 'fast'");
+  check_refused("--dropout 1", "--dropout: want a number from 0 to below 1");
+  check_refused("--seed -1", "--seed: want a whole number >= 0");
+  check_refused("--cell transformer", "--cell: want rnn, lstm or gru, got 'transformer'");
+  check_refused("--task music", "--task: want words, digits or own");
+  check_refused("--task own", "want --data FILE");
+  check_refused("--steps 4", "--steps want a file of your own");
+  check_refused("--frobnicate", "--frobnicate");
+  check_refused("huis", "'huis' want --predict");
+  check_refused("--predict --input x.tsv huis", "got both");
+}
+
+TEST_CASE("the classifier refuses bad data with one line that names file and line") {
+  const ScratchFolder folder;
+  const auto refused = [&](const std::string& text, const std::string& message,
+                           const std::string& options = "") {
+    const std::string model = folder.path("never.safetensors");
+    check_refused(
+        "--data '" + folder.write("bad.csv", text) + "' --epochs 1 --model " + model + " " + options,
+        message);
+    CHECK_FALSE(std::filesystem::exists(model));
+  };
+  check_refused("--data " + folder.path("missing.csv"), "missing.csv: want a readable file");
+  check_refused("--task words --data " + folder.path("missing"), "missing: want a folder");
+  check_refused("--task digits --data " + folder.path("missing.csv"), "missing.csv: want");
+  refused("", "bad.csv: want a header line");
+  refused("label,text\n", "bad.csv:1: want rows");
+  refused("label,text\na,x\nb\n", "bad.csv:3: want 2 fields");
+  refused("class,text\na,x\nb,y\n", "bad.csv:1: want a column 'label'");
+  refused("label\na\nb\n", "bad.csv: header want a column 'text' or columns of numbers");
+  refused("split,label,text\ntrain,a,x\ndev,b,y\n", "bad.csv:3: split want train, valid or test, got 'dev'");
+  refused("split,label,text\ntrain,a,x\ntrain,b,y\n", "want at least one valid row");
+  refused("split,label,text\ntrain,a,x\nvalid,a,y\n", "training rows want at least 2 different labels");
+  refused("split,label,text\ntrain,a,x\ntrain,b,x\nvalid,c,x\n",
+          "bad.csv:4: label want one of the training rows'");
+  refused("split,label,text\ntrain,a,x\ntrain,b,\nvalid,a,x\n", "bad.csv:3: text want at least one letter");
+  refused("split,label,text\ntrain,a,x\ntrain,b,\xc3\nvalid,a,x\n", "bad.csv:3: text want UTF-8");
+  refused("split,label,text\ntrain,a,x\ntrain,,y\nvalid,a,x\n", "bad.csv:3: label want a text");
+  const std::string numbers = "split,label,x,y\ntrain,a,1,2\ntrain,b,3,4\n";
+  refused(numbers + "valid,a,1,two\n", "bad.csv:4: column 'y' want a finite number, got 'two'");
+  refused(numbers + "valid,a,nan,1\n", "bad.csv:4: column 'x' want a finite number, got 'nan'");
+  refused(numbers + "valid,a,inf,1\n", "bad.csv:4: column 'x' want a finite number, got 'inf'");
+  refused(numbers + "valid,a,1\n", "bad.csv:4: want 4 fields");
+  refused(numbers + "valid,a,1,1e300\n", "bad.csv:4: row want numbers that fit a float");
+  refused(numbers + "valid,a,1,1\n", "--steps want a divisor of the 2 columns", "--steps 3");
+  refused("label,text\na,x\nb,y\n", "--steps want columns of numbers", "--steps 3");
+  refused(numbers + "valid,a,1,1\n", "bad.csv: header want split, label and 64 pixel columns",
+          "--task digits");
+  std::string pixels = "split,label", row = "train,3";
+  for (int i = 0; i < 64; ++i) {
+    pixels += ",p" + std::to_string(i);
+    row += i == 9 ? ",17" : ",0";
+  }
+  refused(pixels + "\n" + row + "\n", "bad.csv:2: pixels want 0..16, got 17", "--task digits");
+}
+
+TEST_CASE("the classifier refuses an output that it cannot write before it trains") {
+  const ScratchFolder folder;
+  check_refused("--model " + folder.path("no/such/folder/m.st"), "want a place to write the model to");
+  check_refused("--model " + folder.path(""), "want a place to write the model to");
+}
+
+TEST_CASE("the classifier refuses model files that are damaged or of another shape") {
+  const ScratchFolder folder;
+  const std::string data = folder.write("mine.tsv", easy_texts(60, true)), path = folder.path("m.st");
+  REQUIRE(classifier("--data " + data + " --epochs 1 --hidden 5 --embedding 3 --model " + path).status == 0);
+  REQUIRE(classifier("--predict --model " + path + " ab").status == 0);
+  const std::string good = read_text(path);
+  const ModelFile model = read_model_file(path, "classifier");
+  const std::string bad = folder.path("bad.st");
+  const auto refused = [&](const std::string& message) {
+    check_refused("--predict --model " + bad + " ab", message);
+  };
+
+  refused("bad.st: want a file");
+  folder.write("bad.st", "");
+  refused("bad.st: want at least 8 bytes");
+  for (const std::size_t size : {std::size_t{4}, std::size_t{100}, good.size() / 2, good.size() - 1}) {
+    folder.write("bad.st", good.substr(0, size));
+    refused("bad.st");
+  }
+  folder.write("bad.st", good + "x");
+  refused("bad.st");
+
+  const auto rewrite = [&](auto&& change) {
+    ModelFile changed{Settings(bad, model.settings.all()), model.weights};
+    change(changed);
+    write_model_file(changed.settings, changed.weights);
+  };
+  rewrite([](ModelFile& m) { m.weights.erase("layer.bias_ih_l0"); });
+  refused("bad.st: want weights 'layer.bias_ih_l0' (20), got none");
+  rewrite([](ModelFile& m) { m.weights["layer.weight_hh_l0"] = zeros<float>({20, 6}); });
+  refused("bad.st: setting 'hidden'");
+  rewrite([](ModelFile& m) { m.weights["layer.weight_ih_l0"] = zeros<float>({20, 2}); });
+  refused("bad.st: weights 'layer.weight_ih_l0' want shape (20,3), got (20,2)");
+  rewrite([](ModelFile& m) { m.weights["extra"] = zeros<float>({2}); });
+  refused("bad.st: want only this model's weights");
+  rewrite([](ModelFile& m) { m.weights["head.bias"](1) = std::numeric_limits<float>::quiet_NaN(); });
+  refused("bad.st: weights 'head.bias' want finite numbers");
+  rewrite([](ModelFile& m) { m.settings.set("cell", std::string("gru")); });
+  refused("bad.st: weights 'layer.weight_ih_l0' want shape (15,3), got (20,3)");
+  rewrite([](ModelFile& m) { m.settings.set("cell", std::string("cnn")); });
+  refused("bad.st: setting 'cell' want rnn, lstm or gru, got cnn");
+  rewrite([](ModelFile& m) { m.settings.set("hidden", std::string("many")); });
+  refused("bad.st: setting 'hidden' want a whole number");
+  rewrite([](ModelFile& m) { m.settings.set("hidden", Index{1000000}); });
+  refused("bad.st: weights 'head.weight' want shape (2,1000000)");
+  rewrite([](ModelFile& m) { m.settings.set("labels", std::string("[1, 2]")); });
+  refused("bad.st: setting 'labels' want a JSON list of texts");
+  rewrite([](ModelFile& m) { m.settings.set("labels", std::vector<std::string>{"a", "b", "c"}); });
+  refused("bad.st: weights 'head.weight' want shape (3,5), got (2,5)");
+  rewrite([](ModelFile& m) { m.settings.set("vocabulary", std::vector<std::string>{"b", "a", "c", "d"}); });
+  refused("bad.st: setting 'vocabulary' want different letters in order");
+  rewrite([](ModelFile& m) { m.settings.set("program", std::string("next_value")); });
+  refused("bad.st: want a model that classifier has saved, got one of next_value");
+}
+
+TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole") {
+  const ScratchFolder folder;
+  const std::string data = folder.write("mine.tsv", easy_texts(400, true)), path = folder.path("m.st");
+  // timeout sends the signal that a terminal sends on Ctrl-C.
+  const ProgramResult run = run_example(
+      "classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path, "timeout -s INT 2");
+  CHECK_THAT(run.out, Contains("interrupted; the test rows were not looked at"));
+  CHECK(run.err.empty());
+  CHECK(classifier("--predict --model " + path + " ab").status == 0);
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()))
+    ++files;
+  CHECK(files == 2);  // the data and the model: nothing half-written
+}
+
+TEST_CASE("the progress line shows share, bar, note and time left, and fits the terminal") {
+  CHECK(Progress::line(45, 100, 9.0, 80, "epoch 3/12", "loss 0.4123") ==
+        "epoch 3/12  45% [=============                 ]  loss 0.4123  0:11 left");
+  CHECK(Progress::line(0, 100, 0.0, 80, "epoch 1/2", "loss 1.0") ==
+        "epoch 1/2   0% [                              ]  loss 1.0");
+  CHECK(Progress::line(100, 100, 5000.0, 80, "e", "n") ==
+        "e 100% [==============================]  n  0:00 left");
+  CHECK(Progress::line(1, 2, 4000.0, 80, "e", "n") ==
+        "e  50% [===============               ]  n  1:06:40 left");
+  for (const std::size_t width : {1U, 10U, 30U, 44U, 50U, 200U}) {
+    CHECK(Progress::line(5, 10, 3.0, width, "epoch 3/12", "loss 0.4123").size() < width);
+  }
+}
