@@ -47,9 +47,10 @@ std::string LayerScope::describe() {
   std::string text;
   for (const LayerScope* scope = innermost; scope != nullptr; scope = scope->outer_) {
     const auto dot = scope->parameter_name_.rfind('.');
-    std::string one = dot == std::string_view::npos
-                          ? std::string(scope->kind_)
-                          : fmt::format("layer '{}' ({})", scope->parameter_name_.substr(0, dot), scope->kind_);
+    std::string one =
+        dot == std::string_view::npos
+            ? std::string(scope->kind_)
+            : fmt::format("layer '{}' ({})", scope->parameter_name_.substr(0, dot), scope->kind_);
     if (scope->step_ >= 0) one += fmt::format(", time step {}", scope->step_);
     text = text.empty() ? one : one + " / " + text;
   }
@@ -87,8 +88,10 @@ void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::u
   const auto context = tape.contexts_.find(node);
   std::string target;
   for (const auto& leaf : [&]() -> const std::vector<Var<S>>& {
-         if constexpr (std::is_same_v<S, float>) return tape.float_leaves_;
-         else return tape.double_leaves_;
+         if constexpr (std::is_same_v<S, float>)
+           return tape.float_leaves_;
+         else
+           return tape.double_leaves_;
        }()) {
     if (leaf.get()->tape == tape.serial() && leaf.get()->node == parent && !leaf.name().empty()) {
       target = fmt::format(" of parameter '{}'", leaf.name());

@@ -38,10 +38,10 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
 #else
   (void)shift;
 #endif
-  return ::operator new(bytes, std::align_val_t{kAlignment});
+  return ::operator new (bytes, std::align_val_t{kAlignment});
 }
 
-void system_free(void* block) noexcept { ::operator delete(block, std::align_val_t{kAlignment}); }
+void system_free(void* block) noexcept { ::operator delete (block, std::align_val_t{kAlignment}); }
 
 }  // namespace detail
 

@@ -25,11 +25,11 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
-// This thread's free blocks by size class (powers of two). Trivially destructible, so that it outlives every other
-// thread_local and static that may still free blocks.
+// This thread's free blocks by size class (powers of two). Trivially destructible, so that it outlives every
+// other thread_local and static that may still free blocks.
 struct Pool {
-  static constexpr int kMinShift = 6;                             // 64 B
-  static constexpr int kMaxShift = 26;                            // 64 MiB: larger blocks are not kept
+  static constexpr int kMinShift = 6;                            // 64 B
+  static constexpr int kMaxShift = 26;                           // 64 MiB: larger blocks are not kept
   static constexpr std::size_t kMaxHeld = std::size_t{1} << 30;  // a thread keeps at most 1 GiB for reuse
   FreeBlock* lists[kMaxShift + 1] = {};
   std::size_t held = 0;

@@ -14,7 +14,8 @@ namespace unroll {
 
 class Rng;
 
-// --- arithmetic (ops/arithmetic.cpp): shapes broadcast ------------------------------------------------------
+// --- arithmetic (ops/arithmetic.cpp): shapes broadcast
+// ------------------------------------------------------
 
 // z = x + y
 template <class S>
@@ -64,13 +65,13 @@ inline constexpr bool is_var<Var<S>> = true;
 // x where condition is true, else y; all three broadcast. The branch not taken gets gradient exactly 0, also
 // where its value is NaN. (Constrained, so that it wins over xt::where, which a Mask argument brings in.)
 template <class C, class X, class Y>
-  requires(std::is_same_v<std::remove_cvref_t<C>, Mask> && detail::is_var<std::remove_cvref_t<X>> &&
-           detail::is_var<std::remove_cvref_t<Y>>)
-auto where(C&& condition, X&& x, Y&& y) {
+requires(std::is_same_v<std::remove_cvref_t<C>, Mask>&& detail::is_var<std::remove_cvref_t<X>>&&
+             detail::is_var<std::remove_cvref_t<Y>>) auto where(C&& condition, X&& x, Y&& y) {
   return detail::where(condition, x, y);
 }
 
-// --- element-wise functions (ops/pointwise.cpp) -------------------------------------------------------------
+// --- element-wise functions (ops/pointwise.cpp)
+// -------------------------------------------------------------
 
 // Infinite from x = 88.38 (float) and 709.44 (double) on; subnormal results are 0.
 template <class S>
@@ -119,7 +120,8 @@ Var<S> softplus(const Var<S>& x);
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high);
 
-// --- matrix product (ops/matmul.cpp) ------------------------------------------------------------------------
+// --- matrix product (ops/matmul.cpp)
+// ------------------------------------------------------------------------
 
 struct MatmulOptions {
   bool transpose_a = false;  // use a with its last two axes exchanged; nothing is copied
@@ -133,7 +135,8 @@ Var<S> matmul(const Var<S>& a, const Var<S>& b, MatmulOptions options = {});
 template <class S>
 Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias = {});
 
-// --- reductions (ops/reduce.cpp); no axes: over all of them -------------------------------------------------
+// --- reductions (ops/reduce.cpp); no axes: over all of them
+// -------------------------------------------------
 
 using Axes = std::vector<Index>;
 
@@ -159,7 +162,8 @@ Var<S> cumsum(const Var<S>& x, Index axis);
 template <class S>
 Var<S> sum_to(const Var<S>& x, const Shape& shape);
 
-// --- softmax (ops/softmax.cpp) ------------------------------------------------------------------------------
+// --- softmax (ops/softmax.cpp)
+// ------------------------------------------------------------------------------
 
 // exp(x) / sum(exp(x)) along axis, without overflow.
 template <class S>
@@ -168,7 +172,8 @@ Var<S> softmax(const Var<S>& x, Index axis = -1);
 template <class S>
 Var<S> log_softmax(const Var<S>& x, Index axis = -1);
 
-// --- shape (ops/shape.cpp) ----------------------------------------------------------------------------------
+// --- shape (ops/shape.cpp)
+// ----------------------------------------------------------------------------------
 
 // The same elements in row-major order; one size may be -1 and is found from the others.
 template <class S>
@@ -188,7 +193,8 @@ Var<S> unsqueeze(const Var<S>& x, Index axis);
 template <class S>
 Var<S> broadcast_to(const Var<S>& x, const Shape& shape);
 
-// --- joining and cutting (ops/join.cpp) ---------------------------------------------------------------------
+// --- joining and cutting (ops/join.cpp)
+// ---------------------------------------------------------------------
 
 // Joins along an existing axis; the other sizes are equal.
 template <class S>
@@ -202,11 +208,16 @@ std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Inde
 // Cuts axis into `count` pieces of equal size; the last is smaller when they do not fit (PyTorch's chunk).
 template <class S>
 std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis = 0);
+// All parts along axis, without it: unbind(x)[i] is select(x, axis, i), but their gradients are joined at
+// once, so that a loop over all time steps costs no more than one pass over x.
+template <class S>
+std::vector<Var<S>> unbind(const Var<S>& x, Index axis = 0);
 // Puts `before` and `after` elements of value around axis.
 template <class S>
 Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value = 0.0);
 
-// --- indexing (ops/index.cpp) -------------------------------------------------------------------------------
+// --- indexing (ops/index.cpp)
+// -------------------------------------------------------------------------------
 
 // Python's start:stop:step along one axis; positions may be negative, step too, either end may be open.
 struct Range {
@@ -237,9 +248,11 @@ template <class S>
 Var<S> masked_fill(const Var<S>& x, const Mask& mask, double value);
 // Rows of weight (V,E) by token id: ids (...) -> (...,E). The gradient of row padding_id, if given, is 0.
 template <class S>
-Var<S> embedding(const Var<S>& weight, const IndexTensor& ids, std::optional<Index> padding_id = std::nullopt);
+Var<S> embedding(const Var<S>& weight, const IndexTensor& ids,
+                 std::optional<Index> padding_id = std::nullopt);
 
-// --- regularisation and normalisation (ops/normalization.cpp) -----------------------------------------------
+// --- regularisation and normalisation (ops/normalization.cpp)
+// -----------------------------------------------
 
 // Sets each element to 0 with probability p and scales the rest by 1/(1-p). Throws ArgumentError unless
 // 0 <= p <= 1.

@@ -7,8 +7,8 @@
 
 namespace unroll {
 
-// A generator with an explicit seed (xoshiro256++, Blackman and Vigna 2019, seeded by SplitMix64): the same seed
-// gives the same numbers on every machine and for any number of threads. Not for secrets.
+// A generator with an explicit seed (xoshiro256++, Blackman and Vigna 2019, seeded by SplitMix64): the same
+// seed gives the same numbers on every machine and for any number of threads. Not for secrets.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed) noexcept;
@@ -50,8 +50,8 @@ Tensor<S> kaiming_uniform(const Shape& shape, Rng& rng, double gain = 1.41421356
 // N(0, s^2), s = gain / sqrt(fan_in).
 template <class S>
 Tensor<S> kaiming_normal(const Shape& shape, Rng& rng, double gain = 1.4142135623730951);
-// A matrix with orthonormal rows or columns, whichever are fewer, times gain (Saxe et al. 2014): Q of a normal
-// matrix's QR decomposition, with the signs that make it uniform.
+// A matrix with orthonormal rows or columns, whichever are fewer, times gain (Saxe et al. 2014): Q of a
+// normal matrix's QR decomposition, with the signs that make it uniform.
 template <class S>
 Tensor<S> orthogonal(const Shape& shape, Rng& rng, double gain = 1.0);
 

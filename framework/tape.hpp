@@ -57,7 +57,8 @@ bool is_finite(const Var<S>& var) noexcept;
 template <class S>
 void check_forward(const char* op, const Var<S>& output, std::span<const CheckedInput> inputs);
 template <class S>
-void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::uint32_t parent, const Var<S>& g);
+void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::uint32_t parent,
+                    const Var<S>& g);
 
 template <class S>
 void drop_gradient(ValueBase* base) noexcept {
@@ -67,8 +68,8 @@ void drop_gradient(ValueBase* base) noexcept {
 }  // namespace detail
 
 // Records the ops of its thread from construction until it goes out of scope or stop() is called. Without a
-// tape nothing is recorded. Tapes nest: the innermost records, and what another tape computed is a constant to
-// it. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
+// tape nothing is recorded. Tapes nest: the innermost records, and what another tape computed is a constant
+// to it. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
 //
 //   Tape tape;
 //   auto loss = mse_loss(model(x), y);
@@ -107,7 +108,8 @@ class Tape {
   template <class S>
   std::uint32_t node_of(const Var<S>& var) {
     detail::Value<S>* value = var.get();
-    if (value == nullptr) [[unlikely]] return detail::kNoNode;  // an optional input that was not given
+    if (value == nullptr) [[unlikely]]
+      return detail::kNoNode;  // an optional input that was not given
     if (value->tape == serial_) return value->node;
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
@@ -143,7 +145,8 @@ class Tape {
   }
   void add_chunk(std::size_t at_least);
   std::uint32_t push(detail::Node* node) {
-    if (detail::thread_state.detect_nonfinite) [[unlikely]] remember_context();
+    if (detail::thread_state.detect_nonfinite) [[unlikely]]
+      remember_context();
     nodes_.push_back(node);
     return static_cast<std::uint32_t>(nodes_.size() - 1);
   }
@@ -208,7 +211,8 @@ class Backprop {
   void add(std::uint32_t node, Var<S>&& gradient);
   bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
   bool keeps(std::uint32_t node) const noexcept { return node < kept_.size() && kept_[node]; }
-  // The gradient that has arrived at node, still owned by the pass; null when none has, as behind the last seed.
+  // The gradient that has arrived at node, still owned by the pass; null when none has, as behind the last
+  // seed.
   ValueBase* gradient(std::uint32_t node) const noexcept {
     return node < gradients_.size() ? gradients_[node] : nullptr;
   }
@@ -235,8 +239,8 @@ class Backprop {
   Tape& tape_;
   const bool checks_ = thread_state.detect_nonfinite;
   std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
-  std::vector<bool> wanted_;           // by node; empty: all
-  std::vector<bool> kept_;             // by node; empty: none
+  std::vector<bool> wanted_;                                      // by node; empty: all
+  std::vector<bool> kept_;                                        // by node; empty: none
 };
 
 template <class SOut, class... Inputs>
@@ -262,7 +266,8 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
     const std::uint32_t p = self.parent[I];
     if (p == kNoNode || !pass.wants(p)) return;
     Var<SIn> g = (*std::get<I>(self.rules))(upstream);
-    if (pass.checks()) [[unlikely]] check_backward(pass.tape(), self.name, index, p, g);
+    if (pass.checks()) [[unlikely]]
+      check_backward(pass.tape(), self.name, index, p, g);
     pass.add(p, std::move(g));
   }
   template <std::size_t... I>
@@ -285,8 +290,8 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
 
 }  // namespace detail
 
-// Puts output on the tape as the result of op with these inputs, and returns it. Every op, of the library or of
-// a user, ends in this call:
+// Puts output on the tape as the result of op with these inputs, and returns it. Every op, of the library or
+// of a user, ends in this call:
 //
 //   template <class S> Var<S> cube(const Var<S>& x) {
 //     Var<S> y(Tensor<S>(xt::pow<3>(x.value())));
@@ -315,8 +320,8 @@ Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   return output;
 }
 
-// The rule of an op with several outputs: upstream holds one Var per output (empty where no gradient arrived),
-// the result one Var per input (empty where needed[i] is false or the gradient is zero).
+// The rule of an op with several outputs: upstream holds one Var per output (empty where no gradient
+// arrived), the result one Var per input (empty where needed[i] is false or the gradient is zero).
 template <class S>
 using JointRule =
     std::function<std::vector<Var<S>>(const std::vector<Var<S>>& upstream, const std::vector<bool>& needed)>;

@@ -35,9 +35,10 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     std::size_t& d = out[offset + i];
     if (d == other[i] || other[i] == 1) continue;
     if (d != 1) {
-      throw ShapeError(fmt::format(
-          "[{}] want shapes that broadcast (equal from the right, or 1), got {} and {}: {} against {} on axis {}",
-          op, to_string(a), to_string(b), d, other[i], offset + i));
+      throw ShapeError(
+          fmt::format("[{}] want shapes that broadcast (equal from the right, or 1), got {} and {}: {} "
+                      "against {} on axis {}",
+                      op, to_string(a), to_string(b), d, other[i], offset + i));
     }
     d = other[i];
   }

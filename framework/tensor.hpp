@@ -156,8 +156,7 @@ namespace unroll {
 // The container of every value: a genuine xtensor container (contiguous, row-major, rank <= 6), so that all
 // of xtensor works on it. S is float or double for numbers, std::int64_t for labels, bool for masks.
 template <class S>
-using Tensor =
-    xt::xarray_container<xt::uvector<S, PoolAllocator<S>>, xt::layout_type::row_major, Shape>;
+using Tensor = xt::xarray_container<xt::uvector<S, PoolAllocator<S>>, xt::layout_type::row_major, Shape>;
 
 // Class labels, token ids and positions.
 using IndexTensor = Tensor<std::int64_t>;

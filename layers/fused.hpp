@@ -21,8 +21,8 @@ std::vector<Var<scalar_t<Cell>>> fused_inputs(const Cell& cell, const Var<scalar
   return inputs;
 }
 
-// The gradients of the fused op as recorded ops: runs the cell on the tape again and differentiates that, so that
-// second and higher derivatives of the kernel exist.
+// The gradients of the fused op as recorded ops: runs the cell on the tape again and differentiates that, so
+// that second and higher derivatives of the kernel exist.
 template <class Cell>
 std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::options)& options,
                                                        const std::vector<Var<scalar_t<Cell>>>& inputs,
@@ -76,8 +76,8 @@ const Tensor<S>* tensor_or_null(const Var<S>& var) {
   return var.defined() ? &var.value() : nullptr;
 }
 
-// Records outputs (the sequence's, then the state's Vars) as one op. backward(inputs, upstream tensors or null,
-// needed) returns one gradient tensor per input, in the order of fused_inputs.
+// Records outputs (the sequence's, then the state's Vars) as one op. backward(inputs, upstream tensors or
+// null, needed) returns one gradient tensor per input, in the order of fused_inputs.
 template <class Cell, class Backward>
 void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
                   const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,

@@ -16,7 +16,8 @@ GruCell<S>::GruCell(GruOptions opts, Rng& rng) : options(opts) {
     throw ArgumentError(
         fmt::format("[Gru] sizes want >= 1, got input {} and hidden {}", options.input, options.hidden));
   }
-  const auto hidden = static_cast<std::size_t>(options.hidden), input = static_cast<std::size_t>(options.input);
+  const auto hidden = static_cast<std::size_t>(options.hidden),
+             input = static_cast<std::size_t>(options.input);
   const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
   const auto make = [&](const Shape& shape, const char* name) {
     return parameter(random_uniform<S>(shape, -bound, bound, rng), name);
@@ -59,8 +60,8 @@ detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S
                                detail::tensor_or_null(b_hh)};
   };
   const bptt::GruVariant variant{options.reset == GruReset::after, options.update == GruUpdate::z_keeps};
-  auto forward = std::make_shared<bptt::GruForward<S>>(
-      bptt::gru_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), variant, steps));
+  auto forward = std::make_shared<bptt::GruForward<S>>(bptt::gru_forward(
+      x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), variant, steps));
   Tensor<S> output = forward->output;
   if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
   std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n)};
@@ -68,8 +69,8 @@ detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S
       "gru", *this, outputs, x, h0, steps,
       [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh](
           const std::vector<const Tensor<S>*>& up, bool needs_x) {
-        auto d = bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps, *forward,
-                                    up[0], up[1], needs_x);
+        auto d = bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps,
+                                    *forward, up[0], up[1], needs_x);
         std::vector<Tensor<S>> result;
         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
           result.push_back(std::move(*g));

@@ -12,8 +12,8 @@ struct LayerNormOptions {
 };
 
 // (x - mean) / sqrt(var + eps) * weight + bias over the last axis C (Ba, Kiros and Hinton 2016): x (...,C),
-// weight (C) ones and bias (C) zeros at the start. Throws ArgumentError for a size below 1 or eps < 0, ShapeError
-// for another input size.
+// weight (C) ones and bias (C) zeros at the start. Throws ArgumentError for a size below 1 or eps < 0,
+// ShapeError for another input size.
 template <class S>
 struct LayerNorm : MoveOnly {
   static constexpr const char* kKind = "LayerNorm";

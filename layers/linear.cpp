@@ -16,7 +16,8 @@ Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
   }
   const double bound = 1.0 / std::sqrt(static_cast<double>(input));
   const auto rows = static_cast<std::size_t>(output);
-  weight = parameter(random_uniform<S>({rows, static_cast<std::size_t>(input)}, -bound, bound, rng), "weight");
+  weight =
+      parameter(random_uniform<S>({rows, static_cast<std::size_t>(input)}, -bound, bound, rng), "weight");
   if (options.bias) bias = parameter(random_uniform<S>({rows}, -bound, bound, rng), "bias");
 }
 
@@ -24,8 +25,8 @@ template <class S>
 Var<S> Linear<S>::operator()(const Var<S>& x) const {
   const LayerScope scope(kKind, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != weight.shape(1)) {
-    throw ShapeError(fmt::format("[Linear.forward] input want (...,{}), got {}", weight.shape(1),
-                                 to_string(x.shape())));
+    throw ShapeError(
+        fmt::format("[Linear.forward] input want (...,{}), got {}", weight.shape(1), to_string(x.shape())));
   }
   return linear(x, weight, bias);
 }

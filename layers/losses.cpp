@@ -12,17 +12,20 @@ namespace {
 template <class S>
 Var<S> reduce(const Var<S>& losses, Reduction reduction) {
   switch (reduction) {
-    case Reduction::mean: return mean(losses);
-    case Reduction::sum: return sum(losses);
-    case Reduction::none: break;
+    case Reduction::mean:
+      return mean(losses);
+    case Reduction::sum:
+      return sum(losses);
+    case Reduction::none:
+      break;
   }
   return losses;
 }
 
 void check_same_shape(const char* loss, const Shape& prediction, const Shape& target) {
   if (prediction != target) {
-    throw ShapeError(fmt::format("[{}] target want {} (the prediction's shape; nothing broadcasts), got {}", loss,
-                                 to_string(prediction), to_string(target)));
+    throw ShapeError(fmt::format("[{}] target want {} (the prediction's shape; nothing broadcasts), got {}",
+                                 loss, to_string(prediction), to_string(target)));
   }
 }
 
@@ -39,8 +42,8 @@ Shape positions_of(const char* loss, const Shape& logits) {
 template <class S>
 Tensor<S> weights_tensor(const char* loss, const std::vector<double>& weights, std::size_t classes) {
   if (!weights.empty() && weights.size() != classes) {
-    throw ShapeError(
-        fmt::format("[{}] class_weights want {} entries (one per class), got {}", loss, classes, weights.size()));
+    throw ShapeError(fmt::format("[{}] class_weights want {} entries (one per class), got {}", loss, classes,
+                                 weights.size()));
   }
   Tensor<S> tensor = ones<S>({classes});
   std::transform(weights.begin(), weights.end(), tensor.data(), [](double w) { return static_cast<S>(w); });
@@ -70,7 +73,8 @@ struct Picked {
 };
 
 template <class S>
-Picked<S> pick(const char* loss, const Var<S>& log_p, const IndexTensor& labels, const CrossEntropyOptions& options) {
+Picked<S> pick(const char* loss, const Var<S>& log_p, const IndexTensor& labels,
+               const CrossEntropyOptions& options) {
   const Shape positions = positions_of(loss, log_p.shape());
   if (labels.shape() != positions) {
     throw ShapeError(fmt::format("[{}] labels want {} for logits {}, got {}", loss, to_string(positions),
@@ -118,8 +122,8 @@ Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels, const Cros
   auto [losses, ignored, total] = pick("cross_entropy", log_p, labels, options);
   if (options.label_smoothing > 0.0) {
     const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
-    const Var<S> weights =
-        along_classes(weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
+    const Var<S> weights = along_classes(
+        weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
     const Var<S> spread = masked_fill(-sum(log_p * weights, {1}), ignored, 0.0);
     losses = losses * (1.0 - s) + spread * (s / classes);
   }
@@ -131,8 +135,8 @@ Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const Cr
   const Shape positions = positions_of("cross_entropy", logits.shape());
   check_smoothing(options.label_smoothing);
   check_same_shape("cross_entropy", logits.shape(), probabilities.shape());
-  const Var<S> weights =
-      along_classes(weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
+  const Var<S> weights = along_classes(
+      weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
   const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
   const Var<S> target = s > 0.0 ? probabilities * (1.0 - s) + s / classes : probabilities;
   const Var<S> losses = -sum(log_softmax(logits, 1) * target * weights, {1});
@@ -140,7 +144,8 @@ Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const Cr
 }
 
 template <class S>
-Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels, const CrossEntropyOptions& options) {
+Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels,
+                const CrossEntropyOptions& options) {
   if (options.label_smoothing != 0.0) {
     throw ArgumentError("[nll_loss] label_smoothing want 0, since only cross_entropy has smoothing");
   }
@@ -187,22 +192,24 @@ Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const std::ve
   const Var<S> miss = softplus(-logits);
   if (pos_weight.empty()) return reduce((1.0 - target) * logits + miss, reduction);
   if (logits.dimension() == 0 || pos_weight.size() != logits.shape(-1)) {
-    throw ShapeError(fmt::format("[bce_with_logits] pos_weight want as many entries as the last axis of {}, got {}",
-                                 to_string(logits.shape()), pos_weight.size()));
+    throw ShapeError(
+        fmt::format("[bce_with_logits] pos_weight want as many entries as the last axis of {}, got {}",
+                    to_string(logits.shape()), pos_weight.size()));
   }
   Tensor<S> extra(Shape{pos_weight.size()});
-  std::transform(pos_weight.begin(), pos_weight.end(), extra.data(), [](double w) { return static_cast<S>(w - 1.0); });
+  std::transform(pos_weight.begin(), pos_weight.end(), extra.data(),
+                 [](double w) { return static_cast<S>(w - 1.0); });
   return reduce((1.0 - target) * logits + (target * Var<S>(std::move(extra)) + 1.0) * miss, reduction);
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                              \
-  template Var<S> cross_entropy(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&);            \
-  template Var<S> cross_entropy(const Var<S>&, const Var<S>&, const CrossEntropyOptions&);                 \
-  template Var<S> nll_loss(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&);                 \
-  template Var<S> mse_loss(const Var<S>&, const Var<S>&, Reduction);                                       \
-  template Var<S> l1_loss(const Var<S>&, const Var<S>&, Reduction);                                        \
-  template Var<S> huber_loss(const Var<S>&, const Var<S>&, double, Reduction);                             \
-  template Var<S> smooth_l1_loss(const Var<S>&, const Var<S>&, double, Reduction);                         \
+#define UNROLL_INSTANTIATE(S)                                                                   \
+  template Var<S> cross_entropy(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&); \
+  template Var<S> cross_entropy(const Var<S>&, const Var<S>&, const CrossEntropyOptions&);      \
+  template Var<S> nll_loss(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&);      \
+  template Var<S> mse_loss(const Var<S>&, const Var<S>&, Reduction);                            \
+  template Var<S> l1_loss(const Var<S>&, const Var<S>&, Reduction);                             \
+  template Var<S> huber_loss(const Var<S>&, const Var<S>&, double, Reduction);                  \
+  template Var<S> smooth_l1_loss(const Var<S>&, const Var<S>&, double, Reduction);              \
   template Var<S> bce_with_logits(const Var<S>&, const Var<S>&, const std::vector<double>&, Reduction);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

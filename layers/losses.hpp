@@ -20,15 +20,19 @@ struct CrossEntropyOptions {
 // The mean divides by the sum of w_y over the positions that count. Exact for logits up to +-1e4 and beyond.
 // Throws ShapeError for shapes that do not fit or a label outside 0..C-1.
 template <class S>
-Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels, const CrossEntropyOptions& options = {});
-// The same with class probabilities (one-hot, say) of the logits' shape; the mean divides by the number of positions.
+Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels,
+                     const CrossEntropyOptions& options = {});
+// The same with class probabilities (one-hot, say) of the logits' shape; the mean divides by the number of
+// positions.
 template <class S>
-Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const CrossEntropyOptions& options = {});
+Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities,
+                     const CrossEntropyOptions& options = {});
 
-// Negative log-likelihood -log p_y of log-probabilities (N,C) or (N,C,T); options as for cross_entropy, without
-// smoothing.
+// Negative log-likelihood -log p_y of log-probabilities (N,C) or (N,C,T); options as for cross_entropy,
+// without smoothing.
 template <class S>
-Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels, const CrossEntropyOptions& options = {});
+Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels,
+                const CrossEntropyOptions& options = {});
 
 // (prediction - target)^2; equal shapes, nothing broadcasts. Throws ShapeError otherwise.
 template <class S>
@@ -36,8 +40,8 @@ Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduct
 // |prediction - target|
 template <class S>
 Var<S> l1_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduction = Reduction::mean);
-// d = |prediction - target|: d^2 / 2 up to delta, then delta (d - delta / 2) (Huber 1964). Throws ArgumentError for
-// delta <= 0.
+// d = |prediction - target|: d^2 / 2 up to delta, then delta (d - delta / 2) (Huber 1964). Throws
+// ArgumentError for delta <= 0.
 template <class S>
 Var<S> huber_loss(const Var<S>& prediction, const Var<S>& target, double delta = 1.0,
                   Reduction reduction = Reduction::mean);

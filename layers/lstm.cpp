@@ -20,7 +20,8 @@ LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(opts) {
     throw ArgumentError(fmt::format("[Lstm] projection want 0 (none) or 1..{} (below hidden), got {}",
                                     options.hidden - 1, options.projection));
   }
-  const auto hidden = static_cast<std::size_t>(options.hidden), input = static_cast<std::size_t>(options.input),
+  const auto hidden = static_cast<std::size_t>(options.hidden),
+             input = static_cast<std::size_t>(options.input),
              output = static_cast<std::size_t>(output_size());
   const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
   const auto make = [&](const Shape& shape, const char* name) {
@@ -67,10 +68,10 @@ detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, cons
   std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n), Var<S>(forward->c_n)};
   detail::record_fused(
       "lstm", *this, outputs, x, state, steps,
-      [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
-       w_hr = weight_hr](const std::vector<const Tensor<S>*>& up, bool needs_x) {
-        auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr), steps,
-                                     *forward, up[0], up[1], up[2], needs_x);
+      [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
+       b_hh = bias_hh, w_hr = weight_hr](const std::vector<const Tensor<S>*>& up, bool needs_x) {
+        auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr),
+                                     steps, *forward, up[0], up[1], up[2], needs_x);
         std::vector<Tensor<S>> result;
         for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
         result.push_back(d.bias);

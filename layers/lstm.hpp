@@ -23,11 +23,12 @@ struct LstmState {
   }
 };
 
-// One LSTM step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), as PyTorch has it:
+// One LSTM step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), as PyTorch has
+// it:
 //   i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.),  g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 //   c' = f c + i g,  h' = o tanh(c')
-// Parameters: weight_ih (4H,I), weight_hh (4H,H or P), bias_ih and bias_hh (4H), weight_hr (P,H); gate rows in the
-// order i f g o. All are initialised U(-1/sqrt(H), 1/sqrt(H)).
+// Parameters: weight_ih (4H,I), weight_hh (4H,H or P), bias_ih and bias_hh (4H), weight_hr (P,H); gate rows
+// in the order i f g o. All are initialised U(-1/sqrt(H), 1/sqrt(H)).
 template <class S>
 struct LstmCell : MoveOnly {
   static constexpr const char* kKind = "Lstm";

@@ -14,10 +14,11 @@ std::string join_names(const std::string& prefix, const std::string& name) {
   return prefix + "." + name;
 }
 void throw_slot_mismatch(const std::string& name) {
-  throw Error(fmt::format(
-      "[convert] want the same member list for both scalar types, got another at '{}' (does each() list members "
-      "in an order that depends on them?)",
-      name));
+  throw Error(
+      fmt::format("[convert] want the same member list for both scalar types, got another at '{}' (does "
+                  "each() list members "
+                  "in an order that depends on them?)",
+                  name));
 }
 }  // namespace detail
 
@@ -38,8 +39,8 @@ std::string format_summary(const std::vector<SummaryRow>& rows) {
     shape = std::max(shape, row.detail.size());
     total += row.parameters;
   }
-  std::string text = fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>12}\n", "layer", name, "kind", kind, "shape", shape,
-                                 "parameters");
+  std::string text = fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>12}\n", "layer", name, "kind", kind, "shape",
+                                 shape, "parameters");
   for (const auto& row : rows) {
     text += fmt::format("{:<{}}  {:<{}}  {:<{}}  {:>12}\n", row.name, name, row.kind, kind, row.detail, shape,
                         with_commas(row.parameters));

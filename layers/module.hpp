@@ -6,9 +6,9 @@
 //     Var<S> operator()(const Var<S>& x) const { return out(tanh(hidden(x))); }
 //   };
 //
-// A member is a parameter (Var), a module, a vector of modules, or a setting (anything else: copied by clone and
-// convert, otherwise ignored). The list gives dotted names ("hidden.weight"), parameters(), summary(), clone(),
-// convert() and saving.
+// A member is a parameter (Var), a module, a vector of modules, or a setting (anything else: copied by clone
+// and convert, otherwise ignored). The list gives dotted names ("hidden.weight"), parameters(), summary(),
+// clone(), convert() and saving.
 #pragma once
 
 #include <any>
@@ -38,7 +38,9 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 
 // A struct with a member list.
 template <class M>
-concept Module = requires(M& module) { std::remove_const_t<M>::each(module, detail::IgnoreMembers{}); };
+concept Module = requires(M& module) {
+  std::remove_const_t<M>::each(module, detail::IgnoreMembers{});
+};
 
 // Base of the library's layers: moving is allowed, copying is said out loud (clone, share).
 struct MoveOnly {
@@ -72,7 +74,8 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
                       std::default_initializable<typename T::value_type>) {
           member.resize(size);
         }
-        for (std::size_t i = 0; i < member.size(); ++i) for_each_slot(member[i], path + "." + std::to_string(i), f);
+        for (std::size_t i = 0; i < member.size(); ++i)
+          for_each_slot(member[i], path + "." + std::to_string(i), f);
       } else {
         f(path, member);
       }
@@ -86,7 +89,7 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
 
 // Calls f(dotted name, Var&) for every parameter that the module has.
 template <class M, class F>
-  requires Module<M>
+requires Module<M>
 void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
   detail::for_each_slot(module, prefix, [&](const std::string& name, auto& slot) {
     if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(slot)>>) {
@@ -111,7 +114,7 @@ struct ScalarOf<M<double, Rest...>> {
   using type = double;
 };
 template <class M>
-  requires requires { typename M::Scalar; }
+requires requires { typename M::Scalar; }
 struct ScalarOf<M> {
   using type = typename M::Scalar;
 };
@@ -147,17 +150,22 @@ struct NamedParameter {
 
 // All parameters with their dotted names, in list order.
 template <class M>
-  requires Module<const M>
+requires Module<const M>
 auto named_parameters(const M& module, const std::string& prefix = "") {
   std::vector<NamedParameter<scalar_t<M>>> list;
-  for_each_parameter(module, [&](const std::string& name, const auto& var) { list.push_back({name, var}); }, prefix);
+  for_each_parameter(
+      module,
+      [&](const std::string& name, const auto& var) {
+        list.push_back({name, var});
+      },
+      prefix);
   return list;
 }
 
-// The parameters of one or several modules, as an optimizer wants them. Labels each with its dotted name, so that
-// error messages can say which it is.
+// The parameters of one or several modules, as an optimizer wants them. Labels each with its dotted name, so
+// that error messages can say which it is.
 template <class First, class... Rest>
-  requires Module<const First>
+requires Module<const First>
 auto parameters(const First& first, const Rest&... rest) {
   std::vector<Var<scalar_t<First>>> list;
   const auto collect = [&](const auto& module, std::size_t index) {
@@ -175,8 +183,7 @@ auto parameters(const First& first, const Rest&... rest) {
 
 // Number of trainable scalars.
 template <class M>
-  requires Module<const M>
-std::size_t parameter_count(const M& module) {
+requires Module<const M> std::size_t parameter_count(const M& module) {
   std::size_t count = 0;
   for_each_parameter(module, [&](const std::string&, const auto& var) { count += var.size(); });
   return count;
@@ -186,7 +193,8 @@ namespace detail {
 
 [[noreturn]] void throw_slot_mismatch(const std::string& name);
 
-// Copies every slot of `from` into `to`, a module of the same template; how a parameter is copied is `copy`'s.
+// Copies every slot of `from` into `to`, a module of the same template; how a parameter is copied is
+// `copy`'s.
 template <class To, class From, class Copy>
 void copy_slots(To& to, const From& from, Copy&& copy) {
   using Source = Var<scalar_t<From>>;
@@ -214,7 +222,7 @@ void copy_slots(To& to, const From& from, Copy&& copy) {
 
 // The same module with scalar type To (float or double) and its own parameters.
 template <class To, class M>
-  requires Module<const M>
+requires Module<const M>
 auto convert(const M& module) {
   typename detail::Rebind<M, To>::type result;
   detail::copy_slots(result, module, [](const auto& var) {
@@ -226,24 +234,20 @@ auto convert(const M& module) {
 
 // An independent copy.
 template <class M>
-  requires Module<const M>
-M clone(const M& module) {
-  return convert<scalar_t<M>>(module);
-}
+requires Module<const M> M clone(const M& module) { return convert<scalar_t<M>>(module); }
 
 // A second handle to the same parameters: training one trains the other.
 template <class M>
-  requires Module<const M>
-M share(const M& module) {
+requires Module<const M> M share(const M& module) {
   M result;
   detail::copy_slots(result, module, [](const auto& var) { return var; });
   return result;
 }
 
-// Switches every member called `training` of the module and its members (dropout): true while training, false for
-// evaluation.
+// Switches every member called `training` of the module and its members (dropout): true while training, false
+// for evaluation.
 template <class M>
-  requires Module<M>
+requires Module<M>
 void set_training(M& module, bool training) {
   detail::for_each_slot(module, "", [&](const std::string& name, auto& slot) {
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(slot)>, bool>) {
@@ -252,7 +256,8 @@ void set_training(M& module, bool training) {
   });
 }
 
-// --- summary ------------------------------------------------------------------------------------------------
+// --- summary
+// ------------------------------------------------------------------------------------------------
 
 struct SummaryRow {
   std::string name, kind, detail;
@@ -264,7 +269,9 @@ namespace detail {
 template <class M>
 void summarize(const M& module, const std::string& name, std::vector<SummaryRow>& rows) {
   // A module that describes itself is one row; any other is the rows of its members.
-  if constexpr (requires { { module.describe() } -> std::convertible_to<std::string>; }) {
+  if constexpr (requires {
+                  { module.describe() } -> std::convertible_to<std::string>;
+                }) {
     rows.push_back({name, M::kKind, module.describe(), parameter_count(module)});
   } else {
     M::each(module, [&](const std::string& member_name, const auto& member) {
@@ -276,7 +283,8 @@ void summarize(const M& module, const std::string& name, std::vector<SummaryRow>
         summarize(member, path, rows);
       } else if constexpr (is_vector<T>) {
         if constexpr (Module<const typename T::value_type>) {
-          for (std::size_t i = 0; i < member.size(); ++i) summarize(member[i], path + "." + std::to_string(i), rows);
+          for (std::size_t i = 0; i < member.size(); ++i)
+            summarize(member[i], path + "." + std::to_string(i), rows);
         }
       }
     });
@@ -286,8 +294,7 @@ void summarize(const M& module, const std::string& name, std::vector<SummaryRow>
 
 // A printable table: layers, shapes, parameter counts and their total.
 template <class M>
-  requires Module<const M>
-std::string summary(const M& module) {
+requires Module<const M> std::string summary(const M& module) {
   std::vector<SummaryRow> rows;
   detail::summarize(module, "", rows);
   return format_summary(rows);

@@ -8,9 +8,12 @@ namespace unroll {
 
 const char* to_string(Path path) noexcept {
   switch (path) {
-    case Path::fused: return "fused";
-    case Path::tape: return "tape";
-    case Path::automatic: break;
+    case Path::fused:
+      return "fused";
+    case Path::tape:
+      return "tape";
+    case Path::automatic:
+      break;
   }
   return "automatic";
 }
@@ -30,9 +33,9 @@ IndexTensor to_index_tensor(const std::vector<std::size_t>& values) {
 SequencePlan plan_sequence(const char* layer, const Shape& input, std::size_t input_size, bool batch_first,
                            const std::vector<Index>& lengths) {
   if (input.size() != 3 || input[2] != input_size) {
-    throw ShapeError(fmt::format("[{}.forward] input want ({},{}), got {}{}", layer, batch_first ? "B,T" : "T,B",
-                                 input_size, to_string(input),
-                                 input.size() == 2 ? " (a single sequence needs a batch axis of size 1)" : ""));
+    throw ShapeError(fmt::format(
+        "[{}.forward] input want ({},{}), got {}{}", layer, batch_first ? "B,T" : "T,B", input_size,
+        to_string(input), input.size() == 2 ? " (a single sequence needs a batch axis of size 1)" : ""));
   }
   SequencePlan plan;
   plan.steps = input[batch_first ? 1 : 0];
@@ -44,13 +47,13 @@ SequencePlan plan_sequence(const char* layer, const Shape& input, std::size_t in
   if (lengths.empty()) return plan;
 
   if (lengths.size() != plan.batch) {
-    throw ShapeError(fmt::format("[{}.forward] lengths want {} entries (one per sequence), got {}", layer, plan.batch,
-                                 lengths.size()));
+    throw ShapeError(fmt::format("[{}.forward] lengths want {} entries (one per sequence), got {}", layer,
+                                 plan.batch, lengths.size()));
   }
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     if (lengths[b] < 0 || static_cast<std::size_t>(lengths[b]) > plan.steps) {
-      throw ArgumentError(
-          fmt::format("[{}.forward] lengths[{}] want 0..{} (the input's T), got {}", layer, b, plan.steps, lengths[b]));
+      throw ArgumentError(fmt::format("[{}.forward] lengths[{}] want 0..{} (the input's T), got {}", layer, b,
+                                      plan.steps, lengths[b]));
     }
   }
   plan.ragged = std::any_of(lengths.begin(), lengths.end(),
@@ -59,7 +62,8 @@ SequencePlan plan_sequence(const char* layer, const Shape& input, std::size_t in
 
   std::vector<std::size_t> order(plan.batch), restore(plan.batch);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
   for (std::size_t r = 0; r < plan.batch; ++r) {
     restore[order[r]] = r;
     plan.sorted_lengths.push_back(static_cast<std::size_t>(lengths[order[r]]));
@@ -105,8 +109,8 @@ void check_recurrent_options(const char* layer, const RecurrentOptions& options,
 }
 
 void throw_state_count(const char* layer, std::size_t want, std::size_t got) {
-  throw ShapeError(
-      fmt::format("[{}.forward] states want {} entries (one per layer and direction), got {}", layer, want, got));
+  throw ShapeError(fmt::format("[{}.forward] states want {} entries (one per layer and direction), got {}",
+                               layer, want, got));
 }
 
 void check_state(const char* layer, std::size_t index, const Shape& want, const Shape& got) {

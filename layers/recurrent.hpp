@@ -17,7 +17,8 @@
 
 namespace unroll {
 
-// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or the first if there is one.
+// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or the first if there
+// is one.
 enum class Path { automatic, fused, tape };
 const char* to_string(Path path) noexcept;
 
@@ -32,8 +33,8 @@ struct RecurrentOptions {
 // What a call may be given beside the input.
 template <class State>
 struct RecurrentInputs {
-  std::vector<State> states = {};   // initial, one per layer and direction (index layer * directions + direction);
-                                    // none: zeros
+  std::vector<State> states = {};  // initial, one per layer and direction (index layer * directions +
+                                   // direction); none: zeros
   std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
 };
 
@@ -81,7 +82,9 @@ struct LayerResult {
 
 template <class Cell>
 concept HasKernel = requires(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
-                             const bptt::Steps& steps) { cell.sequence(x, state, steps); };
+                             const bptt::Steps& steps) {
+  cell.sequence(x, state, steps);
+};
 
 template <class Cell>
 constexpr const char* kind_of() {
@@ -94,22 +97,30 @@ constexpr const char* kind_of() {
 
 // One layer in one direction, op by op: the specification of every fused path. x (T,B,I), or packed (N,I).
 template <class Cell>
-auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> state, const bptt::Steps& steps,
-                 LayerScope* scope = nullptr) {
+auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> state,
+                 const bptt::Steps& steps, LayerScope* scope = nullptr) {
   using S = scalar_t<Cell>;
   const bool packed = x.dimension() == 2;
   std::vector<Var<S>> outputs(steps.count());
+  // On a tape x is cut once: a slice per step would cost a gradient of x's full size per step. Not when
+  // looking for NaN, which is then found at its time step.
+  const bool at_once = Tape::is_recording() && !DetectNonfinite::active();
+  std::vector<Var<S>> inputs;
+  if (at_once)
+    inputs = packed ? split(x, std::vector<Index>(steps.rows.begin(), steps.rows.end())) : unbind(x);
   for (std::size_t k = 0; k < steps.count(); ++k) {
     const std::size_t t = steps.time(k);
     const auto rows = static_cast<Index>(steps.rows[t]), first = static_cast<Index>(steps.offset[t]);
     if (rows == 0) continue;
     if (scope != nullptr) scope->set_step(static_cast<Index>(t));
-    const Var<S> x_t = packed ? slice(x, 0, {first, first + rows}) : select(x, 0, static_cast<Index>(t));
+    const Var<S> x_t = at_once  ? inputs[t]
+                       : packed ? slice(x, 0, {first, first + rows})
+                                : select(x, 0, static_cast<Index>(t));
     // Sequences that have ended keep their state: only the alive rows take part.
     const bool all = steps.rows[t] == steps.batch;
     state_t<Cell> next = cell.step(x_t, all ? state : map_state(state, [&](const Var<S>& v) {
-      return slice(v, 0, {0, rows});
-    }));
+                                     return slice(v, 0, {0, rows});
+                                   }));
     outputs[t] = hidden_of<S>(next);
     if (all) {
       state = std::move(next);
@@ -137,8 +148,8 @@ auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> s
 // State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). A cell may also bring
 // sequence(), a hand-derived kernel, which then runs instead of the steps; both give the same results.
 //
-// Input (T,B,I) -> output (T,B,H) and the final states. Parameters are called as in PyTorch: the cell's name for
-// it with _l0, _l1 .. for the layer and _reverse for the backward direction.
+// Input (T,B,I) -> output (T,B,H) and the final states. Parameters are called as in PyTorch: the cell's name
+// for it with _l0, _l1 .. for the layer and _reverse for the backward direction.
 template <class Cell>
 class Recurrent : public MoveOnly {
  public:
@@ -164,12 +175,13 @@ class Recurrent : public MoveOnly {
     }
   }
 
-  // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths outside
-  // 0..T.
+  // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths
+  // outside 0..T.
   Output operator()(const Var<S>& x, const Inputs& given = {}) const {
     const std::string name = first_parameter_name();
     LayerScope scope(kKind, name);
-    const auto plan = detail::plan_sequence(kKind, x.shape(), input_size(), options_.batch_first, given.lengths);
+    const auto plan =
+        detail::plan_sequence(kKind, x.shape(), input_size(), options_.batch_first, given.lengths);
     std::vector<State> states = initial_states(plan, given.states);
 
     Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
@@ -178,7 +190,8 @@ class Recurrent : public MoveOnly {
       sequence = index_select(rows, 0, plan.pack);
     }
     for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
-      if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
+      if (layer > 0 && options_.dropout > 0.0 && training)
+        sequence = dropout(sequence, options_.dropout, rng_);
       std::vector<Var<S>> outputs;
       for (std::size_t direction = 0; direction < directions(); ++direction) {
         const std::size_t k = layer * directions() + direction;
@@ -234,15 +247,15 @@ class Recurrent : public MoveOnly {
     visit("options", self.options_);
     visit("training", self.training);
     visit("rng", self.rng_);
-    if constexpr (!std::is_const_v<std::remove_reference_t<decltype(self)>> && std::default_initializable<Cell>) {
+    if constexpr (!std::is_const_v<std::remove_reference_t<decltype(self)>> &&
+                  std::default_initializable<Cell>) {
       self.cells_.resize(static_cast<std::size_t>(self.options_.layers) * self.directions());
     }
     for (std::size_t k = 0; k < self.cells_.size(); ++k) {
-      const std::string suffix = "_l" + std::to_string(k / self.directions()) +
-                                 (k % self.directions() == 1 ? "_reverse" : "");
-      std::remove_const_t<Cell>::each(self.cells_[k], [&](const std::string& name, auto& member) {
-        visit(name + suffix, member);
-      });
+      const std::string suffix =
+          "_l" + std::to_string(k / self.directions()) + (k % self.directions() == 1 ? "_reverse" : "");
+      std::remove_const_t<Cell>::each(
+          self.cells_[k], [&](const std::string& name, auto& member) { visit(name + suffix, member); });
     }
   }
 
@@ -289,8 +302,9 @@ class Recurrent : public MoveOnly {
   static Var<S> unpack(const Var<S>& packed, const detail::SequencePlan& plan) {
     const std::size_t width = packed.shape(1);
     const Var<S> padded = concat(std::vector<Var<S>>{packed, Var<S>(zeros<S>({1, width}))}, 0);
-    return reshape(index_select(padded, 0, plan.unpack),
-                   {static_cast<Index>(plan.steps), static_cast<Index>(plan.batch), static_cast<Index>(width)});
+    return reshape(
+        index_select(padded, 0, plan.unpack),
+        {static_cast<Index>(plan.steps), static_cast<Index>(plan.batch), static_cast<Index>(width)});
   }
 
   RecurrentOptions options_;

@@ -16,7 +16,8 @@ RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(opts) {
     throw ArgumentError(
         fmt::format("[Rnn] sizes want >= 1, got input {} and hidden {}", options.input, options.hidden));
   }
-  const auto hidden = static_cast<std::size_t>(options.hidden), input = static_cast<std::size_t>(options.input);
+  const auto hidden = static_cast<std::size_t>(options.hidden),
+             input = static_cast<std::size_t>(options.input);
   const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
   const auto make = [&](const Shape& shape, const char* name) {
     return parameter(random_uniform<S>(shape, -bound, bound, rng), name);
@@ -48,18 +49,18 @@ detail::LayerResult<S, Var<S>> RnnCell<S>::sequence(const Var<S>& x, const Var<S
   Tensor<S> output = forward->output;
   if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
   std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n)};
-  detail::record_fused(
-      "rnn", *this, outputs, x, h0, steps,
-      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh](
-          const std::vector<const Tensor<S>*>& up, bool needs_x) {
-        auto d = bptt::rnn_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), relu, steps, *forward,
-                                    up[0], up[1], needs_x);
-        std::vector<Tensor<S>> result;
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
-        result.push_back(d.bias);
-        result.push_back(std::move(d.bias));
-        return result;
-      });
+  detail::record_fused("rnn", *this, outputs, x, h0, steps,
+                       [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
+                        b_hh = bias_hh](const std::vector<const Tensor<S>*>& up, bool needs_x) {
+                         auto d = bptt::rnn_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh),
+                                                     relu, steps, *forward, up[0], up[1], needs_x);
+                         std::vector<Tensor<S>> result;
+                         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh})
+                           result.push_back(std::move(*g));
+                         result.push_back(d.bias);
+                         result.push_back(std::move(d.bias));
+                         return result;
+                       });
   return {outputs[0], outputs[1]};
 }
 

@@ -8,9 +8,11 @@
 
 namespace unroll {
 
-// Applies its parts in order, each to the result of the one before. A part is a module or any function of a Var:
+// Applies its parts in order, each to the result of the one before. A part is a module or any function of a
+// Var:
 //
-//   Sequential net(Linear<float>(8, 16, rng), [](const auto& x) { return tanh(x); }, Linear<float>(16, 4, rng));
+//   Sequential net(Linear<float>(8, 16, rng), [](const auto& x) { return tanh(x); }, Linear<float>(16, 4,
+//   rng));
 //
 // Parts are named by their position: "0.weight", "2.bias".
 template <class... Parts>
@@ -31,7 +33,8 @@ class Sequential : MoveOnly {
   static void each(auto& self, auto&& visit) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       (visit_part(std::to_string(I), std::get<I>(self.parts_), visit), ...);
-    }(std::index_sequence_for<Parts...>{});
+    }
+    (std::index_sequence_for<Parts...>{});
   }
 
  private:

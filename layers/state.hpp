@@ -16,7 +16,7 @@ struct StateOf {
   using type = Var<scalar_t<Cell>>;
 };
 template <class Cell>
-  requires requires { typename Cell::State; }
+requires requires { typename Cell::State; }
 struct StateOf<Cell> {
   using type = typename Cell::State;
 };
@@ -81,8 +81,8 @@ state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
   }
 }
 
-// The same state as constants: where a truncated backpropagation ends when one tape spans several windows. (On a
-// new tape earlier values are constants anyway.)
+// The same state as constants: where a truncated backpropagation ends when one tape spans several windows.
+// (On a new tape earlier values are constants anyway.)
 template <class State>
 State detach(const State& state) {
   return map_state(state, [](const auto& var) { return var.detach(); });

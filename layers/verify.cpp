@@ -63,8 +63,8 @@ class Worst {
   explicit Worst(VerifyReport& report) : report_(report) {}
 
   // Returns the largest relative difference.
-  double compare(const char* what, const VerifyEntry& entry, const Tensor<double>& got, const Tensor<double>& want,
-                 double tolerance, const char* got_name, const char* want_name) {
+  double compare(const char* what, const VerifyEntry& entry, const Tensor<double>& got,
+                 const Tensor<double>& want, double tolerance, const char* got_name, const char* want_name) {
     const double scale = largest(want);
     double worst = 0.0;
     for (std::size_t i = 0; i < want.size(); ++i) {
@@ -72,10 +72,11 @@ class Worst {
       const double units = error / (tolerance * (1.0 + scale));
       if (!(units <= in_tolerances_)) {  // also for NaN
         in_tolerances_ = std::isnan(units) ? HUGE_VAL : units;
-        report_.where = fmt::format("{} {}, {}", what, entry.name, entry.locate(position_of(want.shape(), i)));
-        report_.message = fmt::format("{}: {} {:.17g}, {} {:.17g}, off by {:.3g} (accepted {:.3g})", report_.where,
-                                      got_name, got.data()[i], want_name, want.data()[i], error,
-                                      tolerance * (1.0 + scale));
+        report_.where =
+            fmt::format("{} {}, {}", what, entry.name, entry.locate(position_of(want.shape(), i)));
+        report_.message =
+            fmt::format("{}: {} {:.17g}, {} {:.17g}, off by {:.3g} (accepted {:.3g})", report_.where,
+                        got_name, got.data()[i], want_name, want.data()[i], error, tolerance * (1.0 + scale));
       }
       if (!(error / (1.0 + scale) <= worst)) worst = error / (1.0 + scale);
     }
@@ -106,14 +107,16 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
   if (problem.has_kernel) {
     const Pass fused = differentiate(problem, Path::fused, upstream);
     for (std::size_t k = 0; k < tape.outputs.size(); ++k) {
-      report.worst_analytic = std::max(
-          report.worst_analytic, worst.compare("value of", problem.outputs[k], fused.outputs[k], tape.outputs[k],
-                                               options.analytic_tolerance, "kernel", "tape"));
+      report.worst_analytic =
+          std::max(report.worst_analytic,
+                   worst.compare("value of", problem.outputs[k], fused.outputs[k], tape.outputs[k],
+                                 options.analytic_tolerance, "kernel", "tape"));
     }
     for (std::size_t i = 0; i < tape.gradients.size(); ++i) {
-      report.worst_analytic = std::max(
-          report.worst_analytic, worst.compare("gradient of", problem.inputs[i], fused.gradients[i],
-                                               tape.gradients[i], options.analytic_tolerance, "kernel", "tape"));
+      report.worst_analytic =
+          std::max(report.worst_analytic,
+                   worst.compare("gradient of", problem.inputs[i], fused.gradients[i], tape.gradients[i],
+                                 options.analytic_tolerance, "kernel", "tape"));
     }
   }
   auto values = problem.values;
@@ -129,16 +132,17 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       x = kept;
       numeric.data()[j] = (above - below) / (2.0 * h);
     }
-    report.worst_numeric =
-        std::max(report.worst_numeric, worst.compare("gradient of", problem.inputs[i], tape.gradients[i], numeric,
-                                                     options.numeric_tolerance, "tape", "central difference"));
+    report.worst_numeric = std::max(
+        report.worst_numeric, worst.compare("gradient of", problem.inputs[i], tape.gradients[i], numeric,
+                                            options.numeric_tolerance, "tape", "central difference"));
   }
-  report.message = fmt::format("[verify] {} {}: worst is {}", problem.kind, report.ok ? "agrees" : "DISAGREES",
-                               report.message);
+  report.message = fmt::format("[verify] {} {}: worst is {}", problem.kind,
+                               report.ok ? "agrees" : "DISAGREES", report.message);
   return report;
 }
 
-std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates, std::size_t gate_count) {
+std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates,
+                        std::size_t gate_count) {
   const std::size_t hidden = rows / gate_count;
   // A projection's rows belong to no gate.
   if (hidden == 0 || rows % gate_count != 0) return "element " + to_string(position);

@@ -10,9 +10,9 @@
 namespace unroll {
 
 struct VerifyOptions {
-  std::uint64_t seed = 1;           // of initial states and upstream gradients
-  std::vector<Index> lengths = {};  // (B), as for the layer
-  double step = 1e-6;               // of the central differences, times max(1, |x|)
+  std::uint64_t seed = 1;             // of initial states and upstream gradients
+  std::vector<Index> lengths = {};    // (B), as for the layer
+  double step = 1e-6;                 // of the central differences, times max(1, |x|)
   double analytic_tolerance = 1e-11;  // fused against tape: atol and rtol, relative to the largest entry
   double numeric_tolerance = 1e-6;    // against central differences
 };
@@ -22,8 +22,8 @@ struct VerifyReport {
   bool ok = true;
   double worst_analytic = 0.0;  // largest |fused - tape| / max|tape| over all outputs and gradients
   double worst_numeric = 0.0;   // largest |tape - numeric| / max|tape| over all gradients
-  std::string where;            // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
-  std::string message;          // all of it in a sentence
+  std::string where;    // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
+  std::string message;  // all of it in a sentence
   explicit operator bool() const noexcept { return ok; }
 };
 
@@ -47,15 +47,17 @@ struct VerifyProblem {
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
 // "gate f, row 2": which gate a row of a stacked weight belongs to.
-std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates, std::size_t gate_count);
+std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates,
+                        std::size_t gate_count);
 std::string locate_step(const Shape& position, std::size_t time_axis);
 
 }  // namespace detail
 
-// Checks a recurrent layer on the input x (T,B,I) in double: outputs and final states by the hand-derived kernel and
-// by the tape, and the gradients of every parameter, the input and the initial states by kernel, tape and central
-// differences, with random initial states and random upstream gradients on outputs and final states. The report
-// names the worst parameter, gate and time step. A layer without kernel is checked against central differences.
+// Checks a recurrent layer on the input x (T,B,I) in double: outputs and final states by the hand-derived
+// kernel and by the tape, and the gradients of every parameter, the input and the initial states by kernel,
+// tape and central differences, with random initial states and random upstream gradients on outputs and final
+// states. The report names the worst parameter, gate and time step. A layer without kernel is checked against
+// central differences.
 template <class Cell, class S = scalar_t<Cell>>
 VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const VerifyOptions& options = {}) {
   auto copy = convert<double>(layer);
@@ -67,7 +69,9 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   Rng rng(options.seed);
 
   const std::size_t time_axis = layer.options().batch_first ? 1 : 0;
-  const auto at_step = [time_axis](const Shape& position) { return detail::locate_step(position, time_axis); };
+  const auto at_step = [time_axis](const Shape& position) {
+    return detail::locate_step(position, time_axis);
+  };
   const auto plain = [](const Shape& position) { return "element " + to_string(position); };
   problem.inputs.push_back({"input", at_step});
   problem.values.push_back(convert_tensor<double>(x));
@@ -89,15 +93,16 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   }
   for_each_parameter(copy, [&](const std::string& name, const auto& var) {
     const std::size_t rows = var.shape()[0];
-    problem.inputs.push_back({name, [rows](const Shape& position) {
-                                using C = typename std::remove_reference_t<decltype(std::declval<Layer>().cells())>::value_type;
-                                if constexpr (requires { C::kGates; }) {
-                                  return detail::locate_gate(position, rows, C::kGates, std::size(C::kGates));
-                                } else {
-                                  static_cast<void>(rows);  // without gates a row has no name
-                                  return "element " + to_string(position);
-                                }
-                              }});
+    problem.inputs.push_back(
+        {name, [rows](const Shape& position) {
+           using C = typename std::remove_reference_t<decltype(std::declval<Layer>().cells())>::value_type;
+           if constexpr (requires { C::kGates; }) {
+             return detail::locate_gate(position, rows, C::kGates, std::size(C::kGates));
+           } else {
+             static_cast<void>(rows);  // without gates a row has no name
+             return "element " + to_string(position);
+           }
+         }});
     problem.values.push_back(var.value());
   });
 

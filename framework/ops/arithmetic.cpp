@@ -178,7 +178,8 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
     for (std::size_t i = 0; i < n; ++i) out[i] = c[i * sc] ? a[i * sx] : b[i * sy];
     out += n;
   });
-  if (!Tape::is_recording()) return z;
+  // The rules hold a copy of the condition: not made when nobody records.
+  if (!Tape::is_recording() && !detail::thread_state.detect_nonfinite) return z;
   return record("where", std::move(z), input(x, [condition, s = x.shape()](const Var<S>& g) {
                   return sum_to(detail::where(condition, g, Var<S>(Tensor<S>(S(0)))), s);
                 }),

@@ -176,6 +176,12 @@ std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis) {
 }
 
 template <class S>
+std::vector<Var<S>> unbind(const Var<S>& x, Index axis) {
+  const std::size_t at = normalize_axis("unbind", axis, x.dimension());
+  return cut("unbind", x, Sizes(x.shape()[at], 1), at, true);
+}
+
+template <class S>
 Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value) {
   if (before < 0 || after < 0) {
     throw ArgumentError(
@@ -199,6 +205,7 @@ Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value)
   template Var<S> stack(const std::vector<Var<S>>&, Index);                            \
   template std::vector<Var<S>> split(const Var<S>&, const std::vector<Index>&, Index); \
   template std::vector<Var<S>> chunk(const Var<S>&, Index, Index);                     \
+  template std::vector<Var<S>> unbind(const Var<S>&, Index);                           \
   template Var<S> pad(const Var<S>&, Index, Index, Index, double);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -18,9 +18,9 @@ B mix(bool z_keeps, const B& z, const B& n, const B& h) {
 template <class S>
 struct Row {
   std::size_t hidden;
-  const S* bias;       // (3H) what is added to the pre-activations outside the reset
-  const S* bias_hn;    // (H) added inside it, reset after only
-  S* gates;            // (3H) input product in, r z n out
+  const S* bias;     // (3H) what is added to the pre-activations outside the reset
+  const S* bias_hn;  // (H) added inside it, reset after only
+  S* gates;          // (3H) input product in, r z n out
 };
 
 template <class S>
@@ -69,7 +69,8 @@ void candidate_forward_before(const Row<S>& row, bool z_keeps, S* h, S* output) 
   });
 }
 
-// Through h' = mix(z, n, h): the pre-activation gradients of z and n into da; dh leaves as the direct share of h.
+// Through h' = mix(z, n, h): the pre-activation gradients of z and n into da; dh leaves as the direct share
+// of h.
 template <class S>
 void mix_backward(std::size_t H, bool z_keeps, const S* gates, const S* h_before, S* dh, S* da) {
   kernel::for_lanes<S>(H, [&](const auto& lane) {
@@ -132,8 +133,8 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
     if (variant.reset_after) {
       first.multiply(rows, h, S(0), recurrent.data(), gates);
       for (std::size_t r = 0; r < rows; ++r) {
-        cell_forward_after(row(r), variant.z_keeps, recurrent.data() + r * gates, candidate + r * H, h + r * H,
-                           output + r * H);
+        cell_forward_after(row(r), variant.z_keeps, recurrent.data() + r * gates, candidate + r * H,
+                           h + r * H, output + r * H);
       }
     } else {
       first.multiply(rows, h, S(1), a, gates);
@@ -148,9 +149,9 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
 }
 
 template <class S>
-GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
-                             const Steps& steps, const GruForward<S>& f, const Tensor<S>* d_output,
-                             const Tensor<S>* d_h_n, bool needs_x) {
+GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
+                             GruVariant variant, const Steps& steps, const GruForward<S>& f,
+                             const Tensor<S>* d_output, const Tensor<S>* d_h_n, bool needs_x) {
   const std::size_t gates = w.weight_ih->shape()[0], H = gates / 3, in = w.weight_ih->shape()[1];
   const S* weight_hh = w.weight_hh->data();
   GruGradients<S> d;
@@ -167,8 +168,8 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
     S* dh = d.h0.data();
     add_upstream(d_output, at * H, rows * H, dh);
     for (std::size_t r = 0; r < rows; ++r) {
-      mix_backward(H, variant.z_keeps, f.gates.data() + (at + r) * gates, h_before.data() + (at + r) * H, dh + r * H,
-                   da.data() + (at + r) * gates);
+      mix_backward(H, variant.z_keeps, f.gates.data() + (at + r) * gates, h_before.data() + (at + r) * H,
+                   dh + r * H, da.data() + (at + r) * gates);
     }
     if (variant.reset_after) {
       for (std::size_t r = 0; r < rows; ++r) {
@@ -185,7 +186,8 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
           lane.store(row_hh + 2 * H, dn * reset);
         });
       }
-      kernel::gemm(false, false, rows, H, gates, S(1), da_hh.data() + at * gates, gates, weight_hh, H, S(1), dh, H);
+      kernel::gemm(false, false, rows, H, gates, S(1), da_hh.data() + at * gates, gates, weight_hh, H, S(1),
+                   dh, H);
     } else {
       S* row0 = da.data() + at * gates;
       kernel::gemm(false, false, rows, H, H, S(1), row0 + 2 * H, gates, weight_hh + 2 * H * H, H, S(0),
@@ -221,11 +223,12 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   return d;
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                                     \
-  template GruForward<S> gru_forward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&, GruVariant,        \
-                                     const Steps&);                                                               \
-  template GruGradients<S> gru_backward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&, GruVariant,     \
-                                        const Steps&, const GruForward<S>&, const Tensor<S>*, const Tensor<S>*, bool);
+#define UNROLL_INSTANTIATE(S)                                                                              \
+  template GruForward<S> gru_forward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&, GruVariant, \
+                                     const Steps&);                                                        \
+  template GruGradients<S> gru_backward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&,          \
+                                        GruVariant, const Steps&, const GruForward<S>&, const Tensor<S>*,  \
+                                        const Tensor<S>*, bool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

@@ -8,8 +8,9 @@ namespace unroll::bptt {
 
 // The two choices in which published GRUs differ.
 struct GruVariant {
-  bool reset_after = true;  // n = tanh(.. + r (W_hn h + b_hn)) (cuDNN, PyTorch); else W_hn (r h) (Cho et al. 2014)
-  bool z_keeps = true;      // h' = z h + (1-z) n; else h' = (1-z) h + z n (Chung et al. 2014)
+  bool reset_after =
+      true;  // n = tanh(.. + r (W_hn h + b_hn)) (cuDNN, PyTorch); else W_hn (r h) (Cho et al. 2014)
+  bool z_keeps = true;  // h' = z h + (1-z) n; else h' = (1-z) h + z n (Chung et al. 2014)
 };
 
 // Gate order r z n. Null: absent.
@@ -40,10 +41,11 @@ struct GruGradients {
   Tensor<S> x, h0, weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x empty.
+// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x
+// empty.
 template <class S>
-GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
-                             const Steps& steps, const GruForward<S>& forward, const Tensor<S>* d_output,
-                             const Tensor<S>* d_h_n, bool needs_x = true);
+GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
+                             GruVariant variant, const Steps& steps, const GruForward<S>& forward,
+                             const Tensor<S>* d_output, const Tensor<S>* d_h_n, bool needs_x = true);
 
 }  // namespace unroll::bptt

@@ -8,8 +8,8 @@
 namespace unroll::bptt {
 namespace {
 
-// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o; c (H) the old cell state
-// and receives the new one.
+// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o; c (H) the old cell
+// state and receives the new one.
 template <class S>
 void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tanh_cell, S* m) {
   kernel::for_lanes<S>(hidden, [&](const auto& lane) {
@@ -30,11 +30,11 @@ void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tan
   });
 }
 
-// The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later steps and
-// leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
+// The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
+// steps and leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
 template <class S>
-void cell_backward(std::size_t hidden, const S* gates, const S* tanh_cell, const S* c_before, const S* dm, S* dc,
-                   S* da) {
+void cell_backward(std::size_t hidden, const S* gates, const S* tanh_cell, const S* c_before, const S* dm,
+                   S* dc, S* da) {
   kernel::for_lanes<S>(hidden, [&](const auto& lane) {
     const auto i = lane.load(gates), f = lane.load(gates + hidden), g = lane.load(gates + 2 * hidden),
                o = lane.load(gates + 3 * hidden), squashed = lane.load(tanh_cell), up = lane.load(dm);
@@ -51,8 +51,8 @@ void cell_backward(std::size_t hidden, const S* gates, const S* tanh_cell, const
 }  // namespace
 
 template <class S>
-LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0, const LstmWeights<S>& w,
-                            const Steps& steps) {
+LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
+                            const LstmWeights<S>& w, const Steps& steps) {
   const std::size_t gates = w.weight_ih->shape()[0], hidden = gates / 4, out = w.weight_hh->shape()[1];
   const bool projects = w.weight_hr != nullptr;
   LstmForward<S> f;
@@ -75,8 +75,8 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
     recurrent.multiply(rows, f.h_n.data(), S(1), a, gates);
     S* m = (projects ? f.unprojected.data() : f.output.data()) + at * hidden;
     for (std::size_t r = 0; r < rows; ++r) {
-      cell_forward(hidden, bias.data(), a + r * gates, f.c_n.data() + r * hidden, f.cell.data() + (at + r) * hidden,
-                   f.tanh_cell.data() + (at + r) * hidden, m + r * hidden);
+      cell_forward(hidden, bias.data(), a + r * gates, f.c_n.data() + r * hidden,
+                   f.cell.data() + (at + r) * hidden, f.tanh_cell.data() + (at + r) * hidden, m + r * hidden);
     }
     S* h = f.output.data() + at * out;
     if (projects) multiply_transposed(m, rows, *w.weight_hr, h);
@@ -103,7 +103,8 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
   }
 
   for (std::size_t k = steps.count(); k-- > 0;) {
-    const std::size_t t = steps.time(k), rows = steps.rows[t], at = steps.offset[t], kept = steps.continued(k);
+    const std::size_t t = steps.time(k), rows = steps.rows[t], at = steps.offset[t],
+                      kept = steps.continued(k);
     if (rows == 0) continue;
     S* dh = d.h0.data();
     if (d_output != nullptr) {
@@ -113,18 +114,18 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
     const S* dm = dh;
     if (projects) {
       std::copy(dh, dh + rows * out, dh_steps.data() + at * out);
-      kernel::gemm(false, false, rows, hidden, out, S(1), dh, out, w.weight_hr->data(), hidden, S(0), dm_row.data(),
-                   hidden);
+      kernel::gemm(false, false, rows, hidden, out, S(1), dh, out, w.weight_hr->data(), hidden, S(0),
+                   dm_row.data(), hidden);
       dm = dm_row.data();
     }
     const S* before = k == 0 ? nullptr : f.cell.data() + steps.offset[steps.time(k - 1)] * hidden;
     for (std::size_t r = 0; r < rows; ++r) {
       const S* c_before = (r < kept ? before : c0.data()) + r * hidden;
-      cell_backward(hidden, f.gates.data() + (at + r) * gates, f.tanh_cell.data() + (at + r) * hidden, c_before,
-                    dm + r * hidden, d.c0.data() + r * hidden, da.data() + (at + r) * gates);
+      cell_backward(hidden, f.gates.data() + (at + r) * gates, f.tanh_cell.data() + (at + r) * hidden,
+                    c_before, dm + r * hidden, d.c0.data() + r * hidden, da.data() + (at + r) * gates);
     }
-    kernel::gemm(false, false, rows, out, gates, S(1), da.data() + at * gates, gates, w.weight_hh->data(), out, S(0),
-                 dh, out);
+    kernel::gemm(false, false, rows, out, gates, S(1), da.data() + at * gates, gates, w.weight_hh->data(),
+                 out, S(0), dh, out);
   }
 
   const std::size_t in = w.weight_ih->shape()[1];
@@ -137,11 +138,11 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
   return d;
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                                      \
-  template LstmForward<S> lstm_forward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&, const LstmWeights<S>&, \
-                                       const Steps&);                                                              \
-  template LstmGradients<S> lstm_backward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,                    \
-                                          const LstmWeights<S>&, const Steps&, const LstmForward<S>&,              \
+#define UNROLL_INSTANTIATE(S)                                                                         \
+  template LstmForward<S> lstm_forward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,          \
+                                       const LstmWeights<S>&, const Steps&);                          \
+  template LstmGradients<S> lstm_backward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,       \
+                                          const LstmWeights<S>&, const Steps&, const LstmForward<S>&, \
                                           const Tensor<S>*, const Tensor<S>*, const Tensor<S>*, bool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

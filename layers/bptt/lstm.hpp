@@ -30,16 +30,16 @@ struct LstmForward {
 
 // x: N rows of I. h0 (B,P), c0 (B,H).
 template <class S>
-LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0, const LstmWeights<S>& w,
-                            const Steps& steps);
+LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
+                            const LstmWeights<S>& w, const Steps& steps);
 
 template <class S>
 struct LstmGradients {
   Tensor<S> x, h0, c0, weight_ih, weight_hh, bias, weight_hr;  // bias: of bias_ih and of bias_hh alike
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n) + sum(d_c_n * c_n); a null upstream is zero. needs_x false
-// leaves x empty.
+// Gradients of sum(d_output * output) + sum(d_h_n * h_n) + sum(d_c_n * c_n); a null upstream is zero. needs_x
+// false leaves x empty.
 template <class S>
 LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                                const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& forward,

@@ -8,8 +8,9 @@
 
 namespace unroll::bptt {
 
-// The recurrent weight as the time loop reads it: (K,G), so that the vectorised axis is contiguous. Transposed once
-// per call while that pays (measured: a fifth of a step at hidden 64); large weights are read as they are.
+// The recurrent weight as the time loop reads it: (K,G), so that the vectorised axis is contiguous.
+// Transposed once per call while that pays (measured: a fifth of a step at hidden 64); large weights are read
+// as they are.
 template <class S>
 class RecurrentWeight {
  public:
@@ -30,7 +31,8 @@ class RecurrentWeight {
     if (plain_ != nullptr) {
       kernel::gemm(false, true, rows, gates_, inner_, S(1), h, inner_, plain_, inner_, beta, out, ldc);
     } else {
-      kernel::gemm(false, false, rows, gates_, inner_, S(1), h, inner_, transposed_.data(), gates_, beta, out, ldc);
+      kernel::gemm(false, false, rows, gates_, inner_, S(1), h, inner_, transposed_.data(), gates_, beta, out,
+                   ldc);
     }
   }
 
@@ -52,7 +54,8 @@ template <class S>
 Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Shape& shape) {
   const std::size_t out = weight.shape()[0], in = weight.shape()[1];
   Tensor<S> dx(shape);
-  kernel::gemm(false, false, dx.size() / in, in, out, S(1), dy.data(), out, weight.data(), in, S(0), dx.data(), in);
+  kernel::gemm(false, false, dx.size() / in, in, out, S(1), dy.data(), out, weight.data(), in, S(0),
+               dx.data(), in);
   return dx;
 }
 

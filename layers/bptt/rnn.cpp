@@ -70,12 +70,12 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
   return d;
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                                  \
-  template RnnForward<S> rnn_forward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool,           \
-                                     const Steps&);                                                            \
-  template RnnGradients<S> rnn_backward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool,        \
-                                        const Steps&, const RnnForward<S>&, const Tensor<S>*, const Tensor<S>*, \
-                                        bool);
+#define UNROLL_INSTANTIATE(S)                                                                           \
+  template RnnForward<S> rnn_forward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool,    \
+                                     const Steps&);                                                     \
+  template RnnGradients<S> rnn_backward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool, \
+                                        const Steps&, const RnnForward<S>&, const Tensor<S>*,           \
+                                        const Tensor<S>*, bool);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

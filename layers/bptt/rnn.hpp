@@ -31,7 +31,8 @@ struct RnnGradients {
   Tensor<S> x, h0, weight_ih, weight_hh, bias;  // bias: of bias_ih and of bias_hh alike
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x empty.
+// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x
+// empty.
 template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
                              const Steps& steps, const RnnForward<S>& forward, const Tensor<S>* d_output,

@@ -8,9 +8,10 @@
 
 namespace unroll::bptt {
 
-// A batch of B sequences of at most T steps, longest first, stored packed: the rows of step 0, then those of step 1,
-// ... without padding, so N = sum of lengths rows in all. At step t the first rows[t] sequences are alive. With equal
-// lengths this is just (T,B,...) row by row.
+// A batch of B sequences of at most T steps, longest first, stored packed: the rows of step 0, then those of
+// step 1,
+// ... without padding, so N = sum of lengths rows in all. At step t the first rows[t] sequences are alive.
+// With equal lengths this is just (T,B,...) row by row.
 struct Steps {
   bool reverse = false;             // run from each sequence's last step to its first
   std::size_t batch = 0;            // B
@@ -21,9 +22,11 @@ struct Steps {
   std::size_t count() const noexcept { return rows.size(); }
   // The step that runs k-th.
   std::size_t time(std::size_t k) const noexcept { return reverse ? count() - 1 - k : k; }
-  // Sequences whose state at the k-th run step comes from the step before; the rest of the alive ones begin with
-  // their initial state.
-  std::size_t continued(std::size_t k) const noexcept { return k == 0 ? 0 : std::min(rows[time(k - 1)], rows[time(k)]); }
+  // Sequences whose state at the k-th run step comes from the step before; the rest of the alive ones begin
+  // with their initial state.
+  std::size_t continued(std::size_t k) const noexcept {
+    return k == 0 ? 0 : std::min(rows[time(k - 1)], rows[time(k)]);
+  }
 
   static Steps dense(std::size_t steps, std::size_t batch, bool reverse);
   // lengths in descending order, each at most `steps`.

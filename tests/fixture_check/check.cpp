@@ -27,6 +27,8 @@ double largest(const std::vector<double>& values) {
   return result;
 }
 
+std::string and_more(std::size_t count) { return count == 0 ? "" : fmt::format(" (and {} more)", count); }
+
 }  // namespace
 
 void Comparison::fail(std::string reason) {
@@ -104,9 +106,8 @@ void Check::run(const std::string& name, const std::function<void(Comparison&)>&
     return;
   }
   ok_ = false;
-  const std::size_t more = comparison.failures().size() - 1;
   fmt::print("FAIL  {} [{}] {}{}\n", fixture_.name(), name, comparison.failures()[0],
-             more == 0 ? "" : fmt::format(" (and {} more)", more));
+             and_more(comparison.failures().size() - 1));
 }
 
 void Check::fail(const std::string& reason) {
@@ -115,16 +116,22 @@ void Check::fail(const std::string& reason) {
 }
 
 void Check::finish() {
-  for (const std::string& name : fixture_.unused()) fail(name + " is not known to this program");
-  if (complete_paths_.empty() && compared_once_.empty()) fail("no path computes this system");
+  if (!ok_) return;  // a path has said what is wrong; most of this would follow from that
+  std::vector<std::string> problems;
+  for (const std::string& name : fixture_.unused())
+    problems.push_back(name + " is not known to this program");
+  if (complete_paths_.empty() && compared_once_.empty()) problems.push_back("no path computes this system");
   for (const std::string& name : fixture_.expected()) {
     if (compared_once_.count(name) != 0) continue;
-    if (complete_paths_.empty()) fail(name + " was compared by no path");
+    if (complete_paths_.empty()) problems.push_back(name + " was compared by no path");
     for (const auto& [path, compared] : complete_paths_) {
-      if (compared.count(name) == 0) fail(fmt::format("{} was not compared by the path {}", name, path));
+      if (compared.count(name) == 0)
+        problems.push_back(fmt::format("{} was not compared by the path {}", name, path));
     }
   }
-  if (!fixture_.published().empty() && !published_) fail("published lines were compared by no path");
+  if (!fixture_.published().empty() && !published_)
+    problems.push_back("published lines were compared by no path");
+  if (!problems.empty()) fail(fmt::format("{}{}", problems[0], and_more(problems.size() - 1)));
 }
 
 Var<double> leaf(Fixture& fixture, const std::string& name) { return parameter(fixture.tensor(name), name); }

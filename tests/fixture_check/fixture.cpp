@@ -158,17 +158,18 @@ void Fixture::flatten(const std::string& name, const json& group) {
 }
 
 const json* Fixture::find_option(const std::string& key) const {
-  const json* at = &config_;
-  std::size_t first = 0;
-  while (true) {
-    const std::size_t dot = key.find('.', first);
-    const std::string part = key.substr(first, dot == std::string::npos ? dot : dot - first);
-    const auto found = at->is_object() ? at->find(part) : at->end();
-    if (!at->is_object() || found == at->end()) return nullptr;
-    at = &*found;
-    if (dot == std::string::npos) return at;
-    first = dot + 1;
-  }
+  // A key may itself contain a point, so every point is tried as the end of the first part.
+  const auto find = [](const auto& self, const json& object, std::string_view rest) -> const json* {
+    if (!object.is_object()) return nullptr;
+    if (const auto whole = object.find(std::string(rest)); whole != object.end()) return &*whole;
+    for (std::size_t dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.', dot + 1)) {
+      const auto part = object.find(std::string(rest.substr(0, dot)));
+      if (part == object.end()) continue;
+      if (const json* value = self(self, *part, rest.substr(dot + 1))) return value;
+    }
+    return nullptr;
+  };
+  return find(find, config_, key);
 }
 
 bool Fixture::has_option(const std::string& key) const { return find_option(key) != nullptr; }

@@ -100,6 +100,36 @@ Row stack_row() {
   return row;
 }
 
+Reference unbound(std::size_t axis) {
+  return [axis](const Tensors& in) -> Tensors {
+    Shape shape = in[0].shape();
+    const std::size_t count = shape[axis];
+    shape.erase(shape.begin() + axis);
+    Tensors parts;
+    for (std::size_t k = 0; k < count; ++k) {
+      parts.push_back(build(shape, [&](const Position& p) {
+        Position q = p;
+        q.insert(q.begin() + static_cast<std::ptrdiff_t>(axis), k);
+        return element(in[0], q);
+      }));
+    }
+    return parts;
+  };
+}
+
+Row unbind_row() {
+  Row row("unbind");
+  row.on(
+      {{3, 2}}, [](const auto& v) { return unbind(v[0]); }, unbound(0));
+  row.on(
+      {{2, 3, 4}}, [](const auto& v) { return unbind(v[0], 1); }, unbound(1));
+  row.on(
+      {{2, 3, 4}}, [](const auto& v) { return unbind(v[0], -1); }, unbound(2));
+  row.rejects(Kind::shape, {{2, 3}}, [](const auto& v) { return unbind(v[0], 2); });
+  row.rejects(Kind::shape, {{}}, [](const auto& v) { return unbind(v[0]); });
+  return row;
+}
+
 Row split_row() {
   Row row("split");
   row.on(
@@ -184,7 +214,9 @@ Row pad_row() {
 
 }  // namespace
 
-std::vector<Row> join_rows() { return {concat_row(), stack_row(), split_row(), chunk_row(), pad_row()}; }
+std::vector<Row> join_rows() {
+  return {concat_row(), stack_row(), split_row(), unbind_row(), chunk_row(), pad_row()};
+}
 
 TEST_CASE("every joining and cutting op has the right value, gradients and errors") {
   for (const Row& row : join_rows()) {

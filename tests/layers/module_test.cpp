@@ -44,17 +44,29 @@ TEST_CASE("parameters have PyTorch's dotted names and shapes") {
   Rng rng(1);
   const Model<float> model(rng);
   std::vector<std::string> names;
-  for (const auto& [name, var] : named_parameters(model)) names.push_back(name + " " + to_string(var.shape()));
-  CHECK(names == std::vector<std::string>{
-                     "letters.weight (7,3)",
-                     "encoder.weight_ih_l0 (20,3)", "encoder.weight_hh_l0 (20,5)", "encoder.bias_ih_l0 (20)",
-                     "encoder.bias_hh_l0 (20)", "encoder.weight_ih_l0_reverse (20,3)",
-                     "encoder.weight_hh_l0_reverse (20,5)", "encoder.bias_ih_l0_reverse (20)",
-                     "encoder.bias_hh_l0_reverse (20)", "encoder.weight_ih_l1 (20,10)", "encoder.weight_hh_l1 (20,5)",
-                     "encoder.bias_ih_l1 (20)", "encoder.bias_hh_l1 (20)", "encoder.weight_ih_l1_reverse (20,10)",
-                     "encoder.weight_hh_l1_reverse (20,5)", "encoder.bias_ih_l1_reverse (20)",
-                     "encoder.bias_hh_l1_reverse (20)",
-                     "heads.0.weight (2,10)", "heads.0.bias (2)", "heads.1.weight (2,10)", "scale (2)"});
+  for (const auto& [name, var] : named_parameters(model))
+    names.push_back(name + " " + to_string(var.shape()));
+  CHECK(names == std::vector<std::string>{"letters.weight (7,3)",
+                                          "encoder.weight_ih_l0 (20,3)",
+                                          "encoder.weight_hh_l0 (20,5)",
+                                          "encoder.bias_ih_l0 (20)",
+                                          "encoder.bias_hh_l0 (20)",
+                                          "encoder.weight_ih_l0_reverse (20,3)",
+                                          "encoder.weight_hh_l0_reverse (20,5)",
+                                          "encoder.bias_ih_l0_reverse (20)",
+                                          "encoder.bias_hh_l0_reverse (20)",
+                                          "encoder.weight_ih_l1 (20,10)",
+                                          "encoder.weight_hh_l1 (20,5)",
+                                          "encoder.bias_ih_l1 (20)",
+                                          "encoder.bias_hh_l1 (20)",
+                                          "encoder.weight_ih_l1_reverse (20,10)",
+                                          "encoder.weight_hh_l1_reverse (20,5)",
+                                          "encoder.bias_ih_l1_reverse (20)",
+                                          "encoder.bias_hh_l1_reverse (20)",
+                                          "heads.0.weight (2,10)",
+                                          "heads.0.bias (2)",
+                                          "heads.1.weight (2,10)",
+                                          "scale (2)"});
   CHECK(parameter_count(model) == 1145);
 }
 
@@ -100,7 +112,8 @@ TEST_CASE("a model moves between float and double") {
   const Tensor<float> a = model(kIds).value();
   const Tensor<double> b = precise(kIds).value();
   REQUIRE(a.shape() == b.shape());
-  for (std::size_t i = 0; i < a.size(); ++i) CHECK(static_cast<double>(a.data()[i]) == Approx(b.data()[i]).epsilon(1e-5));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    CHECK(static_cast<double>(a.data()[i]) == Approx(b.data()[i]).epsilon(1e-5));
   CHECK(convert<float>(precise)(kIds).value() == a);
 }
 
@@ -116,13 +129,14 @@ TEST_CASE("set_training reaches nested dropout") {
 
 TEST_CASE("a sequential container applies, names and converts its parts") {
   Rng rng(5);
-  const Sequential net(Linear<double>(3, 4, rng), [](const auto& x) { return tanh(x); }, Linear<double>(4, 2, rng));
+  const Sequential net(
+      Linear<double>(3, 4, rng), [](const auto& x) { return tanh(x); }, Linear<double>(4, 2, rng));
   const Var<double> x(random_normal<double>({5, 3}, 0.0, 1.0, rng));
   const auto& [first, second] = std::pair(named_parameters(net)[0], named_parameters(net)[2]);
   CHECK(first.name == "0.weight");
   CHECK(second.name == "2.weight");
-  const Var<double> want =
-      linear(tanh(linear(x, first.var, named_parameters(net)[1].var)), second.var, named_parameters(net)[3].var);
+  const Var<double> want = linear(tanh(linear(x, first.var, named_parameters(net)[1].var)), second.var,
+                                  named_parameters(net)[3].var);
   CHECK(net(x).value() == want.value());
   const auto single = convert<float>(net);
   const Var<float> y = single(Var<float>(convert_tensor<float>(x.value())));

@@ -136,7 +136,8 @@ TEST_CASE("carrying the state over windows equals one long run") {
     const auto head = layer(slice(Var<double>(x), 0, {0, 3}));
     const auto tail = layer(slice(Var<double>(x), 0, {3, 7}), {.states = head.states});
     const Tensor<double> want = slice(whole.output, 0, {3, 7}).value();
-    for (std::size_t i = 0; i < want.size(); ++i) CHECK(tail.output.data()[i] == Approx(want.data()[i]).margin(1e-14));
+    for (std::size_t i = 0; i < want.size(); ++i)
+      CHECK(tail.output.data()[i] == Approx(want.data()[i]).margin(1e-14));
   });
 }
 
@@ -159,7 +160,8 @@ TEST_CASE("second derivatives exist through fused layers") {
       const auto g = gradient(true);
       Var<double> dot = sum(g[0] * direction[0]);
       for (std::size_t i = 1; i < g.size(); ++i) dot = dot + sum(g[i] * direction[i]);
-      for (const auto& h : gradients(std::vector<Var<double>>{dot}, list)) hessian_vector.push_back(h.value());
+      for (const auto& h : gradients(std::vector<Var<double>>{dot}, list))
+        hessian_vector.push_back(h.value());
     }
     const double h = 1e-5;
     const auto shifted = [&](double by) {
@@ -227,7 +229,8 @@ TEST_CASE("a NaN inside a layer is reported with layer, parameter and time step"
   {
     const DetectNonfinite detect;
     CHECK(gru.path() == Path::tape);
-    CHECK_THROWS_WITH(gru(Var<double>(x)), Contains("nan at") && Contains("encoder") && Contains("time step 2"));
+    CHECK_THROWS_WITH(gru(Var<double>(x)),
+                      Contains("nan at") && Contains("encoder") && Contains("time step 2"));
   }
   CHECK_NOTHROW(gru(Var<double>(x)));
   x(2, 1, 0) = 0.0;

@@ -1,0 +1,112 @@
+// The backward pass: a loop over the tape's nodes, from the last to the first.
+#include <algorithm>
+
+#include "framework/nodes.hpp"
+#include "framework/ops.hpp"
+
+namespace unroll::detail {
+
+template <class S>
+void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
+  if (!gradient.defined()) return;
+  auto* held = static_cast<Value<S>*>(gradients_[node]);
+  if (held == nullptr) {
+    gradients_[node] = gradient.release();
+    return;
+  }
+  if (held->data.shape() != gradient.shape()) [[unlikely]] {
+    throw_wrong_gradient(tape_.nodes_[node]->name, gradient.shape(), held->data.shape());
+  }
+  // A buffer that nobody else holds, and that no tape has recorded, is summed in place.
+  const bool recording = thread_state.recording;
+  if (!recording && held->references == 1) {
+    add_in_place(held->data, gradient.value());
+    return;
+  }
+  if (!recording && gradient.get()->references == 1) {
+    add_in_place(gradient.get()->data, held->data);
+    drop_gradient<S>(held);
+    gradients_[node] = gradient.release();
+    return;
+  }
+  Var<S> sum = Var<S>(held) + gradient;
+  gradients_[node] = sum.release();
+}
+
+template <class S>
+void Backprop::seed(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& upstream) {
+  std::size_t count = 0;
+  std::vector<std::uint32_t> nodes(outputs.size(), kNoNode);
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    nodes[k] = tape_.node_of(outputs[k]);
+    if (nodes[k] != kNoNode) count = std::max<std::size_t>(count, nodes[k] + std::size_t{1});
+  }
+  gradients_.assign(count, nullptr);
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (nodes[k] != kNoNode) add(nodes[k], Var<S>(upstream[k]));
+  }
+}
+
+void Backprop::restrict_to(std::span<const std::uint32_t> targets) {
+  wanted_.assign(gradients_.size(), false);
+  std::size_t first = wanted_.size();
+  for (std::uint32_t t : targets) {
+    if (t >= wanted_.size()) continue;
+    wanted_[t] = true;
+    first = std::min<std::size_t>(first, t);
+  }
+  for (std::size_t i = first; i < wanted_.size(); ++i) {
+    if (wanted_[i]) continue;
+    const Node& node = *tape_.nodes_[i];
+    for (std::uint32_t p : node.type->parents(node)) {
+      if (p != kNoNode && wanted_[p]) {
+        wanted_[i] = true;
+        break;
+      }
+    }
+  }
+}
+
+void Backprop::run(std::span<const std::uint32_t> keep) {
+  // The pass checks what each rule returns, and can tell for which op and parameter; the rule's ops cannot.
+  struct Pause {
+    const bool before = std::exchange(thread_state.detect_nonfinite, false);
+    ~Pause() { thread_state.detect_nonfinite = before; }
+  };
+  const Pause pause;
+  if (!keep.empty()) {
+    kept_.assign(gradients_.size(), false);
+    for (std::uint32_t k : keep) {
+      if (k < kept_.size()) kept_[k] = true;
+    }
+  }
+  for (std::size_t i = gradients_.size(); i-- > 0;) {
+    Node& node = *tape_.nodes_[i];
+    const NodeType& type = *node.type;
+    if (gradients_[i] == nullptr && !type.gathers_ports) continue;
+    const auto index = static_cast<std::uint32_t>(i);
+    if (!tape_.hooks_.empty()) [[unlikely]] {
+      if (auto found = tape_.hooks_.find(index); found != tape_.hooks_.end() && gradients_[i] != nullptr) {
+        // Taken out first: a hook that throws has already let go of it.
+        for (const auto& hook : found->second) gradients_[i] = static_cast<ValueBase*>(hook(take(index)));
+      }
+    }
+    const bool is_kept = keeps(index);
+    // In a restricted pass only the way to the targets is walked.
+    if (wants(index)) type.run(node, *this, index);
+    if (!is_kept && !type.is_port && gradients_[i] != nullptr) type.drop_gradient(take(index));
+  }
+}
+
+Backprop::~Backprop() {
+  for (std::size_t i = 0; i < gradients_.size(); ++i) {
+    if (gradients_[i] != nullptr) tape_.nodes_[i]->type->drop_gradient(gradients_[i]);
+  }
+}
+
+template void Backprop::add(std::uint32_t, Var<float>&&);
+template void Backprop::add(std::uint32_t, Var<double>&&);
+template void Backprop::seed(const std::vector<Var<float>>&, const std::vector<Var<float>>&);
+template void Backprop::seed(const std::vector<Var<double>>&, const std::vector<Var<double>>&);
+
+}  // namespace unroll::detail
