@@ -168,7 +168,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
         fmt::format("--steps want a file of your own, got task {}", to_string(options.task())));
   }
   if (!options.predict && !(options.items.empty() && options.input.empty())) {
-    throw ArgumentError(fmt::format("'{}' want --predict beside it, got none",
+    throw ArgumentError(fmt::format("'{}' want --predict beside it, got none (--task chooses a task)",
                                     options.items.empty() ? "--input" : options.items[0]));
   }
   if (!options.items.empty() && !options.input.empty()) {

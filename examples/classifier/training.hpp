@@ -103,7 +103,7 @@ void train(Model& model, const Dataset& data, const Recipe& recipe, Rng& rng, co
       result.train_loss += batch_loss * static_cast<double>(batch.size());
       correct += count_correct(logits, batch.labels);
       progress.update(update, label, batch_loss);
-      
+      if (Interrupt::requested()) return;
     }
     result.train_loss /= static_cast<double>(data.train.size());
     result.train_accuracy = static_cast<double>(correct) / static_cast<double>(data.train.size());
