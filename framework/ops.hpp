@@ -5,6 +5,7 @@
 // (shapes are equal from the right, or 1). Integer and boolean arguments have no gradient.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <vector>
 
@@ -14,8 +15,7 @@ namespace unroll {
 
 class Rng;
 
-// --- arithmetic (ops/arithmetic.cpp): shapes broadcast
-// ------------------------------------------------------
+// --- arithmetic (ops/arithmetic.cpp): shapes broadcast ---
 
 // z = x + y
 template <class S>
@@ -64,14 +64,15 @@ inline constexpr bool is_var<Var<S>> = true;
 }  // namespace detail
 // x where condition is true, else y; all three broadcast. The branch not taken gets gradient exactly 0, also
 // where its value is NaN. (Constrained, so that it wins over xt::where, which a Mask argument brings in.)
+// clang-format off
 template <class C, class X, class Y>
-requires(std::is_same_v<std::remove_cvref_t<C>, Mask>&& detail::is_var<std::remove_cvref_t<X>>&&
-             detail::is_var<std::remove_cvref_t<Y>>) auto where(C&& condition, X&& x, Y&& y) {
+  requires(std::is_same_v<std::remove_cvref_t<C>, Mask> && detail::is_var<std::remove_cvref_t<X>> &&
+           detail::is_var<std::remove_cvref_t<Y>>)
+auto where(C&& condition, X&& x, Y&& y) {  // clang-format on
   return detail::where(condition, x, y);
 }
 
-// --- element-wise functions (ops/pointwise.cpp)
-// -------------------------------------------------------------
+// --- element-wise functions (ops/pointwise.cpp) ---
 
 // Infinite from x = 88.38 (float) and 709.44 (double) on; subnormal results are 0.
 template <class S>
@@ -120,8 +121,7 @@ Var<S> softplus(const Var<S>& x);
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high);
 
-// --- matrix product (ops/matmul.cpp)
-// ------------------------------------------------------------------------
+// --- matrix product (ops/matmul.cpp) ---
 
 struct MatmulOptions {
   bool transpose_a = false;  // use a with its last two axes exchanged; nothing is copied
@@ -135,8 +135,7 @@ Var<S> matmul(const Var<S>& a, const Var<S>& b, MatmulOptions options = {});
 template <class S>
 Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias = {});
 
-// --- reductions (ops/reduce.cpp); no axes: over all of them
-// -------------------------------------------------
+// --- reductions (ops/reduce.cpp); no axes: over all of them ---
 
 using Axes = std::vector<Index>;
 
@@ -162,8 +161,7 @@ Var<S> cumsum(const Var<S>& x, Index axis);
 template <class S>
 Var<S> sum_to(const Var<S>& x, const Shape& shape);
 
-// --- softmax (ops/softmax.cpp)
-// ------------------------------------------------------------------------------
+// --- softmax (ops/softmax.cpp) ---
 
 // exp(x) / sum(exp(x)) along axis, without overflow.
 template <class S>
@@ -172,8 +170,7 @@ Var<S> softmax(const Var<S>& x, Index axis = -1);
 template <class S>
 Var<S> log_softmax(const Var<S>& x, Index axis = -1);
 
-// --- shape (ops/shape.cpp)
-// ----------------------------------------------------------------------------------
+// --- shape (ops/shape.cpp) ---
 
 // The same elements in row-major order; one size may be -1 and is found from the others.
 template <class S>
@@ -193,8 +190,7 @@ Var<S> unsqueeze(const Var<S>& x, Index axis);
 template <class S>
 Var<S> broadcast_to(const Var<S>& x, const Shape& shape);
 
-// --- joining and cutting (ops/join.cpp)
-// ---------------------------------------------------------------------
+// --- joining and cutting (ops/join.cpp) ---
 
 // Joins along an existing axis; the other sizes are equal.
 template <class S>
@@ -202,6 +198,15 @@ Var<S> concat(const std::vector<Var<S>>& parts, Index axis = 0);
 // Joins equal shapes along a new axis.
 template <class S>
 Var<S> stack(const std::vector<Var<S>>& parts, Index axis = 0);
+// The same for a list in braces: concat({h, x}, 1).
+template <class S>
+Var<S> concat(std::initializer_list<Var<S>> parts, Index axis = 0) {
+  return concat(std::vector<Var<S>>(parts), axis);
+}
+template <class S>
+Var<S> stack(std::initializer_list<Var<S>> parts, Index axis = 0) {
+  return stack(std::vector<Var<S>>(parts), axis);
+}
 // Cuts axis into pieces of these sizes, which add up to it.
 template <class S>
 std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Index axis = 0);
@@ -216,8 +221,7 @@ std::vector<Var<S>> unbind(const Var<S>& x, Index axis = 0);
 template <class S>
 Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value = 0.0);
 
-// --- indexing (ops/index.cpp)
-// -------------------------------------------------------------------------------
+// --- indexing (ops/index.cpp) ---
 
 // Python's start:stop:step along one axis; positions may be negative, step too, either end may be open.
 struct Range {
@@ -251,8 +255,7 @@ template <class S>
 Var<S> embedding(const Var<S>& weight, const IndexTensor& ids,
                  std::optional<Index> padding_id = std::nullopt);
 
-// --- regularisation and normalisation (ops/normalization.cpp)
-// -----------------------------------------------
+// --- regularisation and normalisation (ops/normalization.cpp) ---
 
 // Sets each element to 0 with probability p and scales the rest by 1/(1-p). Throws ArgumentError unless
 // 0 <= p <= 1.

@@ -38,8 +38,7 @@ class InlineVector {
   using const_reverse_iterator = std::reverse_iterator<const_iterator>;
   using allocator_type = std::allocator<T>;  // xtensor asks for the name, nothing is allocated
 
-  // The elements beyond size() are left as they are: a shape is made for every op.
-  InlineVector() noexcept : size_(0) {}  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  InlineVector() noexcept = default;
   // Element by element: a copy of the whole array would wait for the narrow stores that filled it.
   InlineVector(const InlineVector& other) noexcept : size_(other.size_) {
     for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
@@ -51,10 +50,10 @@ class InlineVector {
   }
   ~InlineVector() = default;
   explicit InlineVector(size_type n) : InlineVector(n, T{}) {}
-  InlineVector(size_type n, const T& value) : size_(0) { assign(n, value); }
+  InlineVector(size_type n, const T& value) { assign(n, value); }
   InlineVector(std::initializer_list<T> list) : InlineVector(list.begin(), list.end()) {}
   template <class It, class = typename std::iterator_traits<It>::iterator_category>
-  InlineVector(It first, It last) : size_(0) {
+  InlineVector(It first, It last) {
     for (; first != last; ++first) push_back(static_cast<T>(*first));
   }
 
@@ -135,8 +134,8 @@ class InlineVector {
   static void check(size_type n) {
     if (n > kMaxRank) throw std::length_error("unroll: a tensor has at most 6 axes");
   }
-  std::array<T, kMaxRank> data_;
-  size_type size_;
+  std::array<T, kMaxRank> data_{};
+  size_type size_ = 0;
 };
 
 // Sizes along each axis, outermost first; () is a scalar.

@@ -88,8 +88,7 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
 }  // namespace detail
 
 // Calls f(dotted name, Var&) for every parameter that the module has.
-template <class M, class F>
-requires Module<M>
+template <Module M, class F>
 void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
   detail::for_each_slot(module, prefix, [&](const std::string& name, auto& slot) {
     if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(slot)>>) {
@@ -149,8 +148,7 @@ struct NamedParameter {
 };
 
 // All parameters with their dotted names, in list order.
-template <class M>
-requires Module<const M>
+template <Module M>
 auto named_parameters(const M& module, const std::string& prefix = "") {
   std::vector<NamedParameter<scalar_t<M>>> list;
   for_each_parameter(
@@ -164,8 +162,7 @@ auto named_parameters(const M& module, const std::string& prefix = "") {
 
 // The parameters of one or several modules, as an optimizer wants them. Labels each with its dotted name, so
 // that error messages can say which it is.
-template <class First, class... Rest>
-requires Module<const First>
+template <Module First, Module... Rest>
 auto parameters(const First& first, const Rest&... rest) {
   std::vector<Var<scalar_t<First>>> list;
   const auto collect = [&](const auto& module, std::size_t index) {
@@ -182,8 +179,8 @@ auto parameters(const First& first, const Rest&... rest) {
 }
 
 // Number of trainable scalars.
-template <class M>
-requires Module<const M> std::size_t parameter_count(const M& module) {
+template <Module M>
+std::size_t parameter_count(const M& module) {
   std::size_t count = 0;
   for_each_parameter(module, [&](const std::string&, const auto& var) { count += var.size(); });
   return count;
@@ -221,8 +218,7 @@ void copy_slots(To& to, const From& from, Copy&& copy) {
 }  // namespace detail
 
 // The same module with scalar type To (float or double) and its own parameters.
-template <class To, class M>
-requires Module<const M>
+template <class To, Module M>
 auto convert(const M& module) {
   typename detail::Rebind<M, To>::type result;
   detail::copy_slots(result, module, [](const auto& var) {
@@ -233,12 +229,14 @@ auto convert(const M& module) {
 }
 
 // An independent copy.
-template <class M>
-requires Module<const M> M clone(const M& module) { return convert<scalar_t<M>>(module); }
+template <Module M>
+M clone(const M& module) {
+  return convert<scalar_t<M>>(module);
+}
 
 // A second handle to the same parameters: training one trains the other.
-template <class M>
-requires Module<const M> M share(const M& module) {
+template <Module M>
+M share(const M& module) {
   M result;
   detail::copy_slots(result, module, [](const auto& var) { return var; });
   return result;
@@ -246,8 +244,7 @@ requires Module<const M> M share(const M& module) {
 
 // Switches every member called `training` of the module and its members (dropout): true while training, false
 // for evaluation.
-template <class M>
-requires Module<M>
+template <Module M>
 void set_training(M& module, bool training) {
   detail::for_each_slot(module, "", [&](const std::string& name, auto& slot) {
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(slot)>, bool>) {
@@ -293,8 +290,8 @@ void summarize(const M& module, const std::string& name, std::vector<SummaryRow>
 }  // namespace detail
 
 // A printable table: layers, shapes, parameter counts and their total.
-template <class M>
-requires Module<const M> std::string summary(const M& module) {
+template <Module M>
+std::string summary(const M& module) {
   std::vector<SummaryRow> rows;
   detail::summarize(module, "", rows);
   return format_summary(rows);

@@ -33,8 +33,8 @@ struct RecurrentOptions {
 // What a call may be given beside the input.
 template <class State>
 struct RecurrentInputs {
-  std::vector<State> states = {};  // initial, one per layer and direction (index layer * directions +
-                                   // direction); none: zeros
+  std::vector<State> states = {};   // initial, one per layer and direction (index layer * directions +
+                                    // direction); none: zeros
   std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
 };
 

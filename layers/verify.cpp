@@ -141,11 +141,10 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
   return report;
 }
 
-std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates,
+std::string locate_gate(const Shape& position, std::size_t rows, std::size_t hidden, const char* const* gates,
                         std::size_t gate_count) {
-  const std::size_t hidden = rows / gate_count;
   // A projection's rows belong to no gate.
-  if (hidden == 0 || rows % gate_count != 0) return "element " + to_string(position);
+  if (rows != hidden * gate_count) return "element " + to_string(position);
   std::string text = fmt::format("gate {}, row {}", gates[position[0] / hidden], position[0] % hidden);
   if (position.size() > 1) text += fmt::format(", column {}", position[1]);
   return text;

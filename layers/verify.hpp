@@ -20,8 +20,8 @@ struct VerifyOptions {
 // The comparison that came out worst, measured in its own tolerance.
 struct VerifyReport {
   bool ok = true;
-  double worst_analytic = 0.0;  // largest |fused - tape| / max|tape| over all outputs and gradients
-  double worst_numeric = 0.0;   // largest |tape - numeric| / max|tape| over all gradients
+  double worst_analytic = 0.0;  // largest |fused - tape| / (1 + max|tape|) over all outputs and gradients
+  double worst_numeric = 0.0;   // largest |tape - numeric| / (1 + max|numeric|) over all gradients
   std::string where;    // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
   std::string message;  // all of it in a sentence
   explicit operator bool() const noexcept { return ok; }
@@ -47,7 +47,7 @@ struct VerifyProblem {
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
 // "gate f, row 2": which gate a row of a stacked weight belongs to.
-std::string locate_gate(const Shape& position, std::size_t rows, const char* const* gates,
+std::string locate_gate(const Shape& position, std::size_t rows, std::size_t hidden, const char* const* gates,
                         std::size_t gate_count);
 std::string locate_step(const Shape& position, std::size_t time_axis);
 
@@ -93,13 +93,14 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   }
   for_each_parameter(copy, [&](const std::string& name, const auto& var) {
     const std::size_t rows = var.shape()[0];
+    const auto hidden = static_cast<std::size_t>(copy.cells()[0].options.hidden);
     problem.inputs.push_back(
-        {name, [rows](const Shape& position) {
+        {name, [rows, hidden](const Shape& position) {
            using C = typename std::remove_reference_t<decltype(std::declval<Layer>().cells())>::value_type;
            if constexpr (requires { C::kGates; }) {
-             return detail::locate_gate(position, rows, C::kGates, std::size(C::kGates));
+             return detail::locate_gate(position, rows, hidden, C::kGates, std::size(C::kGates));
            } else {
-             static_cast<void>(rows);  // without gates a row has no name
+             static_cast<void>(rows), static_cast<void>(hidden);  // without gates a row has no name
              return "element " + to_string(position);
            }
          }});
