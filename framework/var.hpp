@@ -168,7 +168,8 @@ class Var {
   // The same value as a constant: gradients stop here. Shares nothing with the tape; copies the tensor.
   Var detach() const { return Var(value()); }
 
-  // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it.
+  // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it;
+  // a parameter has one gradient, so an inner tape's backward() takes the place of an outer one's.
   // Throws TapeError when there is none.
   const Tensor<S>& grad() const;
   bool has_grad() const noexcept {

@@ -22,8 +22,8 @@ struct MinimalGatedUnit {
 
   // x (B,I), h (B,H) -> the next h.
   Var<S> step(const Var<S>& x, const Var<S>& h) const {
-    const Var<S> f = sigmoid(forget(concat(std::vector{h, x}, 1)));
-    const Var<S> n = tanh(fresh(concat(std::vector{f * h, x}, 1)));
+    const Var<S> f = sigmoid(forget(concat({h, x}, 1)));
+    const Var<S> n = tanh(fresh(concat({f * h, x}, 1)));
     return (1.0 - f) * h + f * n;
   }
 
