@@ -23,8 +23,8 @@ void chain(benchmark::State& state) {
     tape.backward(y, factor);
     benchmark::DoNotOptimize(x.grad().data());
   }
-  state.counters["ns_per_op"] =
-      benchmark::Counter(kOps * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_op"] = benchmark::Counter(
+      kOps * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 BENCHMARK(chain<float>)->Arg(1)->Arg(16)->Arg(256)->Unit(benchmark::kMicrosecond);

@@ -24,7 +24,7 @@ inline InlineVector<std::size_t> broadcast_strides(const Shape& operand, const S
 // loop is as long as possible.
 template <std::size_t N>
 struct LoopNest {
-  InlineVector<std::size_t> size;                         // outermost first; at least one axis
+  InlineVector<std::size_t> size;                   // outermost first; at least one axis
   std::array<InlineVector<std::size_t>, N> stride;  // per operand and axis
 
   LoopNest(const Shape& out, const std::array<InlineVector<std::size_t>, N>& strides) {
@@ -70,8 +70,8 @@ struct LoopNest {
 
 // out = f(a, b) with a and b broadcast to out's shape; f works on batches.
 template <class S, class F>
-void map_broadcast(const S* a, const Shape& shape_a, const S* b, const Shape& shape_b, S* out, const Shape& shape,
-                   F&& f) {
+void map_broadcast(const S* a, const Shape& shape_a, const S* b, const Shape& shape_b, S* out,
+                   const Shape& shape, F&& f) {
   const LoopNest<2> nest(shape, {broadcast_strides(shape_a, shape), broadcast_strides(shape_b, shape)});
   const std::size_t step_a = nest.stride[0].back();
   const std::size_t step_b = nest.stride[1].back();

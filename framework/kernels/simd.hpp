@@ -9,8 +9,8 @@ namespace unroll::kernel {
 template <class S>
 using Batch = xsimd::batch<S>;
 
-// Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on its
-// place in the buffer. f must be defined (any value) for padding, which repeats the last element.
+// Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on
+// its place in the buffer. f must be defined (any value) for padding, which repeats the last element.
 template <class S, class F>
 void map(const S* x, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
@@ -55,8 +55,8 @@ void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   }
 }
 
-// Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so that
-// fused kernels need no scalar copy of themselves for the last few elements.
+// Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so
+// that fused kernels need no scalar copy of themselves for the last few elements.
 template <class S, bool kFull>
 struct Lanes {
   std::size_t at, count;

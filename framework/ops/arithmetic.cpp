@@ -127,8 +127,8 @@ Var<S> operator/(double c, const Var<S>& x) {
 
 namespace {
 
-// The share of the gradient that goes to x in maximum (sign = 1) and minimum (sign = -1): 1 where x is chosen,
-// 1/2 where both are equal, else 0. Piecewise constant, so it has no gradient of its own.
+// The share of the gradient that goes to x in maximum (sign = 1) and minimum (sign = -1): 1 where x is
+// chosen, 1/2 where both are equal, else 0. Piecewise constant, so it has no gradient of its own.
 template <class S>
 Var<S> chosen(const Var<S>& x, const Var<S>& y, S sign) {
   return binary("maximum", x, y, [sign](const Batch<S>& a, const Batch<S>& b) {
@@ -145,10 +145,10 @@ Var<S> extremum(const char* op, const Var<S>& x, const Var<S>& y, S sign) {
     const Batch<S> larger = xsimd::select(d > S(0), a, b);
     return xsimd::select(a == a, larger, a);
   });
-  return record(op, std::move(z), input(x, [x, y, sign](const Var<S>& g) {
-                  return sum_to(g * chosen(x, y, sign), x.shape());
-                }),
-                input(y, [x, y, sign](const Var<S>& g) { return sum_to(g * chosen(y, x, sign), y.shape()); }));
+  return record(
+      op, std::move(z),
+      input(x, [x, y, sign](const Var<S>& g) { return sum_to(g * chosen(x, y, sign), x.shape()); }),
+      input(y, [x, y, sign](const Var<S>& g) { return sum_to(g * chosen(y, x, sign), y.shape()); }));
 }
 
 }  // namespace
@@ -164,11 +164,12 @@ Var<S> minimum(const Var<S>& x, const Var<S>& y) {
 
 template <class S>
 Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
-  const Shape shape = broadcast_shapes("where", condition.shape(), broadcast_shapes("where", x.shape(), y.shape()));
+  const Shape shape =
+      broadcast_shapes("where", condition.shape(), broadcast_shapes("where", x.shape(), y.shape()));
   Var<S> z = Var<S>::uninitialized(shape);
-  const kernel::LoopNest<3> nest(shape, {kernel::broadcast_strides(condition.shape(), shape),
-                                         kernel::broadcast_strides(x.shape(), shape),
-                                         kernel::broadcast_strides(y.shape(), shape)});
+  const kernel::LoopNest<3> nest(
+      shape, {kernel::broadcast_strides(condition.shape(), shape),
+              kernel::broadcast_strides(x.shape(), shape), kernel::broadcast_strides(y.shape(), shape)});
   S* out = z.get()->data.data();
   const std::size_t sc = nest.stride[0].back(), sx = nest.stride[1].back(), sy = nest.stride[2].back();
   nest.run([&](const std::array<std::size_t, 3>& at, std::size_t n) {
@@ -180,30 +181,32 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
   });
   // The rules hold a copy of the condition: not made when nobody records.
   if (!Tape::is_recording() && !detail::thread_state.detect_nonfinite) return z;
-  return record("where", std::move(z), input(x, [condition, s = x.shape()](const Var<S>& g) {
-                  return sum_to(detail::where(condition, g, Var<S>(Tensor<S>(S(0)))), s);
-                }),
+  return record("where", std::move(z),
+                input(x,
+                      [condition, s = x.shape()](const Var<S>& g) {
+                        return sum_to(detail::where(condition, g, Var<S>(Tensor<S>(S(0)))), s);
+                      }),
                 input(y, [condition, s = y.shape()](const Var<S>& g) {
                   return sum_to(detail::where(condition, Var<S>(Tensor<S>(S(0))), g), s);
                 }));
 }
 
-#define UNROLL_INSTANTIATE(S)                                  \
-  template Var<S> operator+(const Var<S>&, const Var<S>&);     \
-  template Var<S> operator-(const Var<S>&, const Var<S>&);     \
-  template Var<S> operator*(const Var<S>&, const Var<S>&);     \
-  template Var<S> operator/(const Var<S>&, const Var<S>&);     \
-  template Var<S> operator-(const Var<S>&);                    \
-  template Var<S> operator+(const Var<S>&, double);            \
-  template Var<S> operator+(double, const Var<S>&);            \
-  template Var<S> operator-(const Var<S>&, double);            \
-  template Var<S> operator-(double, const Var<S>&);            \
-  template Var<S> operator*(const Var<S>&, double);            \
-  template Var<S> operator*(double, const Var<S>&);            \
-  template Var<S> operator/(const Var<S>&, double);            \
-  template Var<S> operator/(double, const Var<S>&);            \
-  template Var<S> maximum(const Var<S>&, const Var<S>&);       \
-  template Var<S> minimum(const Var<S>&, const Var<S>&);       \
+#define UNROLL_INSTANTIATE(S)                              \
+  template Var<S> operator+(const Var<S>&, const Var<S>&); \
+  template Var<S> operator-(const Var<S>&, const Var<S>&); \
+  template Var<S> operator*(const Var<S>&, const Var<S>&); \
+  template Var<S> operator/(const Var<S>&, const Var<S>&); \
+  template Var<S> operator-(const Var<S>&);                \
+  template Var<S> operator+(const Var<S>&, double);        \
+  template Var<S> operator+(double, const Var<S>&);        \
+  template Var<S> operator-(const Var<S>&, double);        \
+  template Var<S> operator-(double, const Var<S>&);        \
+  template Var<S> operator*(const Var<S>&, double);        \
+  template Var<S> operator*(double, const Var<S>&);        \
+  template Var<S> operator/(const Var<S>&, double);        \
+  template Var<S> operator/(double, const Var<S>&);        \
+  template Var<S> maximum(const Var<S>&, const Var<S>&);   \
+  template Var<S> minimum(const Var<S>&, const Var<S>&);   \
   template Var<S> detail::where(const Mask&, const Var<S>&, const Var<S>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -67,7 +67,7 @@ std::vector<Function> declared_functions() {
     remove_clause(text, "template", '<', '>');
     remove_clause(text, "requires", '(', ')');
     const std::size_t open = text.find('(');
-    if (open == std::string::npos) continue;  // a type, an alias or a namespace
+    if (open == std::string::npos) continue;                                // a type, an alias or a namespace
     if (text.find("std::initializer_list") != std::string::npos) continue;  // spells the overload for vectors
     std::smatch match;
     const std::string head = text.substr(0, open);
