@@ -121,6 +121,23 @@ TEST_CASE("losses have first and second derivatives in every input") {
   }
 }
 
+TEST_CASE("regression losses and binary cross-entropy by hand") {
+  const Var<double> d(Tensor<double>{0.5, -2.0, 0.0}), zero(zeros<double>({3}));
+  CHECK(mse_loss(d, zero, Reduction::none).value() == Tensor<double>{0.25, 4.0, 0.0});
+  CHECK(l1_loss(d, zero, Reduction::none).value() == Tensor<double>{0.5, 2.0, 0.0});
+  CHECK(huber_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0});
+  CHECK(huber_loss(d, zero, 3.0, Reduction::sum).item() == 2.125);
+  CHECK(smooth_l1_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0});
+  CHECK(smooth_l1_loss(d, zero, 4.0, Reduction::none).value() == Tensor<double>{0.03125, 0.5, 0.0});
+  CHECK(smooth_l1_loss(d, zero, 0.0).item() == Approx(2.5 / 3.0));
+  const Var<double> target(Tensor<double>{1.0, 0.0, 0.25});
+  const Tensor<double> each = bce_with_logits(d, target, {2.0, 1.0, 3.0}, Reduction::none).value();
+  const auto log_sigmoid = [](double z) { return -std::log1p(std::exp(-z)); };
+  CHECK(each(0) == Approx(-2.0 * log_sigmoid(0.5)));
+  CHECK(each(1) == Approx(-log_sigmoid(2.0)));
+  CHECK(each(2) == Approx(-(3.0 * 0.25 + 0.75) * log_sigmoid(0.0)));
+}
+
 TEST_CASE("logits of ten thousand neither overflow nor lose the gradient") {
   const Var<double> x = parameter(Tensor<double>{{1e4, -1e4, 0.0}, {-1e4, 1e4, 9999.0}});
   Tape tape;
