@@ -10,10 +10,6 @@
 
 namespace unroll {
 
-namespace detail {
-thread_local constinit ThreadState thread_state{};
-}
-
 namespace {
 
 constexpr std::size_t kFirstChunk = std::size_t{1} << 14;  // the arena's chunks double from here

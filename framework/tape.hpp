@@ -45,7 +45,7 @@ struct ThreadState {
   bool recording = false;
   bool detect_nonfinite = false;
 };
-extern thread_local constinit ThreadState thread_state;
+inline thread_local constinit ThreadState thread_state{};
 
 // Checks of the mode that looks for NaN and infinity (anomaly.cpp).
 struct CheckedInput {

@@ -144,10 +144,11 @@ TEST_CASE("memory is aligned, comes back to the pool and is handed out again") {
     address = x.data();
     CHECK(reinterpret_cast<std::uintptr_t>(address) % 64 == 0);
   }
-  CHECK(pooled_bytes() == 512);
+  // Under AddressSanitizer there is no pool, so that it sees every use after free.
+  CHECK(pooled_bytes() == (UNROLL_POOL ? 512 : 0));
   {
     const Tensor<float> y = zeros<float>({5, 20});
-    CHECK(y.data() == address);
+    CHECK((y.data() == address || !UNROLL_POOL));
     CHECK(pooled_bytes() == 0);
   }
   release_unused_memory();
@@ -165,7 +166,7 @@ TEST_CASE("a tensor may be made on one thread and freed on another") {
   for (const auto& x : made) total += x(0, 3);
   CHECK(total == 5050.0);
   made.clear();
-  CHECK(pooled_bytes() > 0);  // what the other thread allocated is this one's now
+  CHECK((pooled_bytes() > 0 || !UNROLL_POOL));  // what the other thread allocated is this one's now
   std::vector<std::thread> threads;
   std::vector<double> sums(4);
   for (std::size_t t = 0; t < sums.size(); ++t) {
