@@ -76,8 +76,16 @@ const Tensor<S>* tensor_or_null(const Var<S>& var) {
   return var.defined() ? &var.value() : nullptr;
 }
 
-// Records outputs (the sequence's, then the state's Vars) as one op. backward(inputs, upstream tensors or
-// null, needed) returns one gradient tensor per input, in the order of fused_inputs.
+// A kernel's output rows (N,W) as the layer returns them: (T,B,W) unless x is packed.
+template <class S>
+Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
+  if (x.dimension() == 3) rows.reshape(Shape{x.shape(0), x.shape(1), rows.shape()[1]});
+  return Var<S>(std::move(rows));
+}
+
+// Records outputs (the sequence's, then the state's Vars) as one op. backward(upstream tensors or null,
+// needed) returns one gradient tensor per input, in the order of fused_inputs; empty ones for those not
+// needed.
 template <class Cell, class Backward>
 void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
                   const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,
@@ -91,7 +99,7 @@ void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cel
     std::vector<const Tensor<S>*> seeds;
     for (const Var<S>& up : upstream) seeds.push_back(tensor_or_null(up));
     std::vector<Var<S>> result;
-    for (Tensor<S>& g : backward(seeds, static_cast<bool>(needed[0]))) {
+    for (Tensor<S>& g : backward(seeds, needed)) {
       result.push_back(g.dimension() == 0 ? Var<S>() : Var<S>(std::move(g)));
     }
     return result;

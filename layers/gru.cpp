@@ -62,15 +62,20 @@ detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S
   const bptt::GruVariant variant{options.reset == GruReset::after, options.update == GruUpdate::z_keeps};
   auto forward = std::make_shared<bptt::GruForward<S>>(bptt::gru_forward(
       x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), variant, steps));
-  Tensor<S> output = forward->output;
-  if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
-  std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n)};
+  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
+                              Var<S>(std::move(forward->h_n))};
   detail::record_fused(
       "gru", *this, outputs, x, h0, steps,
-      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh](
-          const std::vector<const Tensor<S>*>& up, bool needs_x) {
+      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
+       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
+        const bptt::Wanted wanted{.x = needed[0],
+                                  .state = needed[1],
+                                  .weight_ih = needed[2],
+                                  .weight_hh = needed[3],
+                                  .bias_ih = needed[4],
+                                  .bias_hh = needed[5]};
         auto d = bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps,
-                                    *forward, up[0], up[1], needs_x);
+                                    *forward, output.value(), {up[0], up[1]}, wanted);
         std::vector<Tensor<S>> result;
         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
           result.push_back(std::move(*g));

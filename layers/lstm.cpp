@@ -63,22 +63,30 @@ detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, cons
   auto forward = std::make_shared<bptt::LstmForward<S>>(
       bptt::lstm_forward(x.value(), state.h.value(), state.c.value(),
                          weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), steps));
-  Tensor<S> output = forward->output;
-  if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
-  std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n), Var<S>(forward->c_n)};
-  detail::record_fused(
-      "lstm", *this, outputs, x, state, steps,
-      [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
-       b_hh = bias_hh, w_hr = weight_hr](const std::vector<const Tensor<S>*>& up, bool needs_x) {
-        auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr),
-                                     steps, *forward, up[0], up[1], up[2], needs_x);
-        std::vector<Tensor<S>> result;
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
-        result.push_back(d.bias);
-        result.push_back(std::move(d.bias));
-        result.push_back(std::move(d.weight_hr));
-        return result;
-      });
+  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
+                              Var<S>(std::move(forward->h_n)), Var<S>(std::move(forward->c_n))};
+  detail::record_fused("lstm", *this, outputs, x, state, steps,
+                       [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh,
+                        b_ih = bias_ih, b_hh = bias_hh, w_hr = weight_hr, output = outputs[0]](
+                           const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
+                         const bptt::Wanted wanted{.x = needed[0],
+                                                   .state = needed[1] || needed[2],
+                                                   .weight_ih = needed[3],
+                                                   .weight_hh = needed[4],
+                                                   .bias_ih = needed[5],
+                                                   .bias_hh = needed[6],
+                                                   .weight_hr = needed[7]};
+                         auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(),
+                                                      weights(w_ih, w_hh, b_ih, b_hh, w_hr), steps, *forward,
+                                                      output.value(), {up[0], up[1], up[2]}, wanted);
+                         std::vector<Tensor<S>> result;
+                         for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh})
+                           result.push_back(std::move(*g));
+                         result.push_back(d.bias);
+                         result.push_back(std::move(d.bias));
+                         result.push_back(std::move(d.weight_hr));
+                         return result;
+                       });
   return {outputs[0], {outputs[1], outputs[2]}};
 }
 

@@ -44,23 +44,28 @@ detail::LayerResult<S, Var<S>> RnnCell<S>::sequence(const Var<S>& x, const Var<S
                                detail::tensor_or_null(b_hh)};
   };
   const bool relu = options.activation == RnnActivation::relu;
-  auto forward = std::make_shared<bptt::RnnForward<S>>(
-      bptt::rnn_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), relu, steps));
-  Tensor<S> output = forward->output;
-  if (x.dimension() == 3) output.reshape(Shape{x.shape(0), x.shape(1), forward->output.shape()[1]});
-  std::vector<Var<S>> outputs{Var<S>(std::move(output)), Var<S>(forward->h_n)};
-  detail::record_fused("rnn", *this, outputs, x, h0, steps,
-                       [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
-                        b_hh = bias_hh](const std::vector<const Tensor<S>*>& up, bool needs_x) {
-                         auto d = bptt::rnn_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh),
-                                                     relu, steps, *forward, up[0], up[1], needs_x);
-                         std::vector<Tensor<S>> result;
-                         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh})
-                           result.push_back(std::move(*g));
-                         result.push_back(d.bias);
-                         result.push_back(std::move(d.bias));
-                         return result;
-                       });
+  auto forward =
+      bptt::rnn_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), relu, steps);
+  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward.output), x),
+                              Var<S>(std::move(forward.h_n))};
+  detail::record_fused(
+      "rnn", *this, outputs, x, h0, steps,
+      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
+       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
+        const bptt::Wanted wanted{.x = needed[0],
+                                  .state = needed[1],
+                                  .weight_ih = needed[2],
+                                  .weight_hh = needed[3],
+                                  .bias_ih = needed[4],
+                                  .bias_hh = needed[5]};
+        auto d = bptt::rnn_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), relu, steps,
+                                    output.value(), {up[0], up[1]}, wanted);
+        std::vector<Tensor<S>> result;
+        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
+        result.push_back(d.bias);
+        result.push_back(std::move(d.bias));
+        return result;
+      });
   return {outputs[0], outputs[1]};
 }
 

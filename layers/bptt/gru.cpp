@@ -86,13 +86,6 @@ void mix_backward(std::size_t H, bool z_keeps, const S* gates, const S* h_before
 }
 
 // Adds the gradient of a step's outputs to what later steps have left.
-template <class S>
-void add_upstream(const Tensor<S>* d_output, std::size_t first, std::size_t count, S* dh) {
-  if (d_output == nullptr) return;
-  const S* up = d_output->data() + first;
-  for (std::size_t j = 0; j < count; ++j) dh[j] += up[j];
-}
-
 }  // namespace
 
 template <class S>
@@ -151,12 +144,12 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
 template <class S>
 GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
                              GruVariant variant, const Steps& steps, const GruForward<S>& f,
-                             const Tensor<S>* d_output, const Tensor<S>* d_h_n, bool needs_x) {
+                             const Tensor<S>& output, const GruUpstream<S>& upstream, const Wanted& wanted) {
   const std::size_t gates = w.weight_ih->shape()[0], H = gates / 3, in = w.weight_ih->shape()[1];
   const S* weight_hh = w.weight_hh->data();
   GruGradients<S> d;
-  d.h0 = d_h_n != nullptr ? *d_h_n : zeros<S>(h0.shape());  // runs back through time as dh
-  const Tensor<S> h_before = previous_rows(steps, f.output, h0);
+  d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
+  const Tensor<S> h_before = previous_rows(steps, output, h0);
   Tensor<S> da(Shape{steps.total, gates});  // gradient of W_ih x + b_ih
   // Reset after: the gradient of W_hh h + b_hh differs from da in its last third, by the factor r.
   Tensor<S> da_hh(Shape{variant.reset_after ? steps.total : 0, gates});
@@ -166,7 +159,7 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
     const std::size_t t = steps.time(k), rows = steps.rows[t], at = steps.offset[t];
     if (rows == 0) continue;
     S* dh = d.h0.data();
-    add_upstream(d_output, at * H, rows * H, dh);
+    add_rows(upstream.output, at * H, rows * H, dh);
     for (std::size_t r = 0; r < rows; ++r) {
       mix_backward(H, variant.z_keeps, f.gates.data() + (at + r) * gates, h_before.data() + (at + r) * H,
                    dh + r * H, da.data() + (at + r) * gates);
@@ -186,6 +179,7 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
           lane.store(row_hh + 2 * H, dn * reset);
         });
       }
+      if (k == 0 && !wanted.state) break;
       kernel::gemm(false, false, rows, H, gates, S(1), da_hh.data() + at * gates, gates, weight_hh, H, S(1),
                    dh, H);
     } else {
@@ -202,24 +196,23 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
           lane.store(dh + r * H, lane.load(dh + r * H) + up * reset);
         });
       }
+      if (k == 0 && !wanted.state) break;
       kernel::gemm(false, false, rows, H, 2 * H, S(1), row0, gates, weight_hh, H, S(1), dh, H);
     }
   }
 
-  d.weight_ih = weight_gradient(da, x.data(), in);
-  d.bias_ih = bias_gradient(da);
-  if (variant.reset_after) {
-    d.weight_hh = weight_gradient(da_hh, h_before.data(), H);
-    d.bias_hh = bias_gradient(da_hh);
-  } else {
+  if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
+  if (wanted.bias_ih) d.bias_ih = bias_gradient(da);
+  if (wanted.bias_hh) d.bias_hh = bias_gradient(variant.reset_after ? da_hh : da);
+  if (wanted.weight_hh && variant.reset_after) d.weight_hh = weight_gradient(da_hh, h_before.data(), H);
+  if (wanted.weight_hh && !variant.reset_after) {
     d.weight_hh = Tensor<S>(w.weight_hh->shape());
     kernel::gemm(true, false, 2 * H, H, steps.total, S(1), da.data(), gates, h_before.data(), H, S(0),
                  d.weight_hh.data(), H);
     kernel::gemm(true, false, H, H, steps.total, S(1), da.data() + 2 * H, gates, f.candidate.data(), H, S(0),
                  d.weight_hh.data() + 2 * H * H, H);
-    d.bias_hh = d.bias_ih;
   }
-  if (needs_x) d.x = input_gradient(da, *w.weight_ih, x.shape());
+  if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
   return d;
 }
 
@@ -227,8 +220,8 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   template GruForward<S> gru_forward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&, GruVariant, \
                                      const Steps&);                                                        \
   template GruGradients<S> gru_backward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&,          \
-                                        GruVariant, const Steps&, const GruForward<S>&, const Tensor<S>*,  \
-                                        const Tensor<S>*, bool);
+                                        GruVariant, const Steps&, const GruForward<S>&, const Tensor<S>&,  \
+                                        const GruUpstream<S>&, const Wanted&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "layers/bptt/steps.hpp"
+#include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
 
@@ -41,11 +42,18 @@ struct GruGradients {
   Tensor<S> x, h0, weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x
-// empty.
+// The gradients of the results that arrive from above; null: zero.
+template <class S>
+struct GruUpstream {
+  const Tensor<S>* output = nullptr;
+  const Tensor<S>* h_n = nullptr;
+};
+
+// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n). `output` is forward.output, which may
+// have been moved elsewhere since.
 template <class S>
 GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
                              GruVariant variant, const Steps& steps, const GruForward<S>& forward,
-                             const Tensor<S>* d_output, const Tensor<S>* d_h_n, bool needs_x = true);
+                             const Tensor<S>& output, const GruUpstream<S>& upstream, const Wanted& wanted);
 
 }  // namespace unroll::bptt

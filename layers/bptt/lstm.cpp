@@ -88,13 +88,13 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
 template <class S>
 LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                                const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& f,
-                               const Tensor<S>* d_output, const Tensor<S>* d_h_n, const Tensor<S>* d_c_n,
-                               bool needs_x) {
+                               const Tensor<S>& output, const LstmUpstream<S>& upstream,
+                               const Wanted& wanted) {
   const std::size_t gates = w.weight_ih->shape()[0], hidden = gates / 4, out = w.weight_hh->shape()[1];
   const bool projects = w.weight_hr != nullptr;
   LstmGradients<S> d;
-  d.h0 = d_h_n != nullptr ? *d_h_n : zeros<S>(h0.shape());  // runs back through time as dh
-  d.c0 = d_c_n != nullptr ? *d_c_n : zeros<S>(c0.shape());  // and this as dc
+  d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
+  d.c0 = upstream.c_n != nullptr ? *upstream.c_n : zeros<S>(c0.shape());  // and this as dc
   Tensor<S> da(Shape{steps.total, gates});
   Tensor<S> dh_steps, dm_row;
   if (projects) {
@@ -107,10 +107,8 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
                       kept = steps.continued(k);
     if (rows == 0) continue;
     S* dh = d.h0.data();
-    if (d_output != nullptr) {
-      const S* up = d_output->data() + at * out;
-      for (std::size_t j = 0; j < rows * out; ++j) dh[j] += up[j];
-    }
+    add_rows(upstream.output, at * out, rows * out, dh);
+    add_rows(upstream.cell, at * hidden, rows * hidden, d.c0.data());
     const S* dm = dh;
     if (projects) {
       std::copy(dh, dh + rows * out, dh_steps.data() + at * out);
@@ -124,17 +122,17 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
       cell_backward(hidden, f.gates.data() + (at + r) * gates, f.tanh_cell.data() + (at + r) * hidden,
                     c_before, dm + r * hidden, d.c0.data() + r * hidden, da.data() + (at + r) * gates);
     }
+    if (k == 0 && !wanted.state) break;
     kernel::gemm(false, false, rows, out, gates, S(1), da.data() + at * gates, gates, w.weight_hh->data(),
                  out, S(0), dh, out);
   }
 
   const std::size_t in = w.weight_ih->shape()[1];
-  d.weight_ih = weight_gradient(da, x.data(), in);
-  const Tensor<S> h_before = previous_rows(steps, f.output, h0);
-  d.weight_hh = weight_gradient(da, h_before.data(), out);
-  d.bias = bias_gradient(da);
-  if (projects) d.weight_hr = weight_gradient(dh_steps, f.unprojected.data(), hidden);
-  if (needs_x) d.x = input_gradient(da, *w.weight_ih, x.shape());
+  if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
+  if (wanted.weight_hh) d.weight_hh = weight_gradient(da, previous_rows(steps, output, h0).data(), out);
+  if (wanted.bias_ih || wanted.bias_hh) d.bias = bias_gradient(da);
+  if (projects && wanted.weight_hr) d.weight_hr = weight_gradient(dh_steps, f.unprojected.data(), hidden);
+  if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
   return d;
 }
 
@@ -143,7 +141,7 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
                                        const LstmWeights<S>&, const Steps&);                          \
   template LstmGradients<S> lstm_backward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,       \
                                           const LstmWeights<S>&, const Steps&, const LstmForward<S>&, \
-                                          const Tensor<S>*, const Tensor<S>*, const Tensor<S>*, bool);
+                                          const Tensor<S>&, const LstmUpstream<S>&, const Wanted&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

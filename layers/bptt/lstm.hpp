@@ -3,6 +3,7 @@
 #pragma once
 
 #include "layers/bptt/steps.hpp"
+#include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
 
@@ -21,9 +22,9 @@ struct LstmForward {
   Tensor<S> output;  // (N,P) h of every alive step
   Tensor<S> h_n;     // (B,P) after each sequence's own last step
   Tensor<S> c_n;     // (B,H)
+  Tensor<S> cell;    // (N,H) c of every alive step
   // Kept for the way back:
   Tensor<S> gates;        // (N,4H) i f g o after their activations
-  Tensor<S> cell;         // (N,H) c
   Tensor<S> tanh_cell;    // (N,H)
   Tensor<S> unprojected;  // (N,H) o tanh(c), only with a projection
 };
@@ -38,12 +39,21 @@ struct LstmGradients {
   Tensor<S> x, h0, c0, weight_ih, weight_hh, bias, weight_hr;  // bias: of bias_ih and of bias_hh alike
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n) + sum(d_c_n * c_n); a null upstream is zero. needs_x
-// false leaves x empty.
+// The gradients of the results that arrive from above; null: zero.
+template <class S>
+struct LstmUpstream {
+  const Tensor<S>* output = nullptr;
+  const Tensor<S>* h_n = nullptr;
+  const Tensor<S>* c_n = nullptr;
+  const Tensor<S>* cell = nullptr;
+};
+
+// Gradients of the sum of upstream * result over the four results. `output` is forward.output, which may have
+// been moved elsewhere since.
 template <class S>
 LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                                const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& forward,
-                               const Tensor<S>* d_output, const Tensor<S>* d_h_n, const Tensor<S>* d_c_n,
-                               bool needs_x = true);
+                               const Tensor<S>& output, const LstmUpstream<S>& upstream,
+                               const Wanted& wanted);
 
 }  // namespace unroll::bptt

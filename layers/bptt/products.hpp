@@ -80,6 +80,14 @@ Tensor<S> bias_gradient(const Tensor<S>& dy) {
   return db;
 }
 
+// to[0..count) += from[first..first+count); null: nothing.
+template <class S>
+void add_rows(const Tensor<S>* from, std::size_t first, std::size_t count, S* to) {
+  if (from == nullptr) return;
+  const S* values = from->data() + first;
+  for (std::size_t j = 0; j < count; ++j) to[j] += values[j];
+}
+
 // b_ih + b_hh, or zeros: either may be empty (size 0).
 template <class S>
 Tensor<S> combined_bias(const Tensor<S>* b_ih, const Tensor<S>* b_hh, std::size_t gates) {

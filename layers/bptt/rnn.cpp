@@ -39,34 +39,34 @@ RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeig
 
 template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
-                             const Steps& steps, const RnnForward<S>& f, const Tensor<S>* d_output,
-                             const Tensor<S>* d_h_n, bool needs_x) {
+                             const Steps& steps, const Tensor<S>& output, const RnnUpstream<S>& upstream,
+                             const Wanted& wanted) {
   const std::size_t H = w.weight_ih->shape()[0], in = w.weight_ih->shape()[1];
   RnnGradients<S> d;
-  d.h0 = d_h_n != nullptr ? *d_h_n : zeros<S>(h0.shape());  // runs back through time as dh
+  d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
   Tensor<S> da(Shape{steps.total, H});
 
   for (std::size_t k = steps.count(); k-- > 0;) {
     const std::size_t t = steps.time(k), rows = steps.rows[t], first = steps.offset[t] * H;
     if (rows == 0) continue;
     S* dh = d.h0.data();
-    const S* up = d_output != nullptr ? d_output->data() + first : nullptr;
+    const S* up = upstream.output != nullptr ? upstream.output->data() + first : nullptr;
     // f' from the output: 1 - h^2 for tanh; for relu 1 where h > 0, 0 at 0.
     kernel::for_lanes<S>(rows * H, [&](const auto& lane) {
-      const auto h = lane.load(f.output.data() + first);
+      const auto h = lane.load(output.data() + first);
       auto g = lane.load(dh);
       if (up != nullptr) g += lane.load(up);
       const kernel::Batch<S> zero(S(0));
       lane.store(da.data() + first, relu ? xsimd::select(h > zero, g, zero) : g * (S(1) - h * h));
     });
+    if (k == 0 && !wanted.state) break;
     kernel::gemm(false, false, rows, H, H, S(1), da.data() + first, H, w.weight_hh->data(), H, S(0), dh, H);
   }
 
-  d.weight_ih = weight_gradient(da, x.data(), in);
-  const Tensor<S> h_before = previous_rows(steps, f.output, h0);
-  d.weight_hh = weight_gradient(da, h_before.data(), H);
-  d.bias = bias_gradient(da);
-  if (needs_x) d.x = input_gradient(da, *w.weight_ih, x.shape());
+  if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
+  if (wanted.weight_hh) d.weight_hh = weight_gradient(da, previous_rows(steps, output, h0).data(), H);
+  if (wanted.bias_ih || wanted.bias_hh) d.bias = bias_gradient(da);
+  if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
   return d;
 }
 
@@ -74,8 +74,8 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
   template RnnForward<S> rnn_forward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool,    \
                                      const Steps&);                                                     \
   template RnnGradients<S> rnn_backward(const Tensor<S>&, const Tensor<S>&, const RnnWeights<S>&, bool, \
-                                        const Steps&, const RnnForward<S>&, const Tensor<S>*,           \
-                                        const Tensor<S>*, bool);
+                                        const Steps&, const Tensor<S>&, const RnnUpstream<S>&,          \
+                                        const Wanted&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

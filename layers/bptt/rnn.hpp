@@ -3,6 +3,7 @@
 #pragma once
 
 #include "layers/bptt/steps.hpp"
+#include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
 
@@ -31,11 +32,17 @@ struct RnnGradients {
   Tensor<S> x, h0, weight_ih, weight_hh, bias;  // bias: of bias_ih and of bias_hh alike
 };
 
-// Gradients of sum(d_output * output) + sum(d_h_n * h_n); a null upstream is zero. needs_x false leaves x
-// empty.
+// The gradients of the results that arrive from above; null: zero.
+template <class S>
+struct RnnUpstream {
+  const Tensor<S>* output = nullptr;
+  const Tensor<S>* h_n = nullptr;
+};
+
+// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n).
 template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
-                             const Steps& steps, const RnnForward<S>& forward, const Tensor<S>* d_output,
-                             const Tensor<S>* d_h_n, bool needs_x = true);
+                             const Steps& steps, const Tensor<S>& output, const RnnUpstream<S>& upstream,
+                             const Wanted& wanted);
 
 }  // namespace unroll::bptt
