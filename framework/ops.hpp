@@ -262,7 +262,7 @@ Var<S> embedding(const Var<S>& weight, const IndexTensor& ids,
 template <class S>
 Var<S> dropout(const Var<S>& x, double p, Rng& rng);
 // (x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016), var without Bessel's
-// correction; weight and bias (C), or both empty.
+// correction; weight and bias (C), or empty: 1 and 0.
 template <class S>
 Var<S> layer_norm(const Var<S>& x, const Var<S>& weight = {}, const Var<S>& bias = {}, double eps = 1e-5);
 

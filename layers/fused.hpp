@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "layers/recurrent.hpp"
+#include "layers/run_on_tape.hpp"
+#include "layers/state.hpp"
 
 namespace unroll::detail {
 
@@ -30,36 +31,37 @@ std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::opti
                                                        const std::vector<Var<scalar_t<Cell>>>& upstream,
                                                        const std::vector<bool>& needed) {
   using S = scalar_t<Cell>;
-  // Aliases, so that only this op is differentiated and not what its inputs were computed from.
-  std::vector<Var<S>> aliases;
-  for (const Var<S>& in : inputs) {
-    if (!in.defined()) {
-      aliases.emplace_back();
-      continue;
-    }
-    const std::vector<Index> shape(in.shape().begin(), in.shape().end());
-    aliases.push_back(reshape(in, shape));
-  }
+  // Copies, so that only this op is differentiated and not what its inputs were computed from.
+  std::vector<Var<S>> copies;
+  for (const Var<S>& in : inputs) copies.push_back(in.defined() ? in * 1.0 : Var<S>());
   std::size_t next = 1;
   Cell cell;
   cell.options = options;
   state_t<Cell> state;
-  for_each_in_state(state, [&](auto& var) { var = aliases[next++]; });
+  for_each_in_state(state, [&](auto& var) { var = copies[next++]; });
   Cell::each(cell, [&](const std::string&, auto& member) {
-    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = aliases[next++];
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = copies[next++];
   });
 
-  auto result = run_on_tape(cell, aliases[0], std::move(state), steps);
-  std::vector<Var<S>> outputs{result.output};
+  std::vector<Var<S>> outputs(1);
+  for_each_in_state(state, [&](const auto&) { outputs.emplace_back(); });
+  const bool all_states = upstream.size() > outputs.size();
+  auto result = run_on_tape(cell, copies[0], std::move(state), steps, all_states);
+  outputs.assign({result.output});
   for_each_in_state(result.state, [&](const auto& var) { outputs.push_back(var); });
+  if (all_states) {
+    for_each_in_state(*result.all, [&](const auto& var) {
+      if (&var != &hidden_of<S>(*result.all)) outputs.push_back(var);
+    });
+  }
   std::vector<Var<S>> used, seeds, wanted;
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     if (!upstream[k].defined()) continue;
     used.push_back(outputs[k]);
     seeds.push_back(upstream[k]);
   }
-  for (std::size_t i = 0; i < aliases.size(); ++i) {
-    if (needed[i]) wanted.push_back(aliases[i]);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    if (needed[i]) wanted.push_back(copies[i]);
   }
   auto found = gradients(used, wanted, seeds, /*create_graph=*/true);
   std::vector<Var<S>> result_gradients(inputs.size());
@@ -83,9 +85,9 @@ Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
   return Var<S>(std::move(rows));
 }
 
-// Records outputs (the sequence's, then the state's Vars) as one op. backward(upstream tensors or null,
-// needed) returns one gradient tensor per input, in the order of fused_inputs; empty ones for those not
-// needed.
+// Records outputs (the sequence's, then the state's Vars, then those of all states but h) as one op.
+// backward(upstream tensors or null, needed) returns one gradient tensor per input, in the order of
+// fused_inputs; empty ones for those not needed.
 template <class Cell, class Backward>
 void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
                   const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,
@@ -102,6 +104,7 @@ void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cel
     for (Tensor<S>& g : backward(seeds, needed)) {
       result.push_back(g.dimension() == 0 ? Var<S>() : Var<S>(std::move(g)));
     }
+    result.resize(inputs.size());  // parameters of options that the kernel has not
     return result;
   };
   record_joint<S>(op, outputs, inputs, std::move(rule));

@@ -1,6 +1,11 @@
 // GRU: cell and layer. Equations and derivation: layers/gru.md.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "layers/activation.hpp"
+#include "layers/cell_parameters.hpp"
 #include "layers/recurrent.hpp"
 
 namespace unroll {
@@ -13,9 +18,12 @@ enum class GruUpdate { z_keeps, z_updates };
 struct GruOptions {
   Index input = 0;
   Index hidden = 0;
-  bool bias = true;
+  Bias bias = Bias::both;
   GruReset reset = GruReset::after;
   GruUpdate update = GruUpdate::z_keeps;
+  Activation gate_activation = Activation::sigmoid();  // of r and z
+  Activation activation = Activation::tanh();          // of n
+  RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
 // One GRU step (Cho et al. 2014):
@@ -28,7 +36,6 @@ struct GruOptions {
 template <class S>
 struct GruCell : MoveOnly {
   static constexpr const char* kKind = "Gru";
-  static constexpr const char* kGates[] = {"r", "z", "n"};
   using State = Var<S>;  // h (B,H)
   GruOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
@@ -37,9 +44,15 @@ struct GruCell : MoveOnly {
   // Throws ArgumentError for sizes below 1.
   GruCell(GruOptions options, Rng& rng);
   // x (B,I), h (B,H) -> the next h.
-  Var<S> step(const Var<S>& x, const Var<S>& h) const;
+  Var<S> step(const Var<S>& x, const Var<S>& h) const { return step(x, h, h); }
+  // The same with another h (under dropout, say) for W_h. to read.
+  Var<S> step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) const;
+  std::vector<std::string> gates() const { return {"r", "z", "n"}; }
+  // The first option that the kernel has not, or null.
+  const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/gru.hpp).
-  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps) const;
+  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps,
+                                          bool all_states) const;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

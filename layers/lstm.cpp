@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "framework/errors.hpp"
 #include "layers/bptt/lstm.hpp"
@@ -11,39 +11,83 @@
 namespace unroll {
 
 template <class S>
-LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(opts) {
-  if (options.input < 1 || options.hidden < 1) {
-    throw ArgumentError(
-        fmt::format("[Lstm] sizes want >= 1, got input {} and hidden {}", options.input, options.hidden));
-  }
+LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
+  detail::check_cell_sizes(kKind, options.input, options.hidden);
   if (options.projection < 0 || options.projection >= options.hidden) {
     throw ArgumentError(fmt::format("[Lstm] projection want 0 (none) or 1..{} (below hidden), got {}",
                                     options.hidden - 1, options.projection));
   }
+  if (options.forget_bias && options.bias == Bias::none) {
+    throw ArgumentError("[Lstm] forget_bias wants a bias (Bias::single or Bias::both)");
+  }
+  if (options.forget_bias && options.coupled) {
+    throw ArgumentError("[Lstm] forget_bias wants a forget gate, which a coupled LSTM has not");
+  }
   const auto hidden = static_cast<std::size_t>(options.hidden),
              input = static_cast<std::size_t>(options.input),
              output = static_cast<std::size_t>(output_size());
-  const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
-  const auto make = [&](const Shape& shape, const char* name) {
-    return parameter(random_uniform<S>(shape, -bound, bound, rng), name);
-  };
-  weight_ih = make({4 * hidden, input}, "weight_ih");
-  weight_hh = make({4 * hidden, output}, "weight_hh");
-  if (options.bias) {
-    bias_ih = make({4 * hidden}, "bias_ih");
-    bias_hh = make({4 * hidden}, "bias_hh");
+  const std::size_t count = options.coupled ? 3 : 4, rows = count * hidden;
+  const detail::CellParameters<S> make(options.hidden, rng);
+  weight_ih = make.uniform({rows, input}, "weight_ih");
+  weight_hh = make.recurrent(count, output, options.recurrent_init, "weight_hh");
+  if (options.bias != Bias::none) bias_ih = make.uniform({rows}, "bias_ih");
+  if (options.bias == Bias::both) bias_hh = make.uniform({rows}, "bias_hh");
+  if (options.projection > 0) weight_hr = make.uniform({output, hidden}, "weight_hr");
+  if (options.peepholes) weight_ch = make.uniform({(count - 1) * hidden}, "weight_ch");
+  if (options.layer_norm) {
+    norm_ih = make.constant({rows}, 1.0, "norm_ih");
+    norm_hh = make.constant({rows}, 1.0, "norm_hh");
+    norm_c = make.constant({hidden}, 1.0, "norm_c");
+    norm_c_bias = make.constant({hidden}, 0.0, "norm_c_bias");
   }
-  if (options.projection > 0) weight_hr = make({output, hidden}, "weight_hr");
+  if (options.forget_bias) {
+    // PyTorch adds both biases: all of it goes into one of them.
+    for (Var<S>* bias : {&bias_ih, &bias_hh}) {
+      if (!bias->defined()) continue;
+      const double value = bias == &bias_ih ? *options.forget_bias : 0.0;
+      std::fill_n(bias->mutable_value().data() + hidden, hidden, static_cast<S>(value));
+    }
+  }
 }
 
 template <class S>
 LstmState<S> LstmCell<S>::step(const Var<S>& x, const State& state) const {
-  const Var<S> a = linear(x, weight_ih, bias_ih) + linear(state.h, weight_hh, bias_hh);
-  const auto gates = chunk(a, 4, 1);
-  const Var<S> i = sigmoid(gates[0]), f = sigmoid(gates[1]), g = tanh(gates[2]), o = sigmoid(gates[3]);
+  const Var<S> a = options.layer_norm ? layer_norm(linear(x, weight_ih), norm_ih, bias_ih) +
+                                            layer_norm(linear(state.h, weight_hh), norm_hh, bias_hh)
+                                      : linear(x, weight_ih, bias_ih) + linear(state.h, weight_hh, bias_hh);
+  auto rows = chunk(a, options.coupled ? 3 : 4, 1);
+  if (options.coupled) rows.insert(rows.begin() + 1, Var<S>());
+  std::vector<Var<S>> peep(3);
+  if (options.peepholes) peep = chunk(weight_ch, options.coupled ? 2 : 3, 0);
+  if (options.peepholes && options.coupled) peep.insert(peep.begin() + 1, Var<S>());
+  const auto gate = [&](const Var<S>& row, const Var<S>& p, const Var<S>& c) {
+    return options.gate_activation(options.peepholes ? row + p * c : row);
+  };
+
+  const Var<S> i = gate(rows[0], peep[0], state.c);
+  const Var<S> f = options.coupled ? 1.0 - i : gate(rows[1], peep[1], state.c);
+  const Var<S> g = options.activation(rows[2]);
   const Var<S> c = f * state.c + i * g;
-  const Var<S> h = o * tanh(c);
+  const Var<S> o = gate(rows[3], peep[2], c);
+  const Var<S> h = o * options.output_activation(options.layer_norm ? layer_norm(c, norm_c, norm_c_bias) : c);
   return {options.projection > 0 ? linear(h, weight_hr) : h, c};
+}
+
+template <class S>
+std::vector<std::string> LstmCell<S>::gates() const {
+  if (options.coupled) return {"i", "g", "o"};
+  return {"i", "f", "g", "o"};
+}
+
+template <class S>
+const char* LstmCell<S>::uncovered() const noexcept {
+  if (options.peepholes) return "peepholes";
+  if (options.layer_norm) return "layer_norm";
+  if (options.coupled) return "coupled";
+  if (options.gate_activation != Activation::sigmoid()) return "gate_activation";
+  if (options.activation != Activation::tanh()) return "activation";
+  if (options.output_activation != Activation::tanh()) return "output_activation";
+  return nullptr;
 }
 
 template <class S>
@@ -54,7 +98,7 @@ LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
 
 template <class S>
 detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, const State& state,
-                                                           const bptt::Steps& steps) const {
+                                                           const bptt::Steps& steps, bool all_states) const {
   const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh,
                           const Var<S>& w_hr) {
     return bptt::LstmWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
@@ -65,29 +109,35 @@ detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, cons
                          weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), steps));
   std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
                               Var<S>(std::move(forward->h_n)), Var<S>(std::move(forward->c_n))};
-  detail::record_fused("lstm", *this, outputs, x, state, steps,
-                       [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh,
-                        b_ih = bias_ih, b_hh = bias_hh, w_hr = weight_hr, output = outputs[0]](
-                           const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-                         const bptt::Wanted wanted{.x = needed[0],
-                                                   .state = needed[1] || needed[2],
-                                                   .weight_ih = needed[3],
-                                                   .weight_hh = needed[4],
-                                                   .bias_ih = needed[5],
-                                                   .bias_hh = needed[6],
-                                                   .weight_hr = needed[7]};
-                         auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(),
-                                                      weights(w_ih, w_hh, b_ih, b_hh, w_hr), steps, *forward,
-                                                      output.value(), {up[0], up[1], up[2]}, wanted);
-                         std::vector<Tensor<S>> result;
-                         for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh})
-                           result.push_back(std::move(*g));
-                         result.push_back(d.bias);
-                         result.push_back(std::move(d.bias));
-                         result.push_back(std::move(d.weight_hr));
-                         return result;
-                       });
-  return {outputs[0], {outputs[1], outputs[2]}};
+  if (all_states) {
+    Tensor<S> cell = forward->cell;
+    outputs.push_back(detail::sequence_output(std::move(cell), x));
+  }
+  detail::record_fused(
+      "lstm", *this, outputs, x, state, steps,
+      [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
+       b_hh = bias_hh, w_hr = weight_hr,
+       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
+        const bptt::Wanted wanted{.x = needed[0],
+                                  .state = needed[1] || needed[2],
+                                  .weight_ih = needed[3],
+                                  .weight_hh = needed[4],
+                                  .bias_ih = needed[5],
+                                  .bias_hh = needed[6],
+                                  .weight_hr = needed[7]};
+        auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr),
+                                     steps, *forward, output.value(),
+                                     {up[0], up[1], up[2], up.size() > 3 ? up[3] : nullptr}, wanted);
+        std::vector<Tensor<S>> result;
+        for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
+        result.push_back(d.bias);
+        result.push_back(std::move(d.bias));
+        result.push_back(std::move(d.weight_hr));
+        return result;
+      });
+  detail::LayerResult<S, State> result{outputs[0], {outputs[1], outputs[2]}, {}};
+  if (all_states) result.all = State{outputs[0], outputs[3]};
+  return result;
 }
 
 template struct LstmCell<float>;

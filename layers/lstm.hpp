@@ -1,6 +1,12 @@
 // LSTM: cell and layer. Equations and derivation: layers/lstm.md.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "layers/activation.hpp"
+#include "layers/cell_parameters.hpp"
 #include "layers/recurrent.hpp"
 
 namespace unroll {
@@ -9,7 +15,16 @@ struct LstmOptions {
   Index input = 0;
   Index hidden = 0;
   Index projection = 0;  // P: h = W_hr (o tanh c) (Sak et al. 2014); 0: none, h has size H
-  bool bias = true;
+  Bias bias = Bias::both;
+  bool peepholes = false;   // the gates see c (Gers and Schmidhuber 2000)
+  bool layer_norm = false;  // of the input and recurrent products and of c (Ba et al. 2016)
+  bool coupled = false;     // f = 1 - i (Greff et al. 2017); the stacked parameters have no rows for f
+  Activation gate_activation = Activation::sigmoid();  // of i, f and o
+  Activation activation = Activation::tanh();          // of g
+  Activation output_activation = Activation::tanh();   // of c on its way out
+  std::optional<double> forget_bias =
+      {};  // where b_if + b_hf begins, 1 say (Jozefowicz et al. 2015); none: drawn
+  RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
 template <class S>
@@ -26,16 +41,23 @@ struct LstmState {
 // One LSTM step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), as PyTorch has
 // it:
 //   i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.),  g = tanh(W_ig x + b_ig + W_hg h + b_hg)
-//   c' = f c + i g,  h' = o tanh(c')
+//   c' = f c + i g,  h' = o tanh(c'),  with a projection h' = W_hr (o tanh(c'))
+// and with the options, which change these lines only:
+//   peepholes   i, f, o = sigmoid(... + p_i c), sigmoid(... + p_f c), sigmoid(... + p_o c'), p diagonal
+//   coupled     f = 1 - i, and the rows of f are missing everywhere
+//   layer_norm  W_i. x + b_i. + W_h. h + b_h.  ->  LN(W_i. x) w_i. + b_i. + LN(W_h. h) w_h. + b_h.
+//               tanh(c')  ->  tanh(LN(c') w_c + b_c);  LN standardises over all gates' rows together
 // Parameters: weight_ih (4H,I), weight_hh (4H,H or P), bias_ih and bias_hh (4H), weight_hr (P,H); gate rows
-// in the order i f g o. All are initialised U(-1/sqrt(H), 1/sqrt(H)).
+// in the order i f g o (coupled: 3H, i g o). All are initialised U(-1/sqrt(H), 1/sqrt(H)). With peepholes
+// weight_ch (3H), in the order i f o (coupled: 2H, i o); with layer_norm norm_ih and norm_hh (4H), norm_c and
+// norm_c_bias (H), which begin as 1 and 0.
 template <class S>
 struct LstmCell : MoveOnly {
   static constexpr const char* kKind = "Lstm";
-  static constexpr const char* kGates[] = {"i", "f", "g", "o"};
   using State = LstmState<S>;
   LstmOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
+  Var<S> weight_ch, norm_ih, norm_hh, norm_c, norm_c_bias;
 
   LstmCell() = default;
   // Throws ArgumentError for sizes below 1, or a projection outside 0..H-1.
@@ -44,8 +66,12 @@ struct LstmCell : MoveOnly {
   State step(const Var<S>& x, const State& state) const;
   State zero_state(std::size_t batch) const;
   Index output_size() const noexcept { return options.projection > 0 ? options.projection : options.hidden; }
+  std::vector<std::string> gates() const;
+  // The first option that the kernel has not, or null.
+  const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/lstm.hpp).
-  detail::LayerResult<S, State> sequence(const Var<S>& x, const State& state, const bptt::Steps& steps) const;
+  detail::LayerResult<S, State> sequence(const Var<S>& x, const State& state, const bptt::Steps& steps,
+                                         bool all_states) const;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);
@@ -54,6 +80,11 @@ struct LstmCell : MoveOnly {
     visit("bias_ih", self.bias_ih);
     visit("bias_hh", self.bias_hh);
     visit("weight_hr", self.weight_hr);
+    visit("weight_ch", self.weight_ch);
+    visit("norm_ih", self.norm_ih);
+    visit("norm_hh", self.norm_hh);
+    visit("norm_c", self.norm_c);
+    visit("norm_c_bias", self.norm_c_bias);
   }
 };
 

@@ -1,9 +1,6 @@
 // Recurrent<Cell>: everything a sequence layer needs, from one cell's step().
 #pragma once
 
-#include <algorithm>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,43 +8,13 @@
 #include "framework/anomaly.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
-#include "layers/bptt/steps.hpp"
 #include "layers/module.hpp"
+#include "layers/recurrent_options.hpp"
+#include "layers/run_on_tape.hpp"
+#include "layers/sequence_plan.hpp"
 #include "layers/state.hpp"
 
 namespace unroll {
-
-// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or the first if there
-// is one.
-enum class Path { automatic, fused, tape };
-const char* to_string(Path path) noexcept;
-
-struct RecurrentOptions {
-  Index layers = 1;            // stacked: each reads the outputs of the one below
-  bool bidirectional = false;  // a second set of cells runs backward; outputs are concatenated
-  bool batch_first = false;    // input and output (B,T,..) instead of (T,B,..)
-  double dropout = 0.0;        // on the outputs of every layer but the last, while training
-  Path path = Path::automatic;
-};
-
-// What a call may be given beside the input.
-template <class State>
-struct RecurrentInputs {
-  std::vector<State> states = {};   // initial, one per layer and direction (index layer * directions +
-                                    // direction); none: zeros
-  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
-};
-
-template <class S, class State>
-struct RecurrentOutput {
-  Var<S> output;              // (T,B,directions*H), 0 beyond a sequence's length
-  std::vector<State> states;  // after each sequence's own last step, ordered as the initial ones
-};
-
-// The options of a cell that needs no others.
-struct CellSizes {
-  Index input = 0, hidden = 0;
-};
 
 // The last layer's final hidden state (B,directions*H): what a classifier reads.
 template <class S, class State>
@@ -59,31 +26,10 @@ Var<S> last(const RecurrentOutput<S, State>& result, bool bidirectional = false)
 
 namespace detail {
 
-// Sizes and lengths checked, and how the batch is laid out for the time loop.
-struct SequencePlan {
-  std::size_t steps = 0, batch = 0;
-  bool ragged = false;
-  std::vector<std::size_t> sorted_lengths;    // longest first; ragged only
-  std::optional<IndexTensor> order, restore;  // rows longest first, and back; absent: already so
-  IndexTensor pack, unpack;                   // rows of (T*B,..) in packed order, and back; ragged only
-};
-SequencePlan plan_sequence(const char* layer, const Shape& input, std::size_t input_size, bool batch_first,
-                           const std::vector<Index>& lengths);
-void check_recurrent_options(const char* layer, const RecurrentOptions& options, Index input, Index hidden,
-                             bool has_kernel);
-[[noreturn]] void throw_state_count(const char* layer, std::size_t want, std::size_t got);
-void check_state(const char* layer, std::size_t index, const Shape& want, const Shape& got);
-
-template <class S, class State>
-struct LayerResult {
-  Var<S> output;
-  State state;
-};
-
 template <class Cell>
 concept HasKernel = requires(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
                              const bptt::Steps& steps) {
-  cell.sequence(x, state, steps);
+  cell.sequence(x, state, steps, true);
 };
 
 template <class Cell>
@@ -95,48 +41,9 @@ constexpr const char* kind_of() {
   }
 }
 
-// One layer in one direction, op by op: the specification of every fused path. x (T,B,I), or packed (N,I).
-template <class Cell>
-auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> state,
-                 const bptt::Steps& steps, LayerScope* scope = nullptr) {
-  using S = scalar_t<Cell>;
-  const bool packed = x.dimension() == 2;
-  std::vector<Var<S>> outputs(steps.count());
-  // On a tape x is cut once: a slice per step would cost a gradient of x's full size per step. Not when
-  // looking for NaN, which is then found at its time step.
-  const bool at_once = Tape::is_recording() && !DetectNonfinite::active();
-  std::vector<Var<S>> inputs;
-  if (at_once)
-    inputs = packed ? split(x, std::vector<Index>(steps.rows.begin(), steps.rows.end())) : unbind(x);
-  for (std::size_t k = 0; k < steps.count(); ++k) {
-    const std::size_t t = steps.time(k);
-    const auto rows = static_cast<Index>(steps.rows[t]), first = static_cast<Index>(steps.offset[t]);
-    if (rows == 0) continue;
-    if (scope != nullptr) scope->set_step(static_cast<Index>(t));
-    const Var<S> x_t = at_once  ? inputs[t]
-                       : packed ? slice(x, 0, {first, first + rows})
-                                : select(x, 0, static_cast<Index>(t));
-    // Sequences that have ended keep their state: only the alive rows take part.
-    const bool all = steps.rows[t] == steps.batch;
-    state_t<Cell> next = cell.step(x_t, all ? state : map_state(state, [&](const Var<S>& v) {
-                                     return slice(v, 0, {0, rows});
-                                   }));
-    outputs[t] = hidden_of<S>(next);
-    if (all) {
-      state = std::move(next);
-    } else {
-      state = map_states(next, state, [&](const Var<S>& fresh, const Var<S>& old) {
-        return concat(std::vector<Var<S>>{fresh, slice(old, 0, {rows, std::nullopt})}, 0);
-      });
-    }
-  }
-  std::erase_if(outputs, [](const Var<S>& v) { return !v.defined(); });
-  if (outputs.empty()) {
-    const Var<S>& h = hidden_of<S>(state);
-    Shape shape = packed ? Shape{0, h.shape(1)} : Shape{0, h.shape(0), h.shape(1)};
-    return LayerResult<S, state_t<Cell>>{Var<S>(Tensor<S>(shape)), std::move(state)};
-  }
-  return LayerResult<S, state_t<Cell>>{packed ? concat(outputs, 0) : stack(outputs, 0), std::move(state)};
+template <class State>
+constexpr bool has_inner_state() {
+  return !is_parameter<State>;
 }
 
 }  // namespace detail
@@ -145,11 +52,17 @@ auto run_on_tape(const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> s
 //   using Scalar = S (or its first template argument), a member options with .input and .hidden, Cell(),
 //   Cell(options, Rng&), State step(x (B,I), State) const, and a member list each().
 // The type of options does not depend on S (convert() copies it): CellSizes, or a struct of the cell's own.
-// State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). A cell may also bring
-// sequence(), a hand-derived kernel, which then runs instead of the steps; both give the same results.
+// State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). What else a cell may have:
+//   zero_state(B), output_size()   when not every Var of the state is (B,options.hidden)
+//   step(x, State, h_read)         when h is used outside the recurrent products (recurrent dropout is on
+//   h_read) gates()                        the names of the gates stacked in its weights, for verify
+//   sequence(x, State, Steps, all_states), uncovered()
+//                                  a hand-derived kernel, which then runs instead of the steps with the same
+//                                  results, and the first option it has not
 //
 // Input (T,B,I) -> output (T,B,H) and the final states. Parameters are called as in PyTorch: the cell's name
-// for it with _l0, _l1 .. for the layer and _reverse for the backward direction.
+// for it with _l0, _l1 .. for the layer and _reverse for the backward direction; learned initial states
+// h0_l0, c0_l0 ..
 template <class Cell>
 class Recurrent : public MoveOnly {
  public:
@@ -159,73 +72,90 @@ class Recurrent : public MoveOnly {
   using CellOptions = decltype(Cell::options);
   using Inputs = RecurrentInputs<State>;
   using Output = RecurrentOutput<S, State>;
+  using Trace = RecurrentTrace<S, State>;
   static constexpr const char* kKind = detail::kind_of<Cell>();
 
   Recurrent() = default;
-  // Throws ArgumentError for sizes below 1 and options out of range.
+  // Throws ArgumentError for sizes below 1, options out of range, and Path::fused where the kernel does not
+  // cover the options.
   Recurrent(CellOptions cell, Rng& rng) : Recurrent(std::move(cell), RecurrentOptions{}, rng) {}
-  Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng) : options_(options), rng_(rng.split()) {
-    detail::check_recurrent_options(kKind, options_, cell.input, cell.hidden, detail::HasKernel<Cell>);
+  Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
+      : options_(std::move(options)), rng_(rng.split()) {
+    detail::check_recurrent_options({kKind}, options_, detail::has_inner_state<State>());
+    if (!options_.widths.empty()) options_.layers = static_cast<Index>(options_.widths.size());
     for (Index layer = 0; layer < options_.layers; ++layer) {
+      if (!options_.widths.empty()) {
+        const Index width = options_.widths[static_cast<std::size_t>(layer)];
+        cell.hidden = static_cast<decltype(cell.hidden)>(width);
+      }
       for (std::size_t direction = 0; direction < directions(); ++direction) {
         cells_.emplace_back(cell, rng);
+        if (!options_.learn_initial_states) continue;
+        learned_.push_back(zero_state(cells_.back(), 1));
+        for_each_named_in_state(learned_.back(), [](const std::string& name, Var<S>& var) {
+          var = parameter(var.value(), name + "0");
+        });
       }
       // The next layer reads what this one puts out, which only the cell knows (projection).
       cell.input = static_cast<decltype(cell.input)>(output_size(cells_.back()) * directions());
     }
+    require_forced_path();
   }
 
   // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths
   // outside 0..T.
-  Output operator()(const Var<S>& x, const Inputs& given = {}) const {
-    const std::string name = first_parameter_name();
-    LayerScope scope(kKind, name);
-    const auto plan =
-        detail::plan_sequence(kKind, x.shape(), input_size(), options_.batch_first, given.lengths);
-    std::vector<State> states = initial_states(plan, given.states);
+  Output operator()(const Var<S>& x, const Inputs& given = {}) const { return run(x, given, nullptr); }
+  // float and double do not mix: convert the input (convert_tensor) or the layer (convert<float>(layer)).
+  template <class Other>
+  requires(!std::is_same_v<Other, S>) Output operator()(const Var<Other>& x,
+                                                        const Inputs& given = {}) const = delete;
 
-    Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
-    if (plan.ragged) {
-      const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
-      sequence = index_select(rows, 0, plan.pack);
-    }
-    for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
-      if (layer > 0 && options_.dropout > 0.0 && training)
-        sequence = dropout(sequence, options_.dropout, rng_);
-      std::vector<Var<S>> outputs;
-      for (std::size_t direction = 0; direction < directions(); ++direction) {
-        const std::size_t k = layer * directions() + direction;
-        const bool reverse = direction == 1;
-        const auto steps = plan.ragged ? bptt::Steps::ragged(plan.steps, plan.sorted_lengths, reverse)
-                                       : bptt::Steps::dense(plan.steps, plan.batch, reverse);
-        auto result = run(cells_[k], sequence, std::move(states[k]), steps, scope);
-        states[k] = std::move(result.state);
-        outputs.push_back(std::move(result.output));
-      }
-      sequence = outputs.size() == 1 ? std::move(outputs[0]) : concat(outputs, -1);
-    }
-    if (plan.ragged) sequence = unpack(sequence, plan);
-    if (options_.batch_first) sequence = transpose(sequence, 0, 1);
-    if (plan.restore) {
-      for (State& state : states) {
-        state = map_state(state, [&](const Var<S>& v) { return index_select(v, 0, *plan.restore); });
-      }
-    }
-    return {std::move(sequence), std::move(states)};
+  // The same with the states after every step.
+  Trace with_all_states(const Var<S>& x, const Inputs& given = {}) const {
+    std::vector<State> all;
+    Output result = run(x, given, &all);
+    return {std::move(result.output), std::move(result.states), std::move(all)};
+  }
+
+  // One step, for use on a stream: x (B,I) and the states before it (none: the initial ones) -> output (B,H)
+  // and the states after it, as a sequence of one step gives them. Throws ArgumentError for a bidirectional
+  // layer.
+  Output step(const Var<S>& x, const std::vector<State>& states = {}) const {
+    if (options_.bidirectional) detail::throw_one_direction(name(), "step");
+    Output result =
+        run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
+    result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
+    return result;
   }
 
   // The path that a call takes now.
   Path path() const noexcept {
-    const bool fused = detail::HasKernel<Cell> && options_.path != Path::tape && !DetectNonfinite::active();
-    return fused ? Path::fused : Path::tape;
+    return options_.path != Path::tape && obstacle() == nullptr ? Path::fused : Path::tape;
   }
-  // Forces a path; throws ArgumentError for Path::fused when the cell has no kernel.
+  // Why a call cannot take the fused path now: the option that the kernel has not, or null.
+  const char* obstacle() const noexcept {
+    if constexpr (!detail::HasKernel<Cell>) return "a cell without a hand-derived kernel";
+    if constexpr (requires(const Cell& cell) { cell.uncovered(); }) {
+      if (const char* option = cells_.empty() ? nullptr : cells_.front().uncovered()) return option;
+    }
+    if (options_.zoneout_hidden > 0.0) return "zoneout_hidden";
+    if (options_.zoneout_cell > 0.0) return "zoneout_cell";
+    if (options_.recurrent_dropout > 0.0 && training) return "recurrent_dropout while training";
+    if (DetectNonfinite::active()) return "DetectNonfinite";
+    return nullptr;
+  }
+  // Forces a path; throws ArgumentError for Path::fused where the kernel does not cover the options.
   void set_path(Path path) {
-    RecurrentOptions changed = options_;
-    changed.path = path;
-    detail::check_recurrent_options(kKind, changed, 1, 1, detail::HasKernel<Cell>);
-    options_ = changed;
+    const Path before = std::exchange(options_.path, path);
+    try {
+      require_forced_path();
+    } catch (...) {
+      options_.path = before;
+      throw;
+    }
   }
+  // Restarts the random numbers of dropout and zoneout: the same seed gives the same masks again.
+  void reseed(std::uint64_t seed) { rng_ = Rng(seed); }
 
   const RecurrentOptions& options() const noexcept { return options_; }
   std::size_t directions() const noexcept { return options_.bidirectional ? 2 : 1; }
@@ -238,7 +168,10 @@ class Recurrent : public MoveOnly {
     std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
     if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
     if (options_.bidirectional) text += ", both directions";
-    return text + ", path " + to_string(path());
+    text += std::string(", path ") + to_string(path());
+    if (options_.path == Path::automatic && obstacle() != nullptr)
+      text += std::string(" (") + obstacle() + ")";
+    return text;
   }
 
   bool training = true;
@@ -250,12 +183,16 @@ class Recurrent : public MoveOnly {
     if constexpr (!std::is_const_v<std::remove_reference_t<decltype(self)>> &&
                   std::default_initializable<Cell>) {
       self.cells_.resize(static_cast<std::size_t>(self.options_.layers) * self.directions());
+      self.learned_.resize(self.options_.learn_initial_states ? self.cells_.size() : 0);
     }
     for (std::size_t k = 0; k < self.cells_.size(); ++k) {
       const std::string suffix =
           "_l" + std::to_string(k / self.directions()) + (k % self.directions() == 1 ? "_reverse" : "");
       std::remove_const_t<Cell>::each(
           self.cells_[k], [&](const std::string& name, auto& member) { visit(name + suffix, member); });
+      if (k >= self.learned_.size()) continue;
+      for_each_named_in_state(self.learned_[k],
+                              [&](const std::string& name, auto& var) { visit(name + "0" + suffix, var); });
     }
   }
 
@@ -268,48 +205,103 @@ class Recurrent : public MoveOnly {
     }
   }
 
-  std::string first_parameter_name() const {
-    if (!DetectNonfinite::active()) return {};
-    std::string name;
-    for_each_parameter(cells_.at(0), [&](const std::string&, const auto& var) {
-      if (name.empty()) name = var.name();
+  detail::LayerName name() const {
+    detail::LayerName result{kKind};
+    if (cells_.empty()) return result;
+    Cell::each(cells_[0], [&](const auto&, const auto& member) {
+      if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(member)>>) {
+        if (result.parameter.empty() && member.defined()) result.parameter = member.name();
+      }
     });
-    return name;
+    return result;
   }
 
-  detail::LayerResult<S, State> run(const Cell& cell, const Var<S>& x, State state, const bptt::Steps& steps,
-                                    LayerScope& scope) const {
-    if constexpr (detail::HasKernel<Cell>) {
-      if (path() == Path::fused) return cell.sequence(x, state, steps);
+  void require_forced_path() const {
+    if (options_.path == Path::fused && path() != Path::fused && !DetectNonfinite::active())
+      detail::throw_not_covered(name(), obstacle());
+  }
+
+  Output run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const {
+    const detail::LayerName layer_name = name();
+    LayerScope scope(kKind, layer_name.parameter);
+    const auto plan =
+        detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
+    require_forced_path();
+    std::vector<State> states = initial_states(plan, given.states);
+
+    Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
+    if (plan.ragged) {
+      const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
+      sequence = index_select(rows, 0, plan.pack);
     }
-    return detail::run_on_tape(cell, x, std::move(state), steps, &scope);
+    // What the caller sees of an output inside: padded again, axes in the caller's order.
+    const auto restored = [&](Var<S> v) {
+      if (plan.ragged) v = plan.padded(v);
+      return options_.batch_first ? transpose(v, 0, 1) : v;
+    };
+    for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
+      if (layer > 0 && options_.dropout > 0.0 && training)
+        sequence = dropout(sequence, options_.dropout, rng_);
+      std::vector<Var<S>> outputs;
+      for (std::size_t direction = 0; direction < directions(); ++direction) {
+        const std::size_t k = layer * directions() + direction;
+        auto result = run_cell(cells_[k], sequence, std::move(states[k]), plan.layout(direction == 1),
+                               all_states != nullptr, scope);
+        states[k] = std::move(result.state);
+        if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
+        outputs.push_back(std::move(result.output));
+      }
+      sequence = outputs.size() == 1 ? std::move(outputs[0]) : concat(outputs, -1);
+    }
+    if (plan.restore) {
+      for (State& state : states) {
+        state = map_state(state, [&](const Var<S>& v) { return index_select(v, 0, *plan.restore); });
+      }
+    }
+    return {restored(std::move(sequence)), std::move(states)};
+  }
+
+  detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
+                                         const bptt::Steps& steps, bool all_states, LayerScope& scope) const {
+    if constexpr (detail::HasKernel<Cell>) {
+      if (path() == Path::fused) return cell.sequence(x, state, steps, all_states);
+    }
+    const bool regularized = options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
+                             (options_.recurrent_dropout > 0.0 && training);
+    if (!regularized)
+      return detail::run_on_tape(cell, x, std::move(state), steps, all_states, nullptr, &scope);
+    const detail::StepRegularizer<S> regularizer(options_, training, hidden_of<S>(state).shape(), rng_);
+    return detail::run_on_tape(cell, x, std::move(state), steps, all_states, &regularizer, &scope);
   }
 
   std::vector<State> initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const {
     std::vector<State> states;
-    for (const Cell& cell : cells_) states.push_back(zero_state(cell, plan.batch));
+    for (std::size_t k = 0; k < cells_.size(); ++k) {
+      states.push_back(zero_state(cells_[k], plan.batch));
+      if (!given.empty() || learned_.empty()) continue;
+      states[k] = map_states(states[k], learned_[k], [](const Var<S>& zero, const Var<S>& one) {
+        return broadcast_to(one, zero.shape());
+      });
+    }
     if (given.empty()) return states;
-    if (given.size() != states.size()) detail::throw_state_count(kKind, states.size(), given.size());
+    if (given.size() != states.size()) detail::throw_state_count(name(), states.size(), given.size());
     for (std::size_t k = 0; k < states.size(); ++k) {
+      std::vector<std::string> parts;
+      for_each_named_in_state(states[k],
+                              [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
+      std::size_t next = 0;
       states[k] = map_states(states[k], given[k], [&](const Var<S>& zero, const Var<S>& initial) {
-        detail::check_state(kKind, k, zero.shape(), initial.shape());
+        detail::check_state(name(), k, parts[next++], zero.shape(), initial.shape());
         return plan.order ? index_select(initial, 0, *plan.order) : initial;
       });
     }
     return states;
   }
 
-  static Var<S> unpack(const Var<S>& packed, const detail::SequencePlan& plan) {
-    const std::size_t width = packed.shape(1);
-    const Var<S> padded = concat(std::vector<Var<S>>{packed, Var<S>(zeros<S>({1, width}))}, 0);
-    return reshape(
-        index_select(padded, 0, plan.unpack),
-        {static_cast<Index>(plan.steps), static_cast<Index>(plan.batch), static_cast<Index>(width)});
-  }
-
   RecurrentOptions options_;
   std::vector<Cell> cells_;
-  mutable Rng rng_{0};  // of the dropout between layers
+  std::vector<State> learned_;  // initial states (1,H), as cells_; empty: zeros
+  mutable Rng rng_{0};          // of dropout and zoneout
 };
 
 }  // namespace unroll

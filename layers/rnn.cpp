@@ -1,9 +1,5 @@
 #include "layers/rnn.hpp"
 
-#include <fmt/format.h>
-
-#include <cmath>
-
 #include "framework/errors.hpp"
 #include "layers/bptt/rnn.hpp"
 #include "layers/fused.hpp"
@@ -11,39 +7,36 @@
 namespace unroll {
 
 template <class S>
-RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(opts) {
-  if (options.input < 1 || options.hidden < 1) {
-    throw ArgumentError(
-        fmt::format("[Rnn] sizes want >= 1, got input {} and hidden {}", options.input, options.hidden));
-  }
+RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(std::move(opts)) {
+  detail::check_cell_sizes(kKind, options.input, options.hidden);
   const auto hidden = static_cast<std::size_t>(options.hidden),
              input = static_cast<std::size_t>(options.input);
-  const double bound = 1.0 / std::sqrt(static_cast<double>(hidden));
-  const auto make = [&](const Shape& shape, const char* name) {
-    return parameter(random_uniform<S>(shape, -bound, bound, rng), name);
-  };
-  weight_ih = make({hidden, input}, "weight_ih");
-  weight_hh = make({hidden, hidden}, "weight_hh");
-  if (options.bias) {
-    bias_ih = make({hidden}, "bias_ih");
-    bias_hh = make({hidden}, "bias_hh");
-  }
+  const detail::CellParameters<S> make(options.hidden, rng);
+  weight_ih = make.uniform({hidden, input}, "weight_ih");
+  weight_hh = make.recurrent(1, hidden, options.recurrent_init, "weight_hh");
+  if (options.bias != Bias::none) bias_ih = make.uniform({hidden}, "bias_ih");
+  if (options.bias == Bias::both) bias_hh = make.uniform({hidden}, "bias_hh");
 }
 
 template <class S>
 Var<S> RnnCell<S>::step(const Var<S>& x, const Var<S>& h) const {
-  const Var<S> a = linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh);
-  return options.activation == RnnActivation::relu ? relu(a) : tanh(a);
+  return options.activation(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh));
+}
+
+template <class S>
+const char* RnnCell<S>::uncovered() const noexcept {
+  if (options.activation == Activation::tanh() || options.activation == Activation::relu()) return nullptr;
+  return "activation";
 }
 
 template <class S>
 detail::LayerResult<S, Var<S>> RnnCell<S>::sequence(const Var<S>& x, const Var<S>& h0,
-                                                    const bptt::Steps& steps) const {
+                                                    const bptt::Steps& steps, bool all_states) const {
   const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh) {
     return bptt::RnnWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
                                detail::tensor_or_null(b_hh)};
   };
-  const bool relu = options.activation == RnnActivation::relu;
+  const bool relu = options.activation == Activation::relu();
   auto forward =
       bptt::rnn_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), relu, steps);
   std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward.output), x),
@@ -66,7 +59,9 @@ detail::LayerResult<S, Var<S>> RnnCell<S>::sequence(const Var<S>& x, const Var<S
         result.push_back(std::move(d.bias));
         return result;
       });
-  return {outputs[0], outputs[1]};
+  detail::LayerResult<S, Var<S>> result{outputs[0], outputs[1], {}};
+  if (all_states) result.all = outputs[0];
+  return result;
 }
 
 template struct RnnCell<float>;

@@ -1,26 +1,30 @@
 // RNN: cell and layer. Equations and derivation: layers/rnn.md.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "layers/activation.hpp"
+#include "layers/cell_parameters.hpp"
 #include "layers/recurrent.hpp"
 
 namespace unroll {
 
-enum class RnnActivation { tanh, relu };
-
 struct RnnOptions {
   Index input = 0;
   Index hidden = 0;
-  bool bias = true;
-  RnnActivation activation = RnnActivation::tanh;
+  Bias bias = Bias::both;
+  Activation activation = Activation::tanh();
+  RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
-// One step of an Elman RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh or relu.
+// One step of an Elman RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or any other
+// function.
 // Parameters: weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H). All are initialised
 // U(-1/sqrt(H), 1/sqrt(H)).
 template <class S>
 struct RnnCell : MoveOnly {
   static constexpr const char* kKind = "Rnn";
-  static constexpr const char* kGates[] = {"h"};
   using State = Var<S>;  // h (B,H)
   RnnOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
@@ -30,8 +34,12 @@ struct RnnCell : MoveOnly {
   RnnCell(RnnOptions options, Rng& rng);
   // x (B,I), h (B,H) -> the next h.
   Var<S> step(const Var<S>& x, const Var<S>& h) const;
+  std::vector<std::string> gates() const { return {"h"}; }
+  // The first option that the kernel has not, or null.
+  const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/rnn.hpp).
-  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps) const;
+  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps,
+                                          bool all_states) const;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -1,6 +1,7 @@
 // What a recurrent cell carries from step to step: a Var, or a struct of Vars.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,11 +49,15 @@ State map_state(const State& state, F&& f) {
 template <class State, class F>
 State map_states(const State& a, const State& b, F&& f) {
   using S = scalar_t<State>;
-  std::vector<Var<S>> second;
-  for_each_in_state(b, [&](const auto& var) { second.push_back(var); });
-  State result = a;
+  std::vector<const Var<S>*> first, second;
+  for_each_in_state(a, [&](const auto& var) { first.push_back(&var); });
+  for_each_in_state(b, [&](const auto& var) { second.push_back(&var); });
+  State result;
   std::size_t i = 0;
-  for_each_in_state(result, [&](auto& var) { var = f(var, second[i++]); });
+  for_each_in_state(result, [&](auto& var) {
+    var = f(*first[i], *second[i]);
+    ++i;
+  });
   return result;
 }
 
@@ -63,6 +68,16 @@ const Var<S>& hidden_of(const State& state) {
     return state;
   } else {
     return state.h;
+  }
+}
+
+// Calls f(name, Var&) for every Var of a state; the name of a state that is one Var is "h".
+template <class State, class F>
+void for_each_named_in_state(State& state, F&& f) {
+  if constexpr (detail::is_parameter<std::remove_const_t<State>>) {
+    f(std::string("h"), state);
+  } else {
+    std::remove_const_t<State>::each(state, f);
   }
 }
 
@@ -88,4 +103,22 @@ State detach(const State& state) {
   return map_state(state, [](const auto& var) { return var.detach(); });
 }
 
+template <class State>
+std::vector<State> detach(const std::vector<State>& states) {
+  std::vector<State> result;
+  for (const State& state : states) result.push_back(detach(state));
+  return result;
+}
+
+namespace detail {
+
+// What one layer in one direction makes of a sequence.
+template <class S, class State>
+struct LayerResult {
+  Var<S> output;             // (T,B,H), or packed (N,H)
+  State state;               // the final one
+  std::optional<State> all;  // every step's, laid out as output; when asked for
+};
+
+}  // namespace detail
 }  // namespace unroll

@@ -12,6 +12,7 @@ namespace unroll {
 struct VerifyOptions {
   std::uint64_t seed = 1;             // of initial states and upstream gradients
   std::vector<Index> lengths = {};    // (B), as for the layer
+  bool training = false;              // with dropout and zoneout, under the same masks every time
   double step = 1e-6;                 // of the central differences, times max(1, |x|)
   double analytic_tolerance = 1e-11;  // fused against tape: atol and rtol, relative to the largest entry
   double numeric_tolerance = 1e-6;    // against central differences
@@ -46,26 +47,28 @@ struct VerifyProblem {
 };
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
-// "gate f, row 2": which gate a row of a stacked weight belongs to.
-std::string locate_gate(const Shape& position, std::size_t rows, std::size_t hidden, const char* const* gates,
-                        std::size_t gate_count);
+// "gate f, row 2": which gate a row of a stacked weight of so many rows belongs to.
+std::string locate_gate(const Shape& position, std::size_t rows, std::size_t hidden,
+                        const std::vector<std::string>& gates);
 std::string locate_step(const Shape& position, std::size_t time_axis);
 
 }  // namespace detail
 
-// Checks a recurrent layer on the input x (T,B,I) in double: outputs and final states by the hand-derived
-// kernel and by the tape, and the gradients of every parameter, the input and the initial states by kernel,
-// tape and central differences, with random initial states and random upstream gradients on outputs and final
-// states. The report names the worst parameter, gate and time step. A layer without kernel is checked against
-// central differences.
+// Checks a recurrent layer on the input x (T,B,I) in double: outputs, final states and all inner states by
+// the hand-derived kernel and by the tape, and the gradients of every parameter, the input and the initial
+// states by kernel, tape and central differences, with random upstream gradients on all results and random
+// initial states (or the layer's learned ones, moved away from where they are). The report names the worst
+// parameter, gate and time step. A layer without kernel for its options is checked against central
+// differences.
 template <class Cell, class S = scalar_t<Cell>>
 VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const VerifyOptions& options = {}) {
   auto copy = convert<double>(layer);
-  copy.training = false;
+  copy.training = options.training;
+  if (copy.options().path == Path::fused) copy.set_path(Path::automatic);
   using Layer = decltype(copy);
   detail::VerifyProblem problem;
   problem.kind = Layer::kKind;
-  problem.has_kernel = layer.path() == Path::fused;
+  problem.has_kernel = copy.obstacle() == nullptr;
   Rng rng(options.seed);
 
   const std::size_t time_axis = layer.options().batch_first ? 1 : 0;
@@ -79,43 +82,62 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
 
   using State = typename Layer::State;
   const std::size_t batch = x.shape()[1 - time_axis];
+  const bool learned = copy.options().learn_initial_states;
   std::vector<State> states;
+  std::vector<detail::VerifyEntry> inner;
   for (std::size_t k = 0; k < copy.cells().size(); ++k) {
     State state = zero_state(copy.cells()[k], batch);
-    std::size_t part = 0;
-    for_each_in_state(state, [&](const auto& var) {
-      const std::string name = "state " + std::to_string(k) + "." + std::to_string(part++);
+    for_each_named_in_state(state, [&](const std::string& part, const auto& var) {
+      const std::string name = "state " + std::to_string(k) + "." + part;
+      problem.outputs.push_back({"final " + name, plain});
+      inner.push_back({name + " over time", at_step});
+      if (learned) return;
       problem.inputs.push_back({"initial " + name, plain});
       problem.values.push_back(random_normal<double>(var.shape(), 0.0, 1.0, rng));
-      problem.outputs.push_back({"final " + name, plain});
     });
-    states.push_back(std::move(state));
+    if (!learned) states.push_back(std::move(state));
   }
+  problem.outputs.insert(problem.outputs.end(), inner.begin(), inner.end());
+  // Parameters come cell by cell, each cell's learned states after its own.
+  std::vector<detail::VerifyEntry> parameter_entries;
+  std::vector<bool> is_state;
+  for (const auto& cell : copy.cells()) {
+    std::vector<std::string> gates;
+    if constexpr (requires { cell.gates(); }) gates = cell.gates();
+    const auto hidden = static_cast<std::size_t>(cell.options.hidden);
+    for_each_parameter(cell, [&](const std::string&, const auto& var) {
+      parameter_entries.push_back({"", [rows = var.shape()[0], hidden, gates](const Shape& position) {
+                                     return detail::locate_gate(position, rows, hidden, gates);
+                                   }});
+      is_state.push_back(false);
+    });
+    if (!learned) continue;
+    const auto unit = zero_state(cell, 1);
+    for_each_in_state(unit, [&](const auto&) {
+      parameter_entries.push_back({"", plain});
+      is_state.push_back(true);
+    });
+  }
+  std::size_t parameter_index = 0;
   for_each_parameter(copy, [&](const std::string& name, const auto& var) {
-    const std::size_t rows = var.shape()[0];
-    const auto hidden = static_cast<std::size_t>(copy.cells()[0].options.hidden);
-    problem.inputs.push_back(
-        {name, [rows, hidden](const Shape& position) {
-           using C = typename std::remove_reference_t<decltype(std::declval<Layer>().cells())>::value_type;
-           if constexpr (requires { C::kGates; }) {
-             return detail::locate_gate(position, rows, hidden, C::kGates, std::size(C::kGates));
-           } else {
-             static_cast<void>(rows), static_cast<void>(hidden);  // without gates a row has no name
-             return "element " + to_string(position);
-           }
-         }});
-    problem.values.push_back(var.value());
+    detail::VerifyEntry entry = parameter_entries.at(parameter_index);
+    entry.name = name;
+    problem.inputs.push_back(std::move(entry));
+    problem.values.push_back(is_state[parameter_index++] ? random_normal<double>(var.shape(), 0.0, 1.0, rng)
+                                                         : var.value());
   });
 
   problem.run = [&](Path path, const std::vector<Var<double>>& inputs) {
     copy.set_path(path);
+    copy.reseed(options.seed);
     std::size_t next = 1;
     for (State& state : states) for_each_in_state(state, [&](auto& var) { var = inputs[next++]; });
     for_each_parameter(copy, [&](const std::string&, auto& var) { var = inputs[next++]; });
-    auto result = copy(inputs[0], {.states = states, .lengths = options.lengths});
+    auto result = copy.with_all_states(inputs[0], {.states = states, .lengths = options.lengths});
     std::vector<Var<double>> outputs{result.output};
-    for (const State& state : result.states) {
-      for_each_in_state(state, [&](const auto& var) { outputs.push_back(var); });
+    for (const auto* list : {&result.states, &result.all_states}) {
+      for (const State& state : *list)
+        for_each_in_state(state, [&](const auto& var) { outputs.push_back(var); });
     }
     return outputs;
   };

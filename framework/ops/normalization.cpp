@@ -109,10 +109,6 @@ Var<S> layer_norm(const Var<S>& x, const Var<S>& weight, const Var<S>& bias, dou
     throw ShapeError(fmt::format("[layer_norm] x want (...,C) with C >= 1, got {}", to_string(x.shape())));
   }
   if (!(eps >= 0.0)) throw ArgumentError(fmt::format("[layer_norm] eps want >= 0, got {}", eps));
-  if (weight.defined() != bias.defined()) {
-    throw ArgumentError(fmt::format("[layer_norm] want weight and bias both or neither, got only {}",
-                                    weight.defined() ? "weight" : "bias"));
-  }
   const Shape features{x.shape().back()};
   if (weight.defined() && weight.shape() != features) {
     throw ShapeError(fmt::format("[layer_norm] weight want {} (the last axis of x {}), got {}",
@@ -122,8 +118,9 @@ Var<S> layer_norm(const Var<S>& x, const Var<S>& weight, const Var<S>& bias, dou
     throw ShapeError(fmt::format("[layer_norm] bias want {} (the last axis of x {}), got {}",
                                  to_string(features), to_string(x.shape()), to_string(bias.shape())));
   }
-  const Var<S> z = standardize(x, eps);
-  return weight.defined() ? z * weight + bias : z;
+  Var<S> y = standardize(x, eps);
+  if (weight.defined()) y = y * weight;
+  return bias.defined() ? y + bias : y;
 }
 
 #define UNROLL_INSTANTIATE(S)                           \

@@ -309,10 +309,10 @@ TEST_CASE("the classifier refuses model files that are damaged or of another sha
 TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole") {
   const ScratchFolder folder;
   const std::string data = folder.write("mine.tsv", easy_texts(400, true)), path = folder.path("m.st");
-  // timeout sends the signal that a terminal sends on Ctrl-C.
+  // --foreground: the signal goes to the program alone, once; a second one would end it at once.
   const ProgramResult run =
       run_example("classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path,
-                  "timeout -k 20 -s INT 2");
+                  "timeout --foreground -k 20 -s INT 2");
   CHECK_THAT(run.out, Contains("interrupted; the test rows were not looked at"));
   CHECK(run.err.empty());
   CHECK(classifier("--predict --model " + path + " ab").status == 0);

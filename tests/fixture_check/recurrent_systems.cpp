@@ -72,7 +72,9 @@ Sizes read_sizes(Fixture& fixture, const std::string& kind) {
   return sizes;
 }
 
-bool has_bias(const Fixture& fixture) { return fixture.has("params/bias_ih_l0"); }
+Bias bias_of(const Fixture& fixture) {
+  return fixture.has("params/bias_ih_l0") ? Bias::both : Bias::none;
+}
 
 // The names and leaves whose gradients the file may ask for.
 using Leaves = std::vector<std::pair<std::string, Var<double>>>;
@@ -155,7 +157,7 @@ RecurrentOptions options_of(const Sizes& sizes, Path path) {
           .path = path};
 }
 
-Handler rnn_handler(const std::string& kind, RnnActivation activation) {
+Handler rnn_handler(const std::string& kind, const Activation& activation) {
   return [=](Fixture& fixture, Check& check) {
     const Sizes sizes = read_sizes(fixture, kind);
     want("reset", fixture.get<std::string>("reset"), {"n/a"});
@@ -163,7 +165,7 @@ Handler rnn_handler(const std::string& kind, RnnActivation activation) {
     check.both_paths([&](Comparison& compare, Path path) {
       Rng rng(0);
       Rnn<double> layer(
-          {.input = sizes.input, .hidden = sizes.hidden, .bias = has_bias(fixture), .activation = activation},
+          {.input = sizes.input, .hidden = sizes.hidden, .bias = bias_of(fixture), .activation = activation},
           options_of(sizes, path), rng);
       check_layer(fixture, compare, layer, sizes);
     });
@@ -179,7 +181,7 @@ void check_lstm(Fixture& fixture, Check& check) {
     Lstm<double> layer({.input = sizes.input,
                         .hidden = sizes.hidden,
                         .projection = sizes.projection,
-                        .bias = has_bias(fixture)},
+                        .bias = bias_of(fixture)},
                        options_of(sizes, path), rng);
     check_layer(fixture, compare, layer, sizes);
   });
@@ -195,7 +197,7 @@ Handler gru_handler(GruReset reset) {
       Rng rng(0);
       Gru<double> layer({.input = sizes.input,
                          .hidden = sizes.hidden,
-                         .bias = has_bias(fixture),
+                         .bias = bias_of(fixture),
                          .reset = reset,
                          .update = convention == "keep" ? GruUpdate::z_keeps : GruUpdate::z_updates},
                         options_of(sizes, path), rng);
@@ -207,8 +209,8 @@ Handler gru_handler(GruReset reset) {
 }  // namespace
 
 void add_recurrent_systems(Registry& registry) {
-  registry["nn_rnn_tanh"] = rnn_handler("rnn_tanh", RnnActivation::tanh);
-  registry["nn_rnn_relu"] = rnn_handler("rnn_relu", RnnActivation::relu);
+  registry["nn_rnn_tanh"] = rnn_handler("rnn_tanh", Activation::tanh());
+  registry["nn_rnn_relu"] = rnn_handler("rnn_relu", Activation::relu());
   registry["nn_lstm"] = check_lstm;
   registry["nn_gru_after"] = gru_handler(GruReset::after);
   registry["nn_gru_before"] = gru_handler(GruReset::before);

@@ -1,0 +1,48 @@
+// Activation: an element-wise function as an option of a layer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "framework/var.hpp"
+
+namespace unroll {
+
+// One of the functions below, or your own:
+//   Activation("softsign", [](const auto& x) { return x / (1.0 + abs(x)); })
+// Your own gets Var<float> and Var<double>, and differentiates by the ops it is made of. Two are equal when
+// they are copies of one.
+class Activation {
+ public:
+  static const Activation& identity();
+  static const Activation& tanh();
+  static const Activation& sigmoid();
+  static const Activation& relu();
+  static const Activation& gelu();
+  static const Activation& softplus();
+  // clamp(x / 6 + 1 / 2, 0, 1), PyTorch's.
+  static const Activation& hard_sigmoid();
+  static Activation leaky_relu(double slope = 0.01);
+  static Activation elu(double alpha = 1.0);
+
+  template <class F>
+  Activation(std::string name, F f)
+      : functions_(std::make_shared<const Functions>(Functions{std::move(name), f, f})) {}
+
+  Var<float> operator()(const Var<float>& x) const { return functions_->in_float(x); }
+  Var<double> operator()(const Var<double>& x) const { return functions_->in_double(x); }
+  const std::string& name() const noexcept { return functions_->name; }
+  bool operator==(const Activation&) const = default;
+
+ private:
+  struct Functions {
+    std::string name;
+    std::function<Var<float>(const Var<float>&)> in_float;
+    std::function<Var<double>(const Var<double>&)> in_double;
+  };
+  std::shared_ptr<const Functions> functions_;
+};
+
+}  // namespace unroll

@@ -1,0 +1,72 @@
+#include "layers/recurrent_options.hpp"
+
+#include <fmt/format.h>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+
+const char* to_string(Path path) noexcept {
+  switch (path) {
+    case Path::fused:
+      return "fused";
+    case Path::tape:
+      return "tape";
+    case Path::automatic:
+      break;
+  }
+  return "automatic";
+}
+
+namespace detail {
+
+void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state) {
+  if (options.layers < 1)
+    throw ArgumentError(fmt::format("[{}] layers want >= 1, got {}", layer.str(), options.layers));
+  if (!options.widths.empty() && options.layers != 1 &&
+      options.widths.size() != static_cast<std::size_t>(options.layers)) {
+    throw ArgumentError(fmt::format("[{}] widths want one for each of the {} layers, got {}", layer.str(),
+                                    options.layers, options.widths.size()));
+  }
+  const auto probability = [&](const char* name, double p) {
+    if (!(p >= 0.0 && p < 1.0))
+      throw ArgumentError(fmt::format("[{}] {} want 0 <= p < 1, got {}", layer.str(), name, p));
+  };
+  probability("dropout", options.dropout);
+  probability("recurrent_dropout", options.recurrent_dropout);
+  probability("zoneout_hidden", options.zoneout_hidden);
+  probability("zoneout_cell", options.zoneout_cell);
+  if (options.zoneout_cell > 0.0 && !has_inner_state) {
+    throw ArgumentError(fmt::format(
+        "[{}] zoneout_cell wants a state beside h, which this cell has not (zoneout_hidden acts on h)",
+        layer.str()));
+  }
+}
+
+void throw_not_covered(const LayerName& layer, const char* obstacle) {
+  throw ArgumentError(fmt::format(
+      "[{}] path want one that covers the options, got fused, which does not: {} (use Path::automatic)",
+      layer.str(), obstacle));
+}
+
+void throw_one_direction(const LayerName& layer, const char* function) {
+  throw ArgumentError(
+      fmt::format("[{}.{}] bidirectional want false: the backward direction needs the whole sequence",
+                  layer.str(), function));
+}
+
+void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got) {
+  throw ShapeError(fmt::format("[{}.forward] states want {} entries (one per layer and direction), got {}",
+                               layer.str(), want, got));
+}
+
+void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
+                 const Shape& got) {
+  if (want == got) return;
+  throw ShapeError(fmt::format(
+      "[{}.forward] states[{}]{}{} want {} (batch, features), got {} (the states of another layer or batch?)",
+      layer.str(), index, part.empty() ? "" : ".", part, to_string(want), to_string(got)));
+}
+
+}  // namespace detail
+}  // namespace unroll
