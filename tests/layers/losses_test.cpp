@@ -55,7 +55,8 @@ TEST_CASE("one-hot probabilities give what class indices give") {
   for (std::size_t n = 0; n < 4; ++n) one_hot(n, static_cast<std::size_t>(kLabels(n))) = 1.0;
   const Var<double> logits(kLogits);
   for (const double smoothing : {0.0, 0.2}) {
-    const CrossEntropyOptions options{.label_smoothing = smoothing};
+    const CrossEntropyOptions options{
+        .reduction = Reduction::sum, .class_weights = {0.5, 2.0, 3.0}, .label_smoothing = smoothing};
     CHECK(cross_entropy(logits, Var<double>(one_hot), options).item() ==
           Approx(cross_entropy(logits, kLabels, options).item()).epsilon(1e-14));
   }
@@ -266,7 +267,7 @@ TEST_CASE("Kullback-Leibler divergence has derivatives in both inputs, also wher
 
 TEST_CASE("cosine embedding loss by hand: pairs together or apart, beyond the margin, of length zero") {
   const Var<double> x1(Tensor<double>{{3.0, 4.0}, {3.0, 4.0}, {1.0, 0.0}, {0.0, 0.0}});
-  const Var<double> x2(Tensor<double>{{4.0, 3.0}, {4.0, 3.0}, {0.0, 2.0}, {1.0, 2.0}});
+  const Var<double> x2(Tensor<double>{{8.0, 6.0}, {4.0, 3.0}, {0.0, 2.0}, {1.0, 2.0}});
   const IndexTensor labels{1, -1, -1, 1};
   const auto each = [&](double margin) {
     return cosine_embedding_loss(x1, x2, labels, {.margin = margin, .reduction = Reduction::none}).value();
@@ -313,7 +314,7 @@ TEST_CASE("losses refuse what does not fit, and nothing broadcasts") {
                     Contains("[bce_with_logits] weight want") && Contains("logits' (4,3), got (2,1)"));
   CHECK_THROWS_WITH(bce_with_logits(logits, logits, {.pos_weight = of_shape({4})}),
                     Contains("pos_weight want a shape that broadcasts") && Contains("got (4)"));
-  CHECK_THROWS_AS(bce_with_logits(logits, logits, {.weight = of_shape({2, 4, 3})}), ShapeError);
+  CHECK_THROWS_AS(bce_with_logits(logits, logits, {.weight = of_shape({1, 4, 3})}), ShapeError);
 
   CHECK_THROWS_WITH(kl_div_loss(logits, of_shape({4})),
                     Contains("[kl_div_loss] target want (4,3)") && Contains("got (4)"));
