@@ -1,6 +1,7 @@
 // All layers and losses.
 #pragma once
 
+#include "layers/ctc.hpp"
 #include "layers/dropout.hpp"
 #include "layers/embedding.hpp"
 #include "layers/gru.hpp"
