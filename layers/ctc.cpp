@@ -28,8 +28,8 @@ struct Sequence {
 
   std::size_t labels() const noexcept { return states.size() / 2; }
   bool impossible() const noexcept { return log_probability == -kInfinity; }
-  // Whether state s can follow state s-2: only different labels need no blank between them.
-  bool skips(std::size_t s) const noexcept { return s % 2 == 1 && s > 2 && states[s] != states[s - 2]; }
+  // Whether state s can follow state s-2: different labels need no blank between them. Two blanks are equal.
+  bool skips(std::size_t s) const noexcept { return s > 2 && states[s] != states[s - 2]; }
 };
 
 struct Batch {
@@ -110,57 +110,51 @@ Tensor<S> gradient_of(const Batch& batch, const Var<S>& log_probs, const Var<S>&
 
 // --- the same recurrence written with ops, for second and higher derivatives ---
 
-// Stands for log 0: with a true -inf the gradient of logsumexp over none but impossible ways is NaN.
-constexpr double kNever = -1e30;
-
 template <class S>
 Var<S> later(const Var<S>& alpha, Index by) {  // state s gets that of s - by
   const auto n = static_cast<Index>(alpha.shape(1));
-  return pad(slice(alpha, 1, {0, std::max<Index>(n - by, 0)}), 1, std::min(by, n), 0, kNever);
+  return pad(slice(alpha, 1, {0, std::max<Index>(n - by, 0)}), 1, std::min(by, n), 0, -kInfinity);
 }
 
-// The losses (N); those of impossible targets are large and mean nothing.
+// The losses (N), up to a constant.
 template <class S>
 Var<S> losses_on_tape(const Batch& batch, const Var<S>& log_probs) {
   std::size_t states = 1;
   for (const Sequence& q : batch.sequences) states = std::max(states, q.states.size());
   IndexTensor classes(Shape{batch.steps, batch.size(), states}), ends(Shape{batch.size(), 2});
-  Mask hidden(classes.shape()), no_skip(Shape{batch.size(), states}), no_end(ends.shape(), false);
-  Tensor<S> start = full<S>(no_skip.shape(), static_cast<S>(kNever));
+  Mask no_skip(Shape{batch.size(), states});
+  Tensor<S> start = full<S>(no_skip.shape(), static_cast<S>(-kInfinity));
   for (std::size_t b = 0; b < batch.size(); ++b) {
     const Sequence& q = batch.sequences[b];
     const std::size_t n = q.states.size();
     for (std::size_t s = 0; s < states; ++s) {
       // States behind the last lead nowhere, so any class will do.
-      const std::size_t k = q.states[s < n ? s : 0];
+      const auto k = static_cast<std::int64_t>(q.states[s < n ? s : 0]);
+      for (std::size_t t = 0; t < batch.steps; ++t) classes(t, b, s) = k;
       no_skip(b, s) = !(s < n && q.skips(s));
-      for (std::size_t t = 0; t < batch.steps; ++t) {
-        classes(t, b, s) = static_cast<std::int64_t>(k);
-        hidden(t, b, s) = t >= q.steps || log_probs.value()(t, b, k) == static_cast<S>(-kInfinity);
-      }
     }
     start(b, 0) = S(0);
+    // The only state of an empty target counts twice: that adds log 2, which no derivative sees.
     ends(b, 0) = static_cast<std::int64_t>(n - 1);
     ends(b, 1) = n > 1 ? ends(b, 0) - 1 : 0;
-    no_end(b, 1) = n == 1;
   }
-  const std::vector<Var<S>> emitted = unbind(masked_fill(gather(log_probs, 2, classes), hidden, kNever), 0);
+  const std::vector<Var<S>> emitted = unbind(gather(log_probs, 2, classes), 0);
   Var<S> alpha(std::move(start));
   for (std::size_t t = 0; t < batch.steps; ++t) {
-    const Var<S> skipped = masked_fill(later(alpha, 2), no_skip, kNever);
+    const Var<S> skipped = masked_fill(later(alpha, 2), no_skip, -kInfinity);
     const Var<S> next = logsumexp(stack({alpha, later(alpha, 1), skipped}), {0}) + emitted[t];
     Mask running(Shape{batch.size(), 1});
     for (std::size_t b = 0; b < batch.size(); ++b) running(b, 0) = t < batch.sequences[b].steps;
     alpha = where(running, next, alpha);
   }
-  return -logsumexp(masked_fill(gather(alpha, 1, ends), no_end, kNever), {1});
+  return -logsumexp(gather(alpha, 1, ends), {1});
 }
 
 template <class S>
 Var<S> differentiate_on_tape(const Batch& batch, const Var<S>& log_probs, const Var<S>& upstream) {
-  // An alias, so that only this op is differentiated and not what its input was computed from.
-  const Shape& shape = log_probs.shape();
-  const Var<S> alias = reshape(log_probs, std::vector<Index>(shape.begin(), shape.end()));
+  // Another Var of the same numbers, so that hooks on the input see only its own gradient. (A reshape to the
+  // same shape would be the input itself.)
+  const Var<S> alias = log_probs + 0.0;
   Mask impossible(Shape{batch.size()});
   for (std::size_t b = 0; b < batch.size(); ++b) impossible(b) = batch.sequences[b].impossible();
   const double undefined = batch.zero_infinity ? 0.0 : std::numeric_limits<double>::quiet_NaN();
