@@ -1,6 +1,7 @@
 // All layers and losses.
 #pragma once
 
+#include "layers/ctc.hpp"
 #include "layers/dropout.hpp"
 #include "layers/embedding.hpp"
 #include "layers/gru.hpp"
@@ -8,6 +9,7 @@
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "layers/lstm.hpp"
+#include "layers/masked.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent.hpp"
 #include "layers/rnn.hpp"

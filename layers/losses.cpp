@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <numeric>
+#include <algorithm>
+#include <limits>
 
 #include "framework/errors.hpp"
 
@@ -26,6 +27,22 @@ void check_same_shape(const char* loss, const Shape& prediction, const Shape& ta
   if (prediction != target) {
     throw ShapeError(fmt::format("[{}] target want {} (the prediction's shape; nothing broadcasts), got {}",
                                  loss, to_string(prediction), to_string(target)));
+  }
+}
+
+// Weights of single elements may leave out or repeat axes, but must not make the result larger.
+template <class S>
+void check_weight(const char* loss, const char* name, const Var<S>& weight, const Shape& shape) {
+  if (!weight.defined()) return;
+  const Shape& given = weight.shape();
+  bool fits = given.size() <= shape.size();
+  for (std::size_t k = 1; fits && k <= given.size(); ++k) {
+    const std::size_t size = given[given.size() - k];
+    fits = size == 1 || size == shape[shape.size() - k];
+  }
+  if (!fits) {
+    throw ShapeError(fmt::format("[{}] {} want a shape that broadcasts to the logits' {}, got {}", loss, name,
+                                 to_string(shape), to_string(given)));
   }
 }
 
@@ -135,6 +152,12 @@ Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const Cr
   const Shape positions = positions_of("cross_entropy", logits.shape());
   check_smoothing(options.label_smoothing);
   check_same_shape("cross_entropy", logits.shape(), probabilities.shape());
+  if (options.ignore_index >= 0) {
+    throw ArgumentError(
+        fmt::format("[cross_entropy] ignore_index want < 0 for class probabilities, which have no label to "
+                    "ignore, got {}",
+                    options.ignore_index));
+  }
   const Var<S> weights = along_classes(
       weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
   const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
@@ -185,21 +208,77 @@ Var<S> smooth_l1_loss(const Var<S>& prediction, const Var<S>& target, double bet
 }
 
 template <class S>
-Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const std::vector<double>& pos_weight,
-                       Reduction reduction) {
+Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const BceOptions<S>& options) {
   check_same_shape("bce_with_logits", logits.shape(), target.shape());
+  check_weight("bce_with_logits", "weight", options.weight, logits.shape());
+  check_weight("bce_with_logits", "pos_weight", options.pos_weight, logits.shape());
   // -log sigmoid(z) = softplus(-z) and -log(1 - sigmoid(z)) = softplus(-z) + z
-  const Var<S> miss = softplus(-logits);
-  if (pos_weight.empty()) return reduce((1.0 - target) * logits + miss, reduction);
-  if (logits.dimension() == 0 || pos_weight.size() != logits.shape(-1)) {
-    throw ShapeError(
-        fmt::format("[bce_with_logits] pos_weight want as many entries as the last axis of {}, got {}",
-                    to_string(logits.shape()), pos_weight.size()));
+  Var<S> miss = softplus(-logits);
+  if (options.pos_weight.defined()) miss = (target * (options.pos_weight - 1.0) + 1.0) * miss;
+  Var<S> losses = (1.0 - target) * logits + miss;
+  if (options.weight.defined()) losses = losses * options.weight;
+  return reduce(losses, options.reduction);
+}
+
+template <class S>
+Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const KlDivOptions& options) {
+  check_same_shape("kl_div_loss", log_probabilities.shape(), target.shape());
+  Var<S> losses;
+  if (options.log_target) {
+    losses = exp(target) * (target - log_probabilities);
+  } else {
+    const Mask zero = xt::equal(target.value(), S(0));
+    losses = target * log(masked_fill(target, zero, 1.0)) - target * log_probabilities;
   }
-  Tensor<S> extra(Shape{pos_weight.size()});
-  std::transform(pos_weight.begin(), pos_weight.end(), extra.data(),
-                 [](double w) { return static_cast<S>(w - 1.0); });
-  return reduce((1.0 - target) * logits + (target * Var<S>(std::move(extra)) + 1.0) * miss, reduction);
+  switch (options.reduction) {
+    case KlReduction::mean:
+      return mean(losses);
+    case KlReduction::sum:
+      return sum(losses);
+    case KlReduction::none:
+      return losses;
+    case KlReduction::batchmean:
+      break;
+  }
+  if (losses.dimension() == 0) {
+    throw ShapeError("[kl_div_loss] log_probabilities want (N,...) for batchmean, got ()");
+  }
+  return sum(losses) / static_cast<double>(losses.shape(0));
+}
+
+template <class S>
+Var<S> cosine_embedding_loss(const Var<S>& x1, const Var<S>& x2, const IndexTensor& labels,
+                             const CosineEmbeddingOptions& options) {
+  constexpr double kEpsilon = 1e-12;  // PyTorch's
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (!(options.margin >= -1.0 && options.margin <= 1.0)) {
+    throw ArgumentError(fmt::format("[cosine_embedding_loss] margin want -1..1, got {}", options.margin));
+  }
+  if (x1.dimension() == 0) throw ShapeError("[cosine_embedding_loss] x1 want (...,D), got ()");
+  if (x2.shape() != x1.shape()) {
+    throw ShapeError(
+        fmt::format("[cosine_embedding_loss] x2 want {} (x1's shape; nothing broadcasts), got {}",
+                    to_string(x1.shape()), to_string(x2.shape())));
+  }
+  Shape pairs = x1.shape();
+  pairs.pop_back();
+  if (labels.shape() != pairs) {
+    throw ShapeError(fmt::format("[cosine_embedding_loss] labels want {} for x1 {}, got {}", to_string(pairs),
+                                 to_string(x1.shape()), to_string(labels.shape())));
+  }
+  Mask alike(pairs);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::int64_t label = labels.data()[i];
+    if (label != 1 && label != -1) {
+      throw ArgumentError(
+          fmt::format("[cosine_embedding_loss] labels want 1 or -1, got {} at position {}", label, i));
+    }
+    alike.data()[i] = label == 1;
+  }
+  const Var<S> length1 = sum(square(x1), {-1}) + kEpsilon, length2 = sum(square(x2), {-1}) + kEpsilon;
+  const Var<S> cosine = sum(x1 * x2, {-1}) / sqrt(length1 * length2);
+  return reduce(where(alike, 1.0 - cosine, clamp(cosine - options.margin, 0.0, kInfinity)),
+                options.reduction);
 }
 
 #define UNROLL_INSTANTIATE(S)                                                                   \
@@ -210,7 +289,10 @@ Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const std::ve
   template Var<S> l1_loss(const Var<S>&, const Var<S>&, Reduction);                             \
   template Var<S> huber_loss(const Var<S>&, const Var<S>&, double, Reduction);                  \
   template Var<S> smooth_l1_loss(const Var<S>&, const Var<S>&, double, Reduction);              \
-  template Var<S> bce_with_logits(const Var<S>&, const Var<S>&, const std::vector<double>&, Reduction);
+  template Var<S> bce_with_logits(const Var<S>&, const Var<S>&, const BceOptions<S>&);          \
+  template Var<S> kl_div_loss(const Var<S>&, const Var<S>&, const KlDivOptions&);               \
+  template Var<S> cosine_embedding_loss(const Var<S>&, const Var<S>&, const IndexTensor&,       \
+                                        const CosineEmbeddingOptions&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

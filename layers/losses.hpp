@@ -11,25 +11,28 @@ enum class Reduction { mean, sum, none };
 struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
   std::vector<double> class_weights = {};  // (C); none: 1
-  Index ignore_index = -100;               // positions with this label do not count
+  Index ignore_index = -100;               // positions with this label do not count; labels only
   double label_smoothing = 0.0;            // 0..1
 };
 
 // Softmax cross-entropy of logits (N,C) or (N,C,T) with class indices (N) or (N,T):
 //   l = -(1-s) w_y log p_y - s/C sum_c w_c log p_c,  p = softmax(logits) over axis 1
-// The mean divides by the sum of w_y over the positions that count. Exact for logits up to +-1e4 and beyond.
-// Throws ShapeError for shapes that do not fit or a label outside 0..C-1.
+// The mean divides by the sum of w_y over the positions that count, so it is NaN when none does; their
+// gradient is 0 all the same. Exact for logits up to +-1e4 and beyond. Throws ShapeError for shapes that do
+// not fit or a label outside 0..C-1, ArgumentError for label_smoothing outside 0..1.
 template <class S>
 Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels,
                      const CrossEntropyOptions& options = {});
-// The same with class probabilities (one-hot, say) of the logits' shape; the mean divides by the number of
-// positions.
+// The same with class probabilities q (one-hot, say) of the logits' shape:
+//   l = -sum_c w_c ((1-s) q_c + s/C) log p_c
+// The mean divides by the number of positions. Throws ArgumentError for an ignore_index >= 0: probabilities
+// have no label to ignore.
 template <class S>
 Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities,
                      const CrossEntropyOptions& options = {});
 
-// Negative log-likelihood -log p_y of log-probabilities (N,C) or (N,C,T); options as for cross_entropy,
-// without smoothing.
+// Negative log-likelihood -w_y log p_y of log-probabilities (N,C) or (N,C,T) with class indices (N) or (N,T);
+// options as for cross_entropy, without smoothing (ArgumentError).
 template <class S>
 Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels,
                 const CrossEntropyOptions& options = {});
@@ -49,10 +52,47 @@ Var<S> huber_loss(const Var<S>& prediction, const Var<S>& target, double delta =
 template <class S>
 Var<S> smooth_l1_loss(const Var<S>& prediction, const Var<S>& target, double beta = 1.0,
                       Reduction reduction = Reduction::mean);
-// Binary cross-entropy of logits z with targets y in 0..1, without overflow:
-//   l = -(w y log sigmoid(z) + (1-y) log(1 - sigmoid(z))),  w = pos_weight (of the last axis' size; none: 1)
 template <class S>
-Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const std::vector<double>& pos_weight = {},
-                       Reduction reduction = Reduction::mean);
+struct BceOptions {
+  Reduction reduction = Reduction::mean;
+  Var<S> weight = {};  // of each loss; broadcasts to the logits' shape; none: 1
+  Var<S> pos_weight =
+      {};  // of the positive part; broadcasts to the logits' shape, (C) for (N,C) say; none: 1
+};
+
+// Binary cross-entropy of logits z with targets y in 0..1, without overflow:
+//   l = -w (v y log sigmoid(z) + (1-y) log(1 - sigmoid(z))),  w = weight, v = pos_weight
+// The mean divides by the number of elements. Throws ShapeError for shapes that do not fit.
+template <class S>
+Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const BceOptions<S>& options = {});
+
+// KlReduction::mean divides by the number of elements; batchmean, the mathematical mean of the divergences,
+// by the size of axis 0.
+enum class KlReduction { mean, sum, none, batchmean };
+
+struct KlDivOptions {
+  KlReduction reduction = KlReduction::mean;
+  bool log_target = false;  // the target holds log-probabilities too
+};
+
+// Kullback-Leibler divergence of target q from log-probabilities x of the same shape (Kullback and Leibler
+// 1951):
+//   l = q (log q - x),  or  l = exp(q) (q - x) with log_target
+// 0 log 0 = 0, with gradient 0. Throws ShapeError for other shapes, and for batchmean without an axis.
+template <class S>
+Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const KlDivOptions& options = {});
+
+struct CosineEmbeddingOptions {
+  double margin = 0.0;  // -1..1
+  Reduction reduction = Reduction::mean;
+};
+
+// Pulls pairs with label 1 together and pushes those with label -1 apart; x1, x2 (...,D), labels (...):
+//   c = sum_d x1_d x2_d / sqrt((|x1|^2 + e) (|x2|^2 + e)),  e = 1e-12
+//   l = 1 - c  (label 1),  max(0, c - margin)  (label -1)
+// Throws ShapeError for shapes that do not fit, ArgumentError for other labels or a margin outside -1..1.
+template <class S>
+Var<S> cosine_embedding_loss(const Var<S>& x1, const Var<S>& x2, const IndexTensor& labels,
+                             const CosineEmbeddingOptions& options = {});
 
 }  // namespace unroll

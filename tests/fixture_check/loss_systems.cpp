@@ -17,11 +17,6 @@ Reduction read_reduction(Fixture& fixture, const std::string& name) {
   throw FixtureError(fmt::format("config.{}.reduction want mean, sum or none, got \"{}\"", name, reduction));
 }
 
-Var<double> reduce(const Var<double>& losses, Reduction reduction) {
-  if (reduction == Reduction::none) return losses;
-  return reduction == Reduction::mean ? mean(losses) : sum(losses);
-}
-
 Var<double> constant(Fixture& fixture, const std::string& name) { return Var<double>(fixture.tensor(name)); }
 
 // An input of the case that an option switches on.
@@ -57,26 +52,13 @@ LossFunction cross_entropy_case(Fixture& fixture, const std::string& name) {
 
 LossFunction bce_case(Fixture& fixture, const std::string& name) {
   const std::string inputs = "inputs/" + name + "/";
-  const Reduction reduction = read_reduction(fixture, name);
+  BceOptions<double> options{.reduction = read_reduction(fixture, name)};
   const Var<double> target = constant(fixture, inputs + "target");
-  Var<double> weight, pos_weight;
-  if (has_input(fixture, name, "weighted", "weight")) weight = constant(fixture, inputs + "weight");
-  if (has_input(fixture, name, "pos_weight", "pos_weight"))
-    pos_weight = constant(fixture, inputs + "pos_weight");
-  return [=](const Var<double>& x) {
-    const bool per_class = pos_weight.defined() && pos_weight.dimension() == 1 && x.dimension() > 0 &&
-                           pos_weight.size() == x.shape(-1);
-    std::vector<double> classes;
-    if (per_class) classes.assign(pos_weight.data(), pos_weight.data() + pos_weight.size());
-    if (!weight.defined() && (per_class || !pos_weight.defined())) {
-      return bce_with_logits(x, target, classes, reduction);
-    }
-    // Weights that broadcast otherwise act on the losses one by one.
-    Var<double> losses = bce_with_logits(x, target, classes, Reduction::none);
-    if (pos_weight.defined() && !per_class) losses = losses + (pos_weight - 1.0) * target * softplus(-x);
-    if (weight.defined()) losses = losses * weight;
-    return reduce(losses, reduction);
-  };
+  if (has_input(fixture, name, "weighted", "weight")) options.weight = constant(fixture, inputs + "weight");
+  if (has_input(fixture, name, "pos_weight", "pos_weight")) {
+    options.pos_weight = constant(fixture, inputs + "pos_weight");
+  }
+  return [=](const Var<double>& x) { return bce_with_logits(x, target, options); };
 }
 
 LossFunction regression_case(Fixture& fixture, const std::string& name) {
