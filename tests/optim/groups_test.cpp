@@ -57,6 +57,10 @@ TEST_CASE("biases without weight decay and the embedding with a smaller rate, in
   REQUIRE(adam.parameters(1).size() == 1);
   CHECK(adam.parameters(1)[0].name() == "embedding.weight");
   CHECK(adam.parameters(2)[1].name() == "head.weight");
+  const CosineSchedule schedule{.lr = 1.0, .period = 50};
+  adam.scale_lr(schedule(25));
+  CHECK(adam.lr(0) == Approx(1.5e-3).epsilon(1e-14));
+  CHECK(adam.lr(1) == Approx(1.5e-4).epsilon(1e-14));
 }
 
 TEST_CASE("every group steps as an optimizer of its own would") {
