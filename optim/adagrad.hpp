@@ -11,6 +11,7 @@ struct AdagradOptions {
   double weight_decay = 0.0;
   double initial_accumulator_value = 0.0;
   double eps = 1e-10;
+  bool maximize = false;  // climb instead of descend: -g in place of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
@@ -25,6 +26,9 @@ class Adagrad final : public ConfiguredOptimizer<S, AdagradOptions> {
   // Throws ArgumentError for options out of range.
   explicit Adagrad(const std::vector<Var<S>>& parameters, const AdagradOptions& options = {})
       : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", parameters, options) {}
+  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  explicit Adagrad(const std::vector<ParameterGroup<S, AdagradOptions>>& groups)
+      : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", groups) {}
 
  private:
   void update(const AdagradOptions& options, const ParameterUpdate<S>& u) override;

@@ -21,9 +21,9 @@ std::vector<StateInfo> AdamOptions::state() const {
 
 template <class S>
 void Adam<S>::update(const AdamOptions& options, const ParameterUpdate<S>& u) {
-  detail::adam_update(
-      {options.lr, options.beta1, options.beta2, options.eps, /*l2=*/options.weight_decay, /*shrink=*/1.0},
-      u);
+  detail::adam_update({options.lr, options.beta1, options.beta2, options.eps, /*l2=*/options.weight_decay,
+                       /*shrink=*/1.0, options.maximize},
+                      u);
 }
 
 template class Adam<float>;

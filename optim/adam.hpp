@@ -12,6 +12,7 @@ struct AdamOptions {
   double eps = 1e-8;
   double weight_decay = 0.0;  // L2: goes through the moments
   bool amsgrad = false;
+  bool maximize = false;  // climb instead of descend: -g in place of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
@@ -29,6 +30,9 @@ class Adam final : public ConfiguredOptimizer<S, AdamOptions> {
   // Throws ArgumentError for options out of range.
   explicit Adam(const std::vector<Var<S>>& parameters, const AdamOptions& options = {})
       : ConfiguredOptimizer<S, AdamOptions>("Adam", parameters, options) {}
+  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  explicit Adam(const std::vector<ParameterGroup<S, AdamOptions>>& groups)
+      : ConfiguredOptimizer<S, AdamOptions>("Adam", groups) {}
 
  private:
   void update(const AdamOptions& options, const ParameterUpdate<S>& u) override;

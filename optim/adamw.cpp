@@ -22,7 +22,7 @@ std::vector<StateInfo> AdamWOptions::state() const {
 template <class S>
 void AdamW<S>::update(const AdamWOptions& options, const ParameterUpdate<S>& u) {
   detail::adam_update({options.lr, options.beta1, options.beta2, options.eps, /*l2=*/0.0,
-                       /*shrink=*/1.0 - options.lr * options.weight_decay},
+                       /*shrink=*/1.0 - options.lr * options.weight_decay, options.maximize},
                       u);
 }
 

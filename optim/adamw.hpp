@@ -12,6 +12,7 @@ struct AdamWOptions {
   double eps = 1e-8;
   double weight_decay = 1e-2;  // decoupled: shrinks the parameter, not seen by the moments
   bool amsgrad = false;
+  bool maximize = false;  // climb instead of descend: -g in place of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
@@ -24,6 +25,9 @@ class AdamW final : public ConfiguredOptimizer<S, AdamWOptions> {
   // Throws ArgumentError for options out of range.
   explicit AdamW(const std::vector<Var<S>>& parameters, const AdamWOptions& options = {})
       : ConfiguredOptimizer<S, AdamWOptions>("AdamW", parameters, options) {}
+  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  explicit AdamW(const std::vector<ParameterGroup<S, AdamWOptions>>& groups)
+      : ConfiguredOptimizer<S, AdamWOptions>("AdamW", groups) {}
 
  private:
   void update(const AdamWOptions& options, const ParameterUpdate<S>& u) override;

@@ -27,55 +27,88 @@ std::vector<Var<S>> with_gradient(const char* where, const std::vector<Var<S>>& 
 }
 
 // Eight sums side by side, so that the loop needs no reordering to use vectors.
-template <class S>
-double sum_of_squares(const Tensor<S>& tensor) {
+template <class S, class Term>
+double sum_of(const Tensor<S>& tensor, Term term) {
   constexpr std::size_t kLanes = 8;
   double lane[kLanes] = {};
   const S* x = tensor.data();
   const std::size_t n = tensor.size();
   std::size_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    for (std::size_t k = 0; k < kLanes; ++k) {
-      const auto value = static_cast<double>(x[i + k]);
-      lane[k] += value * value;
-    }
+    for (std::size_t k = 0; k < kLanes; ++k) lane[k] += term(static_cast<double>(x[i + k]));
   }
-  for (; i < n; ++i) {
-    const auto value = static_cast<double>(x[i]);
-    lane[0] += value * value;
-  }
+  for (; i < n; ++i) lane[0] += term(static_cast<double>(x[i]));
   double sum = 0.0;
   for (const double part : lane) sum += part;
   return sum;
 }
 
 template <class S>
-double norm_of(const char* where, const std::vector<Var<S>>& list) {
+double largest_of(const Tensor<S>& tensor) {
+  double largest = 0.0;
+  for (const S value : tensor) {
+    const double size = std::abs(static_cast<double>(value));
+    if (!(size <= largest)) largest = size;  // takes a NaN
+    if (std::isnan(largest)) break;
+  }
+  return largest;
+}
+
+// What one more gradient makes of the sum of powers, or of the maximum.
+template <class S>
+double add_gradient(double total, const Tensor<S>& gradient, double p) {
+  if (std::isinf(p)) {
+    const double largest = largest_of(gradient);
+    return largest <= total ? total : largest;
+  }
+  if (p == 2.0) return total + sum_of(gradient, [](double g) { return g * g; });
+  if (p == 1.0) return total + sum_of(gradient, [](double g) { return std::abs(g); });
+  return total + sum_of(gradient, [p](double g) { return std::pow(std::abs(g), p); });
+}
+
+double root_of(double total, double p) {
+  if (std::isinf(p) || p == 1.0) return total;
+  return p == 2.0 ? std::sqrt(total) : std::pow(total, 1.0 / p);
+}
+
+template <class S>
+double norm_of(const char* where, const std::vector<Var<S>>& list, const ClipNormOptions& options) {
+  const double p = options.norm_type;
   double total = 0.0;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    total += sum_of_squares(list[i].grad());
-    if (!std::isfinite(total)) {
+    total = add_gradient(total, list[i].grad(), p);
+    if (std::isfinite(total)) continue;
+    if (options.error_if_nonfinite) {
       throw NonfiniteError(fmt::format(
           "[{}] want gradients with a finite norm, got {} at parameter {}, {} (DetectNonfinite finds the op)",
-          where, std::sqrt(total), i,
+          where, root_of(total, p), i,
           list[i].name().empty() ? "without a name" : fmt::format("'{}'", list[i].name())));
     }
+    if (std::isnan(total)) break;  // no later gradient changes that
   }
-  return std::sqrt(total);
+  return root_of(total, p);
+}
+
+void check_norm_type(const char* where, double norm_type) {
+  if (norm_type > 0.0) return;
+  throw ArgumentError(fmt::format("[{}] norm_type want a number > 0 or infinity, got {}", where, norm_type));
 }
 
 }  // namespace
 
 template <class S>
-double grad_norm(const std::vector<Var<S>>& parameters) {
-  return norm_of("grad_norm", with_gradient("grad_norm", parameters));
+double grad_norm(const std::vector<Var<S>>& parameters, double norm_type) {
+  check_norm_type("grad_norm", norm_type);
+  return norm_of("grad_norm", with_gradient("grad_norm", parameters), {.norm_type = norm_type});
 }
 
 template <class S>
-double clip_grad_norm(const std::vector<Var<S>>& parameters, double max_norm) {
+double clip_grad_norm(const std::vector<Var<S>>& parameters, double max_norm,
+                      const ClipNormOptions& options) {
+  check_norm_type("clip_grad_norm", options.norm_type);
   require_above("clip_grad_norm", "max_norm", max_norm, 0.0);
   std::vector<Var<S>> list = with_gradient("clip_grad_norm", parameters);
-  const double norm = norm_of("clip_grad_norm", list);
+  const double norm = norm_of("clip_grad_norm", list, options);
   const double scale = max_norm / (norm + 1e-6);
   if (scale >= 1.0) return norm;
   for (Var<S>& p : list) {
@@ -97,9 +130,9 @@ void clip_grad_value(const std::vector<Var<S>>& parameters, double limit) {
   }
 }
 
-#define UNROLL_INSTANTIATE(S)                                         \
-  template double grad_norm(const std::vector<Var<S>>&);              \
-  template double clip_grad_norm(const std::vector<Var<S>>&, double); \
+#define UNROLL_INSTANTIATE(S)                                                                 \
+  template double grad_norm(const std::vector<Var<S>>&, double);                              \
+  template double clip_grad_norm(const std::vector<Var<S>>&, double, const ClipNormOptions&); \
   template void clip_grad_value(const std::vector<Var<S>>&, double);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

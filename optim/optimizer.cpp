@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "framework/errors.hpp"
+#include "optim/options.hpp"
 #include "optim/parameter_list.hpp"
 
 namespace unroll {
@@ -18,20 +20,59 @@ void detail::throw_other_state(const char* optimizer) {
 }
 
 template <class S>
-Optimizer<S>::Optimizer(const char* name, const std::vector<Var<S>>& parameters, std::vector<StateInfo> kept)
-    : name_(name), kept_(std::move(kept)), parameters_(detail::distinct_parameters(name, parameters)) {
-  if (parameters_.empty())
-    throw ArgumentError(fmt::format("[{}] parameters want at least one, got none", name_));
-  slots_.resize(parameters_.size());
+Optimizer<S>::Optimizer(const char* name, const std::vector<Group>& groups) : name_(name) {
+  if (groups.empty()) throw ArgumentError(fmt::format("[{}] groups want at least one, got none", name_));
+  std::map<const void*, std::size_t> group_of;
   std::set<std::string> taken;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    std::string key = parameters_[i].name().empty() ? fmt::format("#{}", i) : parameters_[i].name();
-    while (!taken.insert(key).second) key = fmt::format("{}#{}", key, i);
-    slots_[i].key = std::move(key);
-    for (const StateInfo& info : kept_) {
-      slots_[i].state.push_back(full<S>(parameters_[i].shape(), static_cast<S>(info.initial)));
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const std::vector<Var<S>> list = detail::distinct_parameters(name, groups[g].parameters);
+    if (list.empty()) {
+      throw ArgumentError(fmt::format("[{}] parameters want at least one, got none{}", name_,
+                                      groups.size() == 1 ? "" : fmt::format(" in group {}", g)));
+    }
+    groups_.push_back({groups[g].kept, groups[g].lr, parameters_.size(), list.size()});
+    for (const Var<S>& p : list) {
+      const std::size_t i = parameters_.size();
+      parameters_.push_back(p);
+      if (const auto [other, fresh] = group_of.emplace(p.get(), g); !fresh) {
+        throw ArgumentError(
+            fmt::format("[{}] parameter {} want one group, got groups {} and {} (which options are its own?)",
+                        name_, label(i), other->second, g));
+      }
+      Slot slot{.key = p.name().empty() ? fmt::format("#{}", i) : p.name(), .group = g, .shape = p.shape()};
+      while (!taken.insert(slot.key).second) slot.key = fmt::format("{}#{}", slot.key, i);
+      for (const StateInfo& info : groups_[g].kept) {
+        slot.state.push_back(full<S>(info.scalar ? Shape{} : slot.shape, static_cast<S>(info.initial)));
+      }
+      slots_.push_back(std::move(slot));
     }
   }
+}
+
+template <class S>
+std::span<const Var<S>> Optimizer<S>::parameters(std::size_t group) const {
+  const GroupInfo& info = groups_[checked_group("parameters", group)];
+  return std::span(parameters_).subspan(info.first, info.count);
+}
+
+template <class S>
+std::size_t Optimizer<S>::checked_group(const char* function, std::size_t group) const {
+  if (group < groups_.size()) return group;
+  throw ArgumentError(
+      fmt::format("[{}.{}] group want a number < {}, got {}", name_, function, groups_.size(), group));
+}
+
+template <class S>
+std::size_t Optimizer<S>::only_group(const char* function, const char* for_all) const {
+  if (groups_.size() == 1) return 0;
+  throw ArgumentError(fmt::format("[{0}.{1}] want the number of a group, got none of {2} ({3} changes all)",
+                                  name_, function, groups_.size(), for_all));
+}
+
+template <class S>
+void Optimizer<S>::scale_lr(double factor) {
+  require_at_least(fmt::format("{}.scale_lr", name_).c_str(), "factor", factor, 0.0);
+  for (std::size_t g = 0; g < groups_.size(); ++g) set_group_lr(g, groups_[g].lr * factor);
 }
 
 template <class S>
@@ -42,7 +83,8 @@ void Optimizer<S>::step() {
     const Var<S>& p = parameters_[i];
     if (!p.has_grad()) continue;
     any = true;
-    const Shape& kept = kept_.empty() ? p.shape() : slots_[i].state[0].shape();
+    // Without state beside it a parameter may change its shape.
+    const Shape& kept = slots_[i].state.empty() ? p.shape() : slots_[i].shape;
     if (p.shape() != kept || p.grad().shape() != p.shape()) {
       throw ShapeError(
           fmt::format("[{}.step] parameter {} want its shape at construction, {}, got {} with a gradient of "
@@ -64,7 +106,8 @@ void Optimizer<S>::step() {
     Tensor<S>& value = p.mutable_value();
     Slot& slot = slots_[i];
     ++slot.step;
-    update_parameter({{value.data(), value.size()}, {p.grad().data(), value.size()}, slot.state, slot.step});
+    update_parameter(slot.group,
+                     {{value.data(), value.size()}, {p.grad().data(), value.size()}, slot.state, slot.step});
   }
   ++step_count_;
 }
@@ -77,13 +120,22 @@ std::string Optimizer<S>::label(std::size_t index) const {
 }
 
 template <class S>
+Tensor<S> Optimizer<S>::group_sizes() const {
+  Tensor<S> sizes(Shape{groups_.size()});
+  for (std::size_t g = 0; g < groups_.size(); ++g) sizes(g) = static_cast<S>(groups_[g].count);
+  return sizes;
+}
+
+template <class S>
 TensorMap<S> Optimizer<S>::state() const {
   TensorMap<S> state;
   state["step_count"] = Tensor<S>(static_cast<S>(step_count_));
+  if (groups_.size() > 1) state["groups"] = group_sizes();
   for (const Slot& slot : slots_) {
     state[slot.key + ".step"] = Tensor<S>(static_cast<S>(slot.step));
-    for (std::size_t k = 0; k < kept_.size(); ++k) {
-      state[fmt::format("{}.{}", slot.key, kept_[k].name)] = slot.state[k];
+    const std::vector<StateInfo>& kept = groups_[slot.group].kept;
+    for (std::size_t k = 0; k < kept.size(); ++k) {
+      state[fmt::format("{}.{}", slot.key, kept[k].name)] = slot.state[k];
     }
   }
   return state;
@@ -112,13 +164,17 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
     }
     return static_cast<std::int64_t>(value);
   };
-  std::vector<Slot> slots(slots_.size());
   const std::int64_t steps = count("step_count");
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    slots[i].key = slots_[i].key;
-    slots[i].step = count(slots[i].key + ".step");
-    for (const StateInfo& info : kept_) {
-      slots[i].state.push_back(find(fmt::format("{}.{}", slots[i].key, info.name), parameters_[i].shape()));
+  if (groups_.size() > 1 && find("groups", {groups_.size()}) != group_sizes()) {
+    throw ArgumentError(fmt::format(
+        "[{}.load_state] 'groups' want as many parameters in each group as here, got others", name_));
+  }
+  std::vector<Slot> slots = slots_;
+  for (Slot& slot : slots) {
+    slot.step = count(slot.key + ".step");
+    const std::vector<StateInfo>& kept = groups_[slot.group].kept;
+    for (std::size_t k = 0; k < kept.size(); ++k) {
+      slot.state[k] = find(fmt::format("{}.{}", slot.key, kept[k].name), slot.state[k].shape());
     }
   }
   for (const auto& [key, tensor] : state) {

@@ -23,4 +23,9 @@ void require_fraction(const char* where, const char* option, double value) {
   throw ArgumentError(fmt::format("[{}] {} want a number in [0, 1), got {}", where, option, value));
 }
 
+void require_share(const char* where, const char* option, double value) {
+  if (value >= 0.0 && value <= 1.0) return;
+  throw ArgumentError(fmt::format("[{}] {} want a number in [0, 1], got {}", where, option, value));
+}
+
 }  // namespace unroll

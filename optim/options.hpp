@@ -8,7 +8,9 @@ namespace unroll {
 void require_at_least(const char* where, const char* option, double value, double low);
 // greater than low,
 void require_above(const char* where, const char* option, double value, double low);
-// or in [0, 1).
+// in [0, 1),
 void require_fraction(const char* where, const char* option, double value);
+// or in [0, 1].
+void require_share(const char* where, const char* option, double value);
 
 }  // namespace unroll

@@ -32,12 +32,13 @@ void rmsprop_update(const RmsPropOptions& options, const ParameterUpdate<S>& u, 
   const auto lr = static_cast<S>(options.lr), eps = static_cast<S>(options.eps);
   const auto decay = static_cast<S>(options.weight_decay), momentum = static_cast<S>(options.momentum);
   const auto alpha = static_cast<S>(options.alpha), rest = static_cast<S>(1.0 - options.alpha);
+  const auto sign = S(options.maximize ? -1 : 1);
   const std::size_t n = u.value.size();
   S* __restrict p = u.value.data();
   const S* __restrict g = u.gradient.data();
   S* __restrict v = u.state[0].data();
   for (std::size_t i = 0; i < n; ++i) {
-    const S d = g[i] + decay * p[i];
+    const S d = sign * g[i] + decay * p[i];
     v[i] = alpha * v[i] + rest * d * d;
     S w = v[i];
     if constexpr (kCentered) {

@@ -12,6 +12,7 @@ struct RmsPropOptions {
   double weight_decay = 0.0;
   double momentum = 0.0;
   bool centered = false;
+  bool maximize = false;  // climb instead of descend: -g in place of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
@@ -30,6 +31,9 @@ class RmsProp final : public ConfiguredOptimizer<S, RmsPropOptions> {
   // Throws ArgumentError for options out of range.
   explicit RmsProp(const std::vector<Var<S>>& parameters, const RmsPropOptions& options = {})
       : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", parameters, options) {}
+  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  explicit RmsProp(const std::vector<ParameterGroup<S, RmsPropOptions>>& groups)
+      : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", groups) {}
 
  private:
   void update(const RmsPropOptions& options, const ParameterUpdate<S>& u) override;

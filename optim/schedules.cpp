@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <numbers>
+#include <system_error>
 
 #include "framework/errors.hpp"
 #include "optim/options.hpp"
@@ -46,6 +48,13 @@ double MultiStepSchedule::operator()(std::int64_t k) const {
   require_above("MultiStepSchedule", "gamma", gamma, 0.0);
   return lr *
          power(gamma, std::count_if(milestones.begin(), milestones.end(), [k](auto m) { return m <= k; }));
+}
+
+double ConstantSchedule::operator()(std::int64_t k) const {
+  check("ConstantSchedule", lr, k);
+  require_count("ConstantSchedule", "steps", steps, 0);
+  require_at_least("ConstantSchedule", "factor", factor, 0.0);
+  return k < steps ? lr * factor : lr;
 }
 
 double ExponentialSchedule::operator()(std::int64_t k) const {
@@ -124,6 +133,30 @@ double OneCycleSchedule::at(std::int64_t k, double start, double top, double end
                                 : phase.from + (phase.to - phase.from) * share;
 }
 
+double CyclicSchedule::operator()(std::int64_t k) const {
+  require_above("CyclicSchedule", "max_lr", max_lr, 0.0);
+  require_at_least("CyclicSchedule", "lr_min", lr_min, 0.0);
+  return lr_min + (max_lr - lr_min) * height(k);
+}
+
+double CyclicSchedule::momentum(std::int64_t k) const {
+  require_at_least("CyclicSchedule", "base_momentum", base_momentum, 0.0);
+  require_at_least("CyclicSchedule", "max_momentum", max_momentum, 0.0);
+  return max_momentum - (max_momentum - base_momentum) * height(k);
+}
+
+double CyclicSchedule::height(std::int64_t k) const {
+  require_count("CyclicSchedule", "k", k, 0);
+  require_count("CyclicSchedule", "steps_up", steps_up, 1);
+  require_count("CyclicSchedule", "steps_down", steps_down, 0);
+  require_above("CyclicSchedule", "gamma", gamma, 0.0);
+  const std::int64_t down = steps_down == 0 ? steps_up : steps_down, length = steps_up + down;
+  const std::int64_t cycle = k / length, step = k % length;
+  const double share = step <= steps_up ? ratio(step, steps_up) : ratio(length - step, down);
+  if (mode == Mode::kTriangular) return share;
+  return share * (mode == Mode::kTriangular2 ? power(0.5, cycle) : power(gamma, k));
+}
+
 double WarmupSchedule::operator()(std::int64_t k) const {
   check("WarmupSchedule", lr, k);
   require_count("WarmupSchedule", "steps", steps, 1);
@@ -187,6 +220,34 @@ double PlateauSchedule::operator()(double metric) {
     memory.bad_epochs = 0;
   }
   return lr;
+}
+
+std::string PlateauSchedule::state() const {
+  return fmt::format("{} {} {} {}", lr, memory.best, memory.bad_epochs, memory.cooldown_left);
+}
+
+void PlateauSchedule::load_state(const std::string& state) {
+  const char* at = state.data();
+  const char* const end = at + state.size();
+  bool good = true;
+  const auto read = [&](auto& value) {
+    if (at != end && *at == ' ') ++at;
+    const auto [next, error] = std::from_chars(at, end, value);
+    good = good && error == std::errc();
+    at = next;
+  };
+  double rate = 0.0;
+  Memory read_memory;
+  read(rate);
+  read(read_memory.best);
+  read(read_memory.bad_epochs);
+  read(read_memory.cooldown_left);
+  if (!good || at != end) {
+    throw ArgumentError(
+        fmt::format("[PlateauSchedule.load_state] state want what state() gave, got '{}'", state));
+  }
+  lr = rate;
+  memory = read_memory;
 }
 
 }  // namespace unroll

@@ -4,6 +4,10 @@
 //   for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
 //     adam.set_lr(schedule(epoch));
 //
+// With lr = 1 a schedule is a factor, which moves every group of an optimizer from its own lr:
+// adam.scale_lr(schedule(epoch)). What is not proportional to lr (a lr_min) wants a schedule for each group:
+// adam.set_lr(schedules[group](epoch), group).
+//
 // A schedule is a struct of options and one function, so a user's own is any function of the epoch. All throw
 // ArgumentError for options out of range and for a negative epoch.
 #pragma once
@@ -11,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <string>
 #include <vector>
 
 namespace unroll {
@@ -28,6 +33,14 @@ struct MultiStepSchedule {
   double lr;
   std::vector<std::int64_t> milestones;
   double gamma = 0.1;
+  double operator()(std::int64_t k) const;
+};
+
+// lr factor for the first `steps` steps, then lr.
+struct ConstantSchedule {
+  double lr;
+  std::int64_t steps;
+  double factor = 1.0 / 3.0;
   double operator()(std::int64_t k) const;
 };
 
@@ -80,6 +93,27 @@ struct OneCycleSchedule {
   double at(std::int64_t k, double start, double top, double end) const;
 };
 
+// Up from lr_min to max_lr over steps_up and down again over steps_down (0: as many), again and again (Smith
+// 2017). The height over lr_min is full in every cycle, half the last cycle's, or full times gamma^k; the
+// momentum runs the other way.
+struct CyclicSchedule {
+  enum class Mode { kTriangular, kTriangular2, kExpRange };
+  double max_lr;
+  double lr_min;
+  std::int64_t steps_up = 2000;
+  std::int64_t steps_down = 0;
+  Mode mode = Mode::kTriangular;
+  double gamma = 1.0;  // of kExpRange
+  double base_momentum = 0.8;
+  double max_momentum = 0.9;
+  double operator()(std::int64_t k) const;
+  // SGD's momentum for step k.
+  double momentum(std::int64_t k) const;
+
+ private:
+  double height(std::int64_t k) const;  // 0..1
+};
+
 // lr (start + (end - start) min(k, steps) / steps): a linear warm-up.
 struct WarmupSchedule {
   double lr;
@@ -130,7 +164,7 @@ struct PlateauSchedule {
   double lr_min = 0.0;
   double eps = 1e-8;
 
-  // What it remembers between calls; to be saved with a checkpoint.
+  // What it remembers between calls.
   struct Memory {
     double best = std::numeric_limits<double>::quiet_NaN();  // NaN: no metric yet
     std::int64_t bad_epochs = 0;
@@ -139,6 +173,11 @@ struct PlateauSchedule {
   Memory memory = {};
 
   double operator()(double metric);
+
+  // lr and memory as text, every bit of them, for a checkpoint's metadata. Throws ArgumentError for a text
+  // that state() has not given; then nothing has changed.
+  std::string state() const;
+  void load_state(const std::string& state);
 };
 
 }  // namespace unroll

@@ -11,6 +11,7 @@ struct SgdOptions {
   double dampening = 0.0;
   double weight_decay = 0.0;
   bool nesterov = false;  // wants momentum > 0 and dampening = 0
+  bool maximize = false;  // climb instead of descend: -g in place of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
@@ -26,6 +27,9 @@ class Sgd final : public ConfiguredOptimizer<S, SgdOptions> {
   // Throws ArgumentError for options out of range.
   explicit Sgd(const std::vector<Var<S>>& parameters, const SgdOptions& options = {})
       : ConfiguredOptimizer<S, SgdOptions>("Sgd", parameters, options) {}
+  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  explicit Sgd(const std::vector<ParameterGroup<S, SgdOptions>>& groups)
+      : ConfiguredOptimizer<S, SgdOptions>("Sgd", groups) {}
 
  private:
   void update(const SgdOptions& options, const ParameterUpdate<S>& u) override;

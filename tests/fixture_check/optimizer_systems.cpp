@@ -1,88 +1,12 @@
 // optimizer_lstm_trajectory: an LSTM with a linear head, trained for some steps by one optimizer.
-#include <fmt/format.h>
-
-#include <memory>
-
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "layers/lstm.hpp"
-#include "optim/optim.hpp"
+#include "optimizer_options.hpp"
 #include "registry.hpp"
 
 namespace unroll::oracle {
 namespace {
-
-using Vars = std::vector<Var<double>>;
-using OptimizerPtr = std::unique_ptr<Optimizer<double>>;
-
-// Reads config.hyper.<name> where the file has it; the default stays otherwise.
-template <class T>
-void read(Fixture& fixture, const char* name, T& value) {
-  const std::string key = std::string("hyper.") + name;
-  if (fixture.has_option(key)) value = fixture.get<T>(key);
-}
-
-template <class Options>
-void read_betas(Fixture& fixture, Options& options) {
-  if (!fixture.has_option("hyper.betas")) return;
-  const auto& betas = fixture.option("hyper.betas");
-  if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number()) {
-    throw FixtureError("config.hyper.betas want two numbers");
-  }
-  options.beta1 = betas[0].get<double>();
-  options.beta2 = betas[1].get<double>();
-}
-
-OptimizerPtr make_sgd(Fixture& fixture, const Vars& parameters) {
-  SgdOptions options;
-  read(fixture, "lr", options.lr);
-  read(fixture, "momentum", options.momentum);
-  read(fixture, "dampening", options.dampening);
-  read(fixture, "weight_decay", options.weight_decay);
-  read(fixture, "nesterov", options.nesterov);
-  return std::make_unique<Sgd<double>>(parameters, options);
-}
-
-template <template <class> class Kind, class Options>
-OptimizerPtr make_adam(Fixture& fixture, const Vars& parameters) {
-  Options options;
-  read(fixture, "lr", options.lr);
-  read_betas(fixture, options);
-  read(fixture, "eps", options.eps);
-  read(fixture, "weight_decay", options.weight_decay);
-  read(fixture, "amsgrad", options.amsgrad);
-  return std::make_unique<Kind<double>>(parameters, options);
-}
-
-OptimizerPtr make_rmsprop(Fixture& fixture, const Vars& parameters) {
-  RmsPropOptions options;
-  read(fixture, "lr", options.lr);
-  read(fixture, "alpha", options.alpha);
-  read(fixture, "eps", options.eps);
-  read(fixture, "weight_decay", options.weight_decay);
-  read(fixture, "momentum", options.momentum);
-  read(fixture, "centered", options.centered);
-  return std::make_unique<RmsProp<double>>(parameters, options);
-}
-
-OptimizerPtr make_adagrad(Fixture& fixture, const Vars& parameters) {
-  AdagradOptions options;
-  read(fixture, "lr", options.lr);
-  read(fixture, "lr_decay", options.lr_decay);
-  read(fixture, "weight_decay", options.weight_decay);
-  read(fixture, "initial_accumulator_value", options.initial_accumulator_value);
-  read(fixture, "eps", options.eps);
-  return std::make_unique<Adagrad<double>>(parameters, options);
-}
-
-OptimizerPtr make_optimizer(Fixture& fixture, const std::string& kind, const Vars& parameters) {
-  if (kind == "sgd") return make_sgd(fixture, parameters);
-  if (kind == "adam") return make_adam<Adam, AdamOptions>(fixture, parameters);
-  if (kind == "adamw") return make_adam<AdamW, AdamWOptions>(fixture, parameters);
-  if (kind == "rmsprop") return make_rmsprop(fixture, parameters);
-  if (kind == "adagrad") return make_adagrad(fixture, parameters);
-  throw FixtureError(fmt::format("config.optimizer \"{}\" is not known", kind));
-}
 
 // 0 or null: no clipping.
 double read_max_norm(Fixture& fixture) {
@@ -98,7 +22,7 @@ Tensor<double> over_steps(const std::vector<Tensor<double>>& values) {
 
 void check_trajectory(Fixture& fixture, Check& check) {
   const auto kind = fixture.get<std::string>("optimizer");
-  if (!fixture.has_option("hyper")) throw FixtureError("config.hyper is missing");
+  const nlohmann::json& hyper = fixture.option("hyper");
   const auto steps = fixture.get<std::size_t>("steps"), batch = fixture.get<std::size_t>("N"),
              length = fixture.get<std::size_t>("T"), input = fixture.get<std::size_t>("D"),
              hidden = fixture.get<std::size_t>("H"), output = fixture.get<std::size_t>("O");
@@ -123,7 +47,7 @@ void check_trajectory(Fixture& fixture, Check& check) {
     for_each_parameter(lstm, load, "lstm");
     for_each_parameter(head, load, "head");
 
-    const OptimizerPtr optimizer = make_optimizer(fixture, kind, parameters);
+    const OptimizerPtr optimizer = make_optimizer(kind, {parameters}, {{hyper, "config.hyper"}});
     Tensor<double> losses(Shape{steps}), norms(Shape{steps});
     std::vector<std::vector<Tensor<double>>> after(names.size());
     for (std::size_t step = 0; step < steps; ++step) {

@@ -1,8 +1,6 @@
 // lr_schedule: learning rates (and momenta) of a schedule for every step; several cases in one file.
-#include <fmt/format.h>
-
-#include "optim/schedules.hpp"
 #include "registry.hpp"
+#include "schedule_options.hpp"
 
 namespace unroll::oracle {
 namespace {
@@ -16,73 +14,25 @@ void compare_steps(Fixture& fixture, Comparison& compare, const std::string& arr
   compare.equal(array, got);
 }
 
-OneCycleSchedule read_one_cycle(Fixture& fixture, const std::string& name) {
-  const auto anneal = fixture.get<std::string>(name + ".anneal_strategy");
-  if (anneal != "cos" && anneal != "linear") {
-    throw FixtureError(fmt::format("config.{}.anneal_strategy want cos or linear, got \"{}\"", name, anneal));
-  }
-  // Which of the optimizer's numbers the momentum is, in words.
-  if (fixture.has_option(name + ".momentum_is")) fixture.get<std::string>(name + ".momentum_is");
-  return {.max_lr = fixture.get<double>(name + ".max_lr"),
-          .total_steps = fixture.get<std::int64_t>(name + ".total_steps"),
-          .pct_start = fixture.get<double>(name + ".pct_start"),
-          .anneal = anneal == "cos" ? OneCycleSchedule::Anneal::kCos : OneCycleSchedule::Anneal::kLinear,
-          .div_factor = fixture.get<double>(name + ".div_factor"),
-          .final_div_factor = fixture.get<double>(name + ".final_div_factor"),
-          .three_phase = fixture.get<bool>(name + ".three_phase"),
-          .base_momentum = fixture.get<double>(name + ".base_momentum"),
-          .max_momentum = fixture.get<double>(name + ".max_momentum")};
-}
-
-PlateauSchedule read_plateau(Fixture& fixture, const std::string& name) {
-  const auto choice = [&](const char* key, const char* first, const char* second) {
-    const auto text = fixture.get<std::string>(name + "." + key);
-    if (text != first && text != second) {
-      throw FixtureError(
-          fmt::format("config.{}.{} want {} or {}, got \"{}\"", name, key, first, second, text));
-    }
-    return text == first;
-  };
-  return {.lr = fixture.get<double>(name + ".lr0"),
-          .mode = choice("mode", "min", "max") ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax,
-          .factor = fixture.get<double>(name + ".factor"),
-          .patience = fixture.get<std::int64_t>(name + ".patience"),
-          .threshold = fixture.get<double>(name + ".threshold"),
-          .threshold_mode = choice("threshold_mode", "rel", "abs") ? PlateauSchedule::Threshold::kRelative
-                                                                   : PlateauSchedule::Threshold::kAbsolute,
-          .cooldown = fixture.get<std::int64_t>(name + ".cooldown"),
-          .lr_min = fixture.get<double>(name + ".min_lr"),
-          .eps = fixture.get<double>(name + ".eps")};
-}
-
 void check_case(Fixture& fixture, Comparison& compare, const std::string& name) {
-  const auto kind = fixture.get<std::string>(name + ".scheduler");
+  JsonOptions json(fixture.option(name), "config." + name);
+  const auto kind = json.get<std::string>("scheduler");
+  const bool cycle = kind == "onecycle" || kind == "cyclic";
+  if (cycle) json.ignore("lr0");  // replaced before the first step
+  const auto rate = json.get<double>(cycle ? "max_lr" : "lr0");
   const std::string lr = "outputs/" + name + "/lr";
-  if (kind == "step") {
-    compare_steps(fixture, compare, lr,
-                  StepSchedule{.lr = fixture.get<double>(name + ".lr0"),
-                               .step_size = fixture.get<std::int64_t>(name + ".step_size"),
-                               .gamma = fixture.get<double>(name + ".gamma")});
-  } else if (kind == "cosine") {
-    compare_steps(fixture, compare, lr,
-                  CosineSchedule{.lr = fixture.get<double>(name + ".lr0"),
-                                 .period = fixture.get<std::int64_t>(name + ".T_max"),
-                                 .lr_min = fixture.get<double>(name + ".eta_min")});
-  } else if (kind == "onecycle") {
-    const OneCycleSchedule schedule = read_one_cycle(fixture, name);
-    compare_steps(fixture, compare, lr, schedule);
-    compare_steps(fixture, compare, "outputs/" + name + "/momentum",
-                  [&](std::int64_t k) { return schedule.momentum(k); });
-  } else if (kind == "plateau") {
-    PlateauSchedule schedule = read_plateau(fixture, name);
+  if (kind == "plateau") {
+    PlateauSchedule schedule = read_plateau(json, rate);
     const std::vector<double>& metric = fixture.array("inputs/" + name + "/metric").values;
     // The metric of a step decides on the learning rate of the next.
     compare_steps(fixture, compare, lr, [&](std::int64_t k) {
       return k == 0 ? schedule.lr : schedule(metric.at(static_cast<std::size_t>(k - 1)));
     });
-  } else {
-    throw FixtureError(fmt::format("config.{}.scheduler \"{}\" is not known", name, kind));
+    return;
   }
+  const Rates rates = read_schedule(json, kind, rate);
+  compare_steps(fixture, compare, lr, rates.lr);
+  if (rates.momentum) compare_steps(fixture, compare, "outputs/" + name + "/momentum", rates.momentum);
 }
 
 void check_schedules(Fixture& fixture, Check& check) {

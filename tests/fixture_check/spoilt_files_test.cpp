@@ -130,6 +130,12 @@ TEST_CASE("fixture_check refuses unknown and missing options") {
   check_refused("loss_regression", "reduction want", [](json& f) { f["config"]["l1"]["reduction"] = "max"; });
   check_refused("lr_schedules", "config.StepLR.scheduler",
                 [](json& f) { f["config"]["StepLR"]["scheduler"] = "poly"; });
+  check_refused("optim_nadam_more", "config.hyper.amsgrad is not known",
+                [](json& f) { f["config"]["hyper"]["amsgrad"] = false; });
+  check_refused("lr_schedules_more", "config.chained_33.schedulers[1].gama is not known",
+                [](json& f) { f["config"]["chained_33"]["schedulers"][1]["gama"] = 0.5; });
+  check_refused("lr_schedules_more", "config.cosine_12.T_max is missing",
+                [](json& f) { f["config"]["cosine_12"].erase("T_max"); });
   check_refused("seed000_gru_cell", "config.variants",
                 [](json& f) { f["config"]["variants"].push_back("never"); });
 }

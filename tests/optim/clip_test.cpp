@@ -69,6 +69,66 @@ TEST_CASE("clip_grad_norm names the parameter whose gradient is not finite") {
   }
 }
 
+TEST_CASE("norms of every kind, by hand") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Var<float> a = parameter(zeros<float>({2})), b = parameter(zeros<float>({9}));
+  Tape tape;
+  set_gradient(tape, a, Tensor<float>{3.0F, -4.0F});
+  set_gradient(tape, b, full<float>({9}, -2.0F));
+  CHECK(grad_norm<float>({a, b}, 1.0) == 25.0);
+  CHECK(grad_norm<float>({a, b}, inf) == 4.0);
+  CHECK(grad_norm<float>({b, a, b}, inf) == 4.0);
+  CHECK(grad_norm<float>({a, b}) == Approx(std::sqrt(61.0)).epsilon(1e-15));
+  CHECK(grad_norm<float>({a, b}, 3.0) == Approx(std::cbrt(27.0 + 64.0 + 72.0)).epsilon(1e-14));
+  CHECK(clip_grad_norm<float>({a, b}, 1.0, {.norm_type = inf}) == 4.0);
+  CHECK(a.grad()(1) == Approx(-1.0).epsilon(1e-6));
+  CHECK(b.grad()(8) == Approx(-0.5).epsilon(1e-6));
+}
+
+TEST_CASE("every norm finds a gradient that is not finite, wherever it stands") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double p : {1.0, 2.0, 3.0, inf}) {
+    for (const double bad : {-inf, nan}) {
+      for (const std::size_t place : {0U, 4U, 8U}) {
+        CAPTURE(p, bad, place);
+        const Var<double> a = parameter(zeros<double>({9}), "head.bias"), b = parameter(zeros<double>({1}));
+        Tape tape;
+        Tensor<double> g = full<double>({9}, 2.0);
+        g(place) = bad;
+        set_gradient(tape, a, g);
+        set_gradient(tape, b, Tensor<double>{1e3});
+        CHECK_THROWS_AS(grad_norm<double>({a, b}, p), NonfiniteError);
+        CHECK_THROWS_WITH(clip_grad_norm<double>({b, a}, 1.0, {.norm_type = p}),
+                          Catch::Contains("parameter 1, 'head.bias'"));
+        CHECK(b.grad()(0) == 1e3);
+        // as PyTorch does by default: the norm, and gradients scaled by it all the same
+        const double norm =
+            clip_grad_norm<double>({a, b}, 1.0, {.norm_type = p, .error_if_nonfinite = false});
+        if (std::isnan(bad)) {
+          CHECK(std::isnan(norm));
+          CHECK(std::isnan(b.grad()(0)));
+        } else {
+          CHECK(norm == inf);
+          CHECK(b.grad()(0) == 0.0);
+        }
+        CHECK(std::isnan(a.grad()(place)));
+      }
+    }
+  }
+}
+
+TEST_CASE("a norm of another kind than p > 0 is refused") {
+  const Var<double> p = parameter(zeros<double>({2}));
+  Tape tape;
+  set_gradient(tape, p, Tensor<double>{3.0, 4.0});
+  for (const double bad :
+       {0.0, -1.0, -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK_THROWS_AS(grad_norm<double>({p}, bad), ArgumentError);
+    CHECK_THROWS_WITH(clip_grad_norm<double>({p}, 1.0, {.norm_type = bad}),
+                      Catch::Contains("[clip_grad_norm] norm_type want a number > 0 or infinity"));
+  }
+}
+
 TEST_CASE("clip_grad_value moves every element into the interval") {
   const Var<double> p = parameter(zeros<double>({5}));
   Tape tape;

@@ -75,7 +75,8 @@ TEST_CASE("a tape refuses to go backward after a step has changed what it record
 }
 
 TEST_CASE("optimizers refuse what is not a list of parameters") {
-  CHECK_THROWS_WITH(Adam<double>({}), Catch::Contains("[Adam]") && Catch::Contains("at least one"));
+  CHECK_THROWS_WITH(Adam<double>(std::vector<Var<double>>()),
+                    Catch::Contains("[Adam]") && Catch::Contains("at least one"));
   CHECK_THROWS_WITH(Adam<double>({Var<double>()}), Catch::Contains("an empty handle at position 0"));
   const Var<double> p = parameter(ones<double>({1}));
   CHECK_THROWS_WITH(Sgd<double>({p, Var<double>(ones<double>({1}))}),
@@ -120,9 +121,23 @@ TEST_CASE("optimizers refuse options out of range") {
     CHECK_THROWS_AS(Adagrad<double>(p, {.lr_decay = bad}), ArgumentError);
     CHECK_THROWS_AS(Adagrad<double>(p, {.initial_accumulator_value = bad}), ArgumentError);
     CHECK_THROWS_AS(Adagrad<double>(p, {.eps = bad}), ArgumentError);
+    CHECK_THROWS_AS(Adadelta<double>(p, {.lr = bad}), ArgumentError);
+    CHECK_THROWS_AS(Adadelta<double>(p, {.rho = bad}), ArgumentError);
+    CHECK_THROWS_AS(Adadelta<double>(p, {.eps = bad}), ArgumentError);
+    CHECK_THROWS_AS(Adadelta<double>(p, {.weight_decay = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.lr = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.beta1 = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.beta2 = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.eps = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.weight_decay = bad}), ArgumentError);
+    CHECK_THROWS_AS(NAdam<double>(p, {.momentum_decay = bad}), ArgumentError);
   }
   CHECK_THROWS_WITH(Adam<double>(p, {.beta2 = 1.0}),
                     Catch::Contains("[Adam] beta2 want a number in [0, 1), got 1"));
+  CHECK_THROWS_WITH(Adadelta<double>(p, {.rho = 1.5}),
+                    Catch::Contains("[Adadelta] rho want a number in [0, 1], got 1.5"));
+  CHECK_NOTHROW(Adadelta<double>(p, {.rho = 1.0}));
+  CHECK_THROWS_AS(Sgd<double>(p, {.dampening = 1.5}), ArgumentError);
   CHECK_THROWS_WITH(Sgd<double>(p, {.nesterov = true}), Catch::Contains("nesterov"));
   CHECK_THROWS_AS(Sgd<double>(p, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}), ArgumentError);
   Adam<double> adam(p, {.lr = 0.1});

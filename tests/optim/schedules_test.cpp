@@ -60,6 +60,24 @@ TEST_CASE("exponential decay") {
   check_rates(ExponentialSchedule{.lr = 0.1, .gamma = 0.9}, {0.1, 0.09, 0.081, 0.0729, 0.06561});
 }
 
+TEST_CASE("a constant share of the rate, then all of it") {
+  check_rates(ConstantSchedule{.lr = 0.1, .steps = 2, .factor = 0.25}, {0.025, 0.025, 0.1, 0.1});
+  check_rates(ConstantSchedule{.lr = 0.1, .steps = 0}, {0.1, 0.1});
+}
+
+TEST_CASE("cycles of equal, of halved and of decaying height") {
+  using Mode = CyclicSchedule::Mode;
+  CyclicSchedule cycle{.max_lr = 0.5, .lr_min = 0.1, .steps_up = 2, .steps_down = 1};
+  check_rates(cycle, {0.1, 0.3, 0.5, 0.1, 0.3, 0.5, 0.1});
+  check_rates([&](std::int64_t k) { return cycle.momentum(k); }, {0.9, 0.85, 0.8, 0.9, 0.85, 0.8});
+  cycle.mode = Mode::kTriangular2;
+  check_rates(cycle, {0.1, 0.3, 0.5, 0.1, 0.2, 0.3, 0.1, 0.15, 0.2});
+  cycle.mode = Mode::kExpRange;
+  cycle.gamma = 0.5;
+  check_rates(cycle, {0.1, 0.2, 0.2, 0.1, 0.1125});
+  check_rates(CyclicSchedule{.max_lr = 1.0, .lr_min = 0.0, .steps_up = 2}, {0.0, 0.5, 1.0, 0.5, 0.0});
+}
+
 TEST_CASE("the cosine rises again after its period") {
   check_rates(CosineSchedule{.lr = 0.1, .period = 4, .lr_min = 0.01},
               {0.1, 0.08681980515339464, 0.055, 0.023180194846605363, 0.01, 0.023180194846605363, 0.055});
@@ -154,6 +172,27 @@ TEST_CASE("a plateau goes on from a copy of itself") {
   CHECK(b(1.0) == 0.1 * 0.1);
 }
 
+TEST_CASE("a plateau's state is text that keeps every bit") {
+  PlateauSchedule a{.lr = 0.1, .factor = 0.3, .patience = 2, .cooldown = 3};
+  const std::string fresh = a.state();  // no metric yet
+  for (const double metric : {1.0 / 3.0, 0.5, 0.5, 0.5, 0.5}) a(metric);
+  PlateauSchedule b{.lr = 7.0, .factor = 0.3, .patience = 2, .cooldown = 3};
+  b.load_state(a.state());
+  CHECK(b.lr == 0.1 * 0.3);
+  CHECK(b.memory.best == 1.0 / 3.0);
+  CHECK(b.memory.cooldown_left == 2);
+  for (const double metric : {0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.3}) CHECK(a(metric) == b(metric));
+  CHECK(a.lr < 0.01);
+  a.load_state(fresh);
+  CHECK(a.lr == 0.1);
+  CHECK(std::isnan(a.memory.best));
+  for (const std::string bad : {"", "0.1", "0.1 nan 0", "0.1 nan 0 0 0", "0.1 nan x 0", "0.1  nan 0 0"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_WITH(b.load_state(bad), Catch::Contains("[PlateauSchedule.load_state]"));
+  }
+  CHECK(b.lr < 0.01);
+}
+
 TEST_CASE("NaN never is a better metric") {
   PlateauSchedule plateau{.lr = 0.1, .patience = 0};
   CHECK(plateau(std::numeric_limits<double>::quiet_NaN()) == 0.1 * 0.1);
@@ -169,6 +208,12 @@ TEST_CASE("schedules refuse options out of range and negative epochs") {
   CHECK_THROWS_AS((CosineRestartsSchedule{.lr = 0.1, .period = 1, .factor = 0})(1), ArgumentError);
   CHECK_THROWS_AS((WarmupSchedule{.lr = 0.1, .steps = 0})(1), ArgumentError);
   CHECK_THROWS_AS((PolynomialSchedule{.lr = 0.1, .steps = 2, .power = -1.0})(1), ArgumentError);
+  CHECK_THROWS_AS((ConstantSchedule{.lr = 0.1, .steps = -1})(1), ArgumentError);
+  CHECK_THROWS_AS((ConstantSchedule{.lr = 0.1, .steps = 2, .factor = -1.0})(1), ArgumentError);
+  CHECK_THROWS_AS((CyclicSchedule{.max_lr = 0.1, .lr_min = 0.0, .steps_up = 0})(1), ArgumentError);
+  CHECK_THROWS_AS((CyclicSchedule{.max_lr = 0.1, .lr_min = -0.1})(1), ArgumentError);
+  CHECK_THROWS_WITH((CyclicSchedule{.max_lr = 0.1, .lr_min = 0.0})(-1),
+                    "[CyclicSchedule] k want >= 0, got -1");
   const OneCycleSchedule cycle{.max_lr = 0.1, .total_steps = 5};
   CHECK_THROWS_WITH(cycle(5), "[OneCycleSchedule] k want < total_steps = 5, got 5");
   CHECK_THROWS_AS((OneCycleSchedule{.max_lr = 0.1, .total_steps = 5, .pct_start = 1.5})(1), ArgumentError);

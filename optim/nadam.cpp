@@ -1,0 +1,53 @@
+#include "optim/nadam.hpp"
+
+#include <cmath>
+
+#include "optim/options.hpp"
+
+namespace unroll {
+
+void NAdamOptions::check() const {
+  require_at_least("NAdam", "lr", lr, 0.0);
+  require_fraction("NAdam", "beta1", beta1);
+  require_fraction("NAdam", "beta2", beta2);
+  require_at_least("NAdam", "eps", eps, 0.0);
+  require_at_least("NAdam", "weight_decay", weight_decay, 0.0);
+  require_at_least("NAdam", "momentum_decay", momentum_decay, 0.0);
+}
+
+std::vector<StateInfo> NAdamOptions::state() const {
+  return {{"exp_avg"}, {"exp_avg_sq"}, {.name = "mu_product", .initial = 1.0, .scalar = true}};
+}
+
+template <class S>
+void NAdam<S>::update(const NAdamOptions& options, const ParameterUpdate<S>& u) {
+  const auto t = static_cast<double>(u.step);
+  const auto mu = [&](double step) {
+    return options.beta1 * (1.0 - 0.5 * std::pow(0.96, step * options.momentum_decay));
+  };
+  S& kept_product = *u.state[2].data();
+  const double product = static_cast<double>(kept_product) * mu(t);
+  kept_product = static_cast<S>(product);
+  const auto rate_now = static_cast<S>(options.lr * (1.0 - mu(t)) / (1.0 - product));
+  const auto rate_next = static_cast<S>(options.lr * mu(t + 1.0) / (1.0 - product * mu(t + 1.0)));
+  const auto root_correction = static_cast<S>(std::sqrt(1.0 - std::pow(options.beta2, t)));
+  const auto beta1 = static_cast<S>(options.beta1), rest1 = static_cast<S>(1.0 - options.beta1);
+  const auto beta2 = static_cast<S>(options.beta2), rest2 = static_cast<S>(1.0 - options.beta2);
+  const auto eps = static_cast<S>(options.eps), decay = static_cast<S>(options.weight_decay);
+  const std::size_t n = u.value.size();
+  S* __restrict p = u.value.data();
+  const S* __restrict g = u.gradient.data();
+  S* __restrict m = u.state[0].data();
+  S* __restrict v = u.state[1].data();
+  for (std::size_t i = 0; i < n; ++i) {
+    const S d = g[i] + decay * p[i];
+    m[i] = beta1 * m[i] + rest1 * d;
+    v[i] = beta2 * v[i] + rest2 * d * d;
+    p[i] -= (rate_now * d + rate_next * m[i]) / (std::sqrt(v[i]) / root_correction + eps);
+  }
+}
+
+template class NAdam<float>;
+template class NAdam<double>;
+
+}  // namespace unroll
