@@ -43,6 +43,9 @@ function(unroll_library name)
     target_compile_options(unroll_${name} PRIVATE -march=native)
   endif()
   target_compile_options(unroll_${name} PRIVATE -fno-math-errno -fno-trapping-math)
+  # Without any optimisation xsimd 8.1's AVX-512 code does not compile (its intrinsics are macros then), and loops over
+  # vectors are slower than plain ones.
+  target_compile_options(unroll_${name} PRIVATE $<$<CONFIG:Debug>:-Og>)
   # GCC 12 sees uninitialised values inside its own AVX-512 intrinsics (GCC bug 105593).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(unroll_${name} PRIVATE -Wno-uninitialized)

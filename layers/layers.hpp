@@ -15,3 +15,4 @@
 #include "layers/rnn.hpp"
 #include "layers/sequential.hpp"
 #include "layers/verify.hpp"
+#include "layers/windows.hpp"

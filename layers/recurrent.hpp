@@ -121,7 +121,7 @@ class Recurrent : public MoveOnly {
   // and the states after it, as a sequence of one step gives them. Throws ArgumentError for a bidirectional
   // layer.
   Output step(const Var<S>& x, const std::vector<State>& states = {}) const {
-    if (options_.bidirectional) detail::throw_one_direction(name(), "step");
+    require_one_direction("step");
     Output result =
         run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
     result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
@@ -153,6 +153,10 @@ class Recurrent : public MoveOnly {
       options_.path = before;
       throw;
     }
+  }
+  // Throws ArgumentError for a bidirectional layer: `function` sees only a part of the sequence.
+  void require_one_direction(const char* function) const {
+    if (options_.bidirectional) detail::throw_one_direction(name(), function);
   }
   // Restarts the random numbers of dropout and zoneout: the same seed gives the same masks again.
   void reseed(std::uint64_t seed) { rng_ = Rng(seed); }

@@ -135,8 +135,8 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       };
       double& d = numeric.data()[j];
       d = slope(options.step);
-      // Where they part, the difference quotient itself may be too coarse (layer norm of nearly equal values): a
-      // smaller step and Richardson's extrapolation take its h^2 error away.
+      // Where they part, the difference quotient itself may be too coarse (layer norm of nearly equal
+      // values): a smaller step and Richardson's extrapolation take its h^2 error away.
       if (!(std::abs(d - tape.gradients[i].data()[j]) <= options.numeric_tolerance)) {
         const double finer = slope(options.step / 4.0);
         d = finer + (finer - d) / 15.0;

@@ -28,6 +28,12 @@ bool in_group(const std::string& name, std::string_view group) {
   return name.size() > group.size() && name.starts_with(group) && name[group.size()] == '/';
 }
 
+template <std::size_t N>
+bool in_any_group(const std::string& name, const std::string_view (&groups)[N]) {
+  return std::any_of(std::begin(groups), std::end(groups),
+                     [&](std::string_view group) { return in_group(name, group); });
+}
+
 const json& member(const json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) throw FixtureError(fmt::format("\"{}\" is missing", key));
@@ -223,9 +229,7 @@ std::vector<std::uint64_t> Fixture::hex(const std::string& seed, const std::stri
 std::vector<std::string> Fixture::unused() const {
   std::vector<std::string> result;
   for (const auto& [name, array] : arrays_) {
-    const bool given = std::any_of(std::begin(kGiven), std::end(kGiven),
-                                   [&](std::string_view group) { return in_group(name, group); });
-    if (given && used_arrays_.count(name) == 0) result.push_back(name);
+    if (in_any_group(name, kGiven) && used_arrays_.count(name) == 0) result.push_back(name);
   }
   // An option that is an object (one case, or one optimizer's) may be used by its members.
   const auto visit = [&](const auto& self, const std::string& prefix, const json& object) -> void {
@@ -246,10 +250,7 @@ std::vector<std::string> Fixture::unused() const {
 std::vector<std::string> Fixture::expected() const {
   std::vector<std::string> result;
   for (const auto& [name, array] : arrays_) {
-    if (std::any_of(std::begin(kExpected), std::end(kExpected),
-                    [&](std::string_view group) { return in_group(name, group); })) {
-      result.push_back(name);
-    }
+    if (in_any_group(name, kExpected)) result.push_back(name);
   }
   return result;
 }
