@@ -85,7 +85,6 @@ void mix_backward(std::size_t H, bool z_keeps, const S* gates, const S* h_before
   });
 }
 
-// Adds the gradient of a step's outputs to what later steps have left.
 }  // namespace
 
 template <class S>
