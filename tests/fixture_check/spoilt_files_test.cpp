@@ -178,7 +178,7 @@ TEST_CASE("fixture_check compares the bits of random numbers and the characters 
       {"seed002_003_simple_rnn", "8"},     {"seed003_classifier_seed5", "2"},
       {"seed004_lstm_forward_seed1", "7"}, {"seed004_sentence_onehot", "6"}};
   for (const auto& [fixture, digits] : changes) {
-    check_refused(fixture, "published", [&](json& f) {
+    check_refused(fixture, "published", [&digits = digits](json& f) {
       for (json& line : f["published"]["printed"]) {
         auto text = line.get<std::string>();
         const std::size_t at = text.find(digits);
