@@ -16,7 +16,7 @@ struct Sizes {
 Sizes read_sizes(Fixture& fixture, bool cell) {
   const Sizes sizes{fixture.get<std::size_t>("n_x"), fixture.get<std::size_t>("m"),
                     fixture.get<std::size_t>("T_x"), fixture.get<std::size_t>("n_a"),
-                    fixture.get<std::size_t>("n_y"), fixture.get<bool>("cell")};
+                    fixture.get<std::size_t>("n_y"), fixture.get_or("cell", cell)};
   if (sizes.cell != cell) throw FixtureError(fmt::format("config.cell want {} for this system", cell));
   if (cell && sizes.steps != 1) throw FixtureError("config.T_x want 1 for a cell");
   return sizes;

@@ -20,6 +20,14 @@ struct FixtureError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// An integer, also one written 2.0: some writers know only one kind of number.
+bool is_integer(const nlohmann::json& value);
+// Whether the number is in the range of T, which an integer is about to be read into.
+template <class T>
+bool is_integer_of(const nlohmann::json& value) {
+  return is_integer(value) && (std::is_signed_v<T> || value.get<double>() >= 0.0);
+}
+
 // An array of the file. Integer arrays keep their numbers in `values` too (they are small).
 struct Array {
   Shape shape;
@@ -27,7 +35,7 @@ struct Array {
   std::vector<double> values;
 
   Tensor<double> tensor() const;
-  // Throws FixtureError for an array of floating-point numbers.
+  // Throws FixtureError unless all of them are integers.
   IndexTensor indices() const;
 };
 
@@ -47,10 +55,15 @@ class Fixture {
 
   // --- options; key may be "case.key"
   // -----------------------------------------------------------------------
-  bool has_option(const std::string& key) const;
+  // Null is as if it were not there.
+  bool has_option(const std::string& key);
   const nlohmann::json& option(const std::string& key);
   template <class T>
   T get(const std::string& key);
+  template <class T>
+  T get_or(const std::string& key, T otherwise) {
+    return has_option(key) ? get<T>(key) : otherwise;
+  }
   // The names of the cases: options that are objects.
   std::vector<std::string> cases() const;
 
@@ -92,7 +105,8 @@ T Fixture::get(const std::string& key) {
   if constexpr (std::is_same_v<T, bool>) {
     if (!value.is_boolean()) throw_option_type(key, "true or false");
   } else if constexpr (std::is_integral_v<T>) {
-    if (!value.is_number_integer()) throw_option_type(key, "an integer");
+    if (!is_integer_of<T>(value))
+      throw_option_type(key, std::is_signed_v<T> ? "an integer" : "an integer >= 0");
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number()) throw_option_type(key, "a number");
   } else if constexpr (std::is_same_v<T, std::string>) {

@@ -46,7 +46,7 @@ class JsonOptions {
     if constexpr (std::is_same_v<T, bool>) {
       want(key, found.is_boolean(), "true or false");
     } else if constexpr (std::is_integral_v<T>) {
-      want(key, found.is_number_integer(), "an integer");
+      want(key, is_integer_of<T>(found), std::is_signed_v<T> ? "an integer" : "an integer >= 0");
     } else if constexpr (std::is_floating_point_v<T>) {
       want(key, found.is_number(), "a number");
     } else if constexpr (std::is_same_v<T, std::string>) {

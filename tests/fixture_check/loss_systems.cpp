@@ -9,8 +9,12 @@ namespace {
 
 using LossFunction = std::function<Var<double>(const Var<double>& x)>;
 
+std::string reduction_of(Fixture& fixture, const std::string& name) {
+  return fixture.get_or<std::string>(name + ".reduction", "mean");
+}
+
 Reduction read_reduction(Fixture& fixture, const std::string& name) {
-  const auto reduction = fixture.get<std::string>(name + ".reduction");
+  const std::string reduction = reduction_of(fixture, name);
   if (reduction == "mean") return Reduction::mean;
   if (reduction == "sum") return Reduction::sum;
   if (reduction == "none") return Reduction::none;
@@ -19,10 +23,10 @@ Reduction read_reduction(Fixture& fixture, const std::string& name) {
 
 Var<double> constant(Fixture& fixture, const std::string& name) { return Var<double>(fixture.tensor(name)); }
 
-// An input of the case that an option switches on.
+// An input of the case that an option switches on; without the option it is enough that the file has it.
 bool has_input(Fixture& fixture, const std::string& name, const char* option, const char* array) {
   const std::string key = name + "." + option, path = "inputs/" + name + "/" + array;
-  const bool on = fixture.has_option(key) && fixture.get<bool>(key);
+  const bool on = fixture.get_or(key, fixture.has(path));
   if (on && !fixture.has(path)) throw FixtureError(path + " is missing");
   return on;
 }
@@ -30,7 +34,7 @@ bool has_input(Fixture& fixture, const std::string& name, const char* option, co
 LossFunction cross_entropy_case(Fixture& fixture, const std::string& name) {
   const std::string inputs = "inputs/" + name + "/";
   CrossEntropyOptions options{.reduction = read_reduction(fixture, name)};
-  options.label_smoothing = fixture.get<double>(name + ".label_smoothing");
+  options.label_smoothing = fixture.get_or(name + ".label_smoothing", 0.0);
   if (has_input(fixture, name, "weighted", "weight")) {
     options.class_weights = fixture.array(inputs + "weight").values;
   }
@@ -68,12 +72,12 @@ LossFunction regression_case(Fixture& fixture, const std::string& name) {
   if (kind == "mse") return [=](const Var<double>& x) { return mse_loss(x, target, reduction); };
   if (kind == "l1") return [=](const Var<double>& x) { return l1_loss(x, target, reduction); };
   if (kind == "huber") {
-    return [=, delta = fixture.get<double>(name + ".delta")](const Var<double>& x) {
+    return [=, delta = fixture.get_or(name + ".delta", 1.0)](const Var<double>& x) {
       return huber_loss(x, target, delta, reduction);
     };
   }
   if (kind == "smooth_l1") {
-    return [=, beta = fixture.get<double>(name + ".beta")](const Var<double>& x) {
+    return [=, beta = fixture.get_or(name + ".beta", 1.0)](const Var<double>& x) {
       return smooth_l1_loss(x, target, beta, reduction);
     };
   }
@@ -94,7 +98,7 @@ Handler loss_handler(LossFunction (*make)(Fixture&, const std::string&)) {
           const Var<double> loss = loss_of(x);
           compare.equal("outputs/" + name + "/loss", loss);
           Var<double> upstream(ones<double>(loss.shape()));
-          if (fixture.get<std::string>(name + ".reduction") == "none") {
+          if (reduction_of(fixture, name) == "none") {
             upstream = constant(fixture, "inputs/" + name + "/upstream");
           }
           if (recorded) {

@@ -31,37 +31,52 @@ void want(const std::string& key, const std::string& got, const std::vector<std:
 }
 
 std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch) {
-  const auto& option = fixture.option("lengths");
   std::vector<Index> lengths;
-  if (!option.is_null()) {
+  if (fixture.has_option("lengths")) {
+    const auto& option = fixture.option("lengths");
     if (!option.is_array()) throw FixtureError("config.lengths want null or a list of integers");
     for (const auto& length : option) {
-      if (!length.is_number_integer()) throw FixtureError("config.lengths want null or a list of integers");
+      if (!is_integer(length)) throw FixtureError("config.lengths want null or a list of integers");
       lengths.push_back(length.get<Index>());
     }
-    if (lengths.size() != batch) throw FixtureError(fmt::format("config.lengths want {} entries", batch));
   }
   if (fixture.has("inputs/lengths")) {
     const IndexTensor array = fixture.array("inputs/lengths").indices();
+    if (lengths.empty()) lengths.assign(array.begin(), array.end());
     if (!std::equal(array.begin(), array.end(), lengths.begin(), lengths.end())) {
       throw FixtureError("inputs/lengths and config.lengths differ");
     }
   }
+  if (!lengths.empty() && lengths.size() != batch)
+    throw FixtureError(fmt::format("config.lengths want {} entries", batch));
   return lengths;
 }
 
+// Without the option x itself says it, unless there are as many steps as sequences.
+bool read_batch_first(Fixture& fixture, std::size_t batch, std::size_t steps) {
+  if (batch == steps || fixture.has_option("batch_first")) return fixture.get<bool>("batch_first");
+  const Shape& x = fixture.array("inputs/x").shape;
+  return !x.empty() && x[0] == batch;
+}
+
+// An option that is said by the system already, or has no meaning for it.
+void want_if_given(Fixture& fixture, const std::string& key, const std::string& value) {
+  want(key, fixture.get_or<std::string>(key, value), {value});
+}
+
 Sizes read_sizes(Fixture& fixture, const std::string& kind) {
-  want("kind", fixture.get<std::string>("kind"), {kind});
+  want_if_given(fixture, "kind", kind);
   Sizes sizes{.input = fixture.get<Index>("input_size"),
               .hidden = fixture.get<Index>("hidden_size"),
               .layers = fixture.get<Index>("num_layers"),
-              .projection = fixture.get<Index>("proj_size"),
+              .projection = fixture.get_or<Index>("proj_size", 0),
               .batch = fixture.get<std::size_t>("batch"),
               .steps = fixture.get<std::size_t>("T"),
-              .bidirectional = fixture.get<bool>("bidirectional"),
-              .batch_first = fixture.get<bool>("batch_first"),
-              .state_given = fixture.get<bool>("initial_state_given"),
+              .bidirectional = fixture.get_or("bidirectional", false),
+              .batch_first = false,
+              .state_given = fixture.get_or("initial_state_given", fixture.has("inputs/h0")),
               .lengths = {}};
+  sizes.batch_first = read_batch_first(fixture, sizes.batch, sizes.steps);
   sizes.lengths = read_lengths(fixture, sizes.batch);
   if (sizes.projection != 0 && kind != "lstm")
     throw FixtureError("config.proj_size want 0, except for an LSTM");
@@ -72,19 +87,27 @@ Sizes read_sizes(Fixture& fixture, const std::string& kind) {
   return sizes;
 }
 
-Bias bias_of(const Fixture& fixture) {
-  return fixture.has("params/bias_ih_l0") ? Bias::both : Bias::none;
+Bias bias_of(Fixture& fixture) {
+  const bool has_bias = fixture.has("params/bias_ih_l0");
+  if (fixture.get_or("bias", has_bias) != has_bias)
+    throw FixtureError(fmt::format("config.bias is {}, which the params are not", !has_bias));
+  return has_bias ? Bias::both : Bias::none;
 }
 
 // The names and leaves whose gradients the file may ask for.
 using Leaves = std::vector<std::pair<std::string, Var<double>>>;
 
+Shape state_shape(const Sizes& sizes, Index width) {
+  return {sizes.states(), sizes.batch, static_cast<std::size_t>(width)};
+}
+
 // h0 or c0: a leaf when the file has it or wants its gradient; nothing otherwise (the layer's own zeros).
 Var<double> initial_state(Fixture& fixture, const std::string& name, const Sizes& sizes, Index width) {
-  const Shape shape{sizes.states(), sizes.batch, static_cast<std::size_t>(width)};
-  if (sizes.state_given || fixture.has("inputs/" + name)) {
-    want_shape(fixture, "inputs/" + name, shape);
-    return leaf(fixture, "inputs/" + name);
+  const Shape shape = state_shape(sizes, width);
+  const std::string input = "inputs/" + name;
+  if (sizes.state_given || (fixture.has(input) && !fixture.array(input).values.empty())) {
+    want_shape(fixture, input, shape);
+    return leaf(fixture, input);
   }
   return fixture.has("grads/" + name) ? parameter(zeros<double>(shape), name) : Var<double>();
 }
@@ -113,16 +136,19 @@ void check_layer(Fixture& fixture, Comparison& compare, Layer& layer, const Size
 
   Tape tape;
   typename Layer::Inputs inputs{.states = {}, .lengths = sizes.lengths};
-  const Var<double> h0 =
-      initial_state(fixture, "h0", sizes, sizes.projection > 0 ? sizes.projection : sizes.hidden);
+  const Index out = sizes.projection > 0 ? sizes.projection : sizes.hidden;
+  Var<double> h0 = initial_state(fixture, "h0", sizes, out);
   Var<double> c0;
   if constexpr (kIsLstm<Layer>) c0 = initial_state(fixture, "c0", sizes, sizes.hidden);
-  if (h0.defined()) {
-    leaves.emplace_back("h0", h0);
-    if (c0.defined()) leaves.emplace_back("c0", c0);
+  if (h0.defined() || c0.defined()) {
+    const auto add = [&](const char* name, Var<double>& state, Index width) {
+      if (!state.defined()) state = Var<double>(zeros<double>(state_shape(sizes, width)));
+      if (sizes.state_given || fixture.has(std::string("grads/") + name)) leaves.emplace_back(name, state);
+    };
+    add("h0", h0, out);
+    if constexpr (kIsLstm<Layer>) add("c0", c0, sizes.hidden);
     for (Index k = 0; k < static_cast<Index>(sizes.states()); ++k) {
       if constexpr (kIsLstm<Layer>) {
-        if (!c0.defined()) throw FixtureError("c0 is missing beside h0");
         inputs.states.push_back({select(h0, 0, k), select(c0, 0, k)});
       } else {
         inputs.states.push_back(select(h0, 0, k));
@@ -160,8 +186,8 @@ RecurrentOptions options_of(const Sizes& sizes, Path path) {
 Handler rnn_handler(const std::string& kind, const Activation& activation) {
   return [=](Fixture& fixture, Check& check) {
     const Sizes sizes = read_sizes(fixture, kind);
-    want("reset", fixture.get<std::string>("reset"), {"n/a"});
-    want("zconv", fixture.get<std::string>("zconv"), {"n/a"});
+    want_if_given(fixture, "reset", "n/a");
+    want_if_given(fixture, "zconv", "n/a");
     check.both_paths([&](Comparison& compare, Path path) {
       Rng rng(0);
       Rnn<double> layer(
@@ -174,8 +200,8 @@ Handler rnn_handler(const std::string& kind, const Activation& activation) {
 
 void check_lstm(Fixture& fixture, Check& check) {
   const Sizes sizes = read_sizes(fixture, "lstm");
-  want("reset", fixture.get<std::string>("reset"), {"n/a"});
-  want("zconv", fixture.get<std::string>("zconv"), {"n/a"});
+  want_if_given(fixture, "reset", "n/a");
+  want_if_given(fixture, "zconv", "n/a");
   check.both_paths([&](Comparison& compare, Path path) {
     Rng rng(0);
     Lstm<double> layer({.input = sizes.input,
@@ -190,8 +216,10 @@ void check_lstm(Fixture& fixture, Check& check) {
 Handler gru_handler(GruReset reset) {
   return [=](Fixture& fixture, Check& check) {
     const Sizes sizes = read_sizes(fixture, "gru");
-    want("reset", fixture.get<std::string>("reset"), {reset == GruReset::after ? "after" : "before"});
-    const std::string convention = fixture.get<std::string>("zconv");
+    want_if_given(fixture, "reset", reset == GruReset::after ? "after" : "before");
+    // PyTorch's GRU has one convention; the other one has two.
+    const std::string convention = reset == GruReset::after ? fixture.get_or<std::string>("zconv", "keep")
+                                                            : fixture.get<std::string>("zconv");
     want("zconv", convention, {"keep", "update"});
     check.both_paths([&](Comparison& compare, Path path) {
       Rng rng(0);

@@ -1,5 +1,5 @@
 // fixture_check must notice whatever is wrong with a file: each test spoils good files and wants them
-// refused.
+// refused. It must also take a file of the schema whoever wrote it.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -47,6 +47,17 @@ void check_refused(const std::string& fixture, const std::string& text, const Sp
   CHECK(run.status == 1);
   CHECK(run.says(text));
   CHECK(run.says("0 passed, 1 failed"));
+}
+
+// The file changed in a way that says the same must still pass.
+void check_taken(const std::string& fixture, const Spoil& rewrite) {
+  json file = read_fixture(fixture);
+  rewrite(file);
+  const ScratchFolder folder;
+  const Run run = run_fixture_check({folder.write("rewritten.json", file.dump())});
+  INFO(run.out);
+  CHECK(run.status == 0);
+  CHECK(run.says("1 passed, 0 failed"));
 }
 
 // Every array below a part of a file, with its place.
@@ -136,6 +147,18 @@ TEST_CASE("fixture_check refuses unknown and missing options") {
                 [](json& f) { f["config"]["chained_33"]["schedulers"][1]["gama"] = 0.5; });
   check_refused("lr_schedules_more", "config.cosine_12.T_max is missing",
                 [](json& f) { f["config"]["cosine_12"].erase("T_max"); });
+  check_refused("nn_lstm_1layer", "config.peephole is not known",
+                [](json& f) { f["config"]["peephole"] = nullptr; });
+  check_refused("nn_lstm_1layer", "config.num_layers want an integer",
+                [](json& f) { f["config"]["num_layers"] = 1.5; });
+  check_refused("nn_lstm_1layer", "config.T want an integer >= 0", [](json& f) { f["config"]["T"] = -5; });
+  check_refused("nn_gru_1layer_reset_before", "config.zconv is missing",
+                [](json& f) { f["config"].erase("zconv"); });
+  check_refused("nn_lstm_1layer", "config.bias is false", [](json& f) { f["config"]["bias"] = false; });
+  check_refused("nn_gru_before_no_bias_more", "config.bias is true",
+                [](json& f) { f["config"]["bias"] = true; });
+  check_refused("nn_lstm_2layer_bidir_varlen", "inputs/lengths and config.lengths differ",
+                [](json& f) { f["config"]["lengths"][0] = 2; });
   check_refused("seed000_gru_cell", "config.variants",
                 [](json& f) { f["config"]["variants"].push_back("never"); });
 }
@@ -210,4 +233,76 @@ TEST_CASE("fixture_check says in one line what is wrong with a malformed file, a
     CHECK(run.says("\n1 passed, 1 failed\n"));
   }
   CHECK(run_fixture_check({good}).status == 0);
+}
+
+TEST_CASE("fixture_check takes integers written as floating-point numbers, and numbers in one flat list") {
+  const std::function<void(json&)> as_float = [&](json& value) {
+    if (value.is_number_integer()) value = value.get<double>();
+    if (value.is_structured()) std::for_each(value.begin(), value.end(), as_float);
+  };
+  const auto flatten = [](json& array) {
+    json flat = json::array();
+    const std::function<void(const json&)> visit = [&](const json& data) {
+      if (!data.is_array()) return flat.push_back(data);
+      for (const json& part : data) visit(part);
+    };
+    visit(array["data"]);
+    array["data"] = flat;
+  };
+  for (const std::string fixture :
+       {"nn_lstm_proj_2layer_bidir_varlen_more", "seed004_sentence_onehot", "seed000_gru_model", "optim_adam",
+        "loss_cross_entropy", "lr_schedules"}) {
+    check_taken(fixture, as_float);
+    check_taken(fixture, [&](json& f) {
+      for (const std::string group : {"inputs", "params", "cotangents", "outputs", "grads"}) {
+        if (!f.contains(group)) continue;
+        for_each_array("/" + group, json(f[group]),
+                       [&](const std::string& place) { flatten(f[json::json_pointer(place)]); });
+      }
+    });
+  }
+  check_refused("nn_lstm_1layer", "do not have the shape", [&](json& f) {
+    flatten(f["outputs"]["hn"]);
+    f["outputs"]["hn"]["data"].push_back(0.0);
+  });
+}
+
+TEST_CASE("fixture_check takes a recurrent layer without the options that say nothing") {
+  for (const std::string fixture :
+       {"nn_rnn_relu_3layer_time_first_more", "nn_lstm_1layer", "nn_gru_after_long_more"}) {
+    check_taken(fixture, [](json& f) {
+      for (const char* key : {"kind", "bidirectional", "proj_size", "reset", "zconv", "lengths",
+                              "batch_first", "initial_state_given"})
+        f["config"].erase(key);
+      f["config"]["bias"] = true;
+    });
+  }
+  check_refused("nn_lstm_one_step_more", "inputs/x want", [](json& f) { f["config"]["batch_first"] = true; });
+  check_refused("nn_gru_before_no_bias_more", "config.batch_first is missing", [](json& f) {
+    f["config"]["batch"] = f["config"]["T"];  // so that x does not say it
+    f["config"].erase("batch_first");
+  });
+}
+
+TEST_CASE("fixture_check takes lengths and initial states that are said in one place only, or are nothing") {
+  const json nothing = {{"shape", {0}}, {"dtype", "int64"}, {"data", json::array()}};
+  check_taken("nn_lstm_2layer_bidir_varlen", [](json& f) { f["config"]["lengths"] = nullptr; });
+  check_taken("nn_lstm_2layer_bidir_varlen", [](json& f) { f["inputs"].erase("lengths"); });
+  check_taken("nn_lstm_1layer", [&](json& f) { f["inputs"]["lengths"] = nothing; });
+  for (const std::string fixture : {"nn_lstm_equal_lengths_more", "nn_rnn_relu_2layer_bidir_varlen_more"}) {
+    const auto zero_state = [](json& f, const char* state, const char* final) {
+      json zeros = f["outputs"][final];
+      const std::function<void(json&)> clear = [&](json& data) {
+        if (data.is_array()) return std::for_each(data.begin(), data.end(), clear), void();
+        data = 0.0;
+      };
+      clear(zeros["data"]);
+      f["inputs"][state] = zeros;
+    };
+    check_taken(fixture, [&](json& f) { zero_state(f, "h0", "hn"); });
+    check_taken(fixture, [&](json& f) { f["inputs"]["h0"] = nothing; });
+    check_taken(fixture, [&](json& f) { f["inputs"]["h0"] = nullptr; });
+  }
+  check_refused("nn_lstm_1layer", "inputs/h0 is missing", [](json& f) { f["inputs"]["h0"] = nullptr; });
+  check_refused("nn_lstm_1layer", "outputs/hn is missing", [](json& f) { f["outputs"]["hn"] = nullptr; });
 }
