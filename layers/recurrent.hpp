@@ -79,28 +79,7 @@ class Recurrent : public MoveOnly {
   // Throws ArgumentError for sizes below 1, options out of range, and Path::fused where the kernel does not
   // cover the options.
   Recurrent(CellOptions cell, Rng& rng) : Recurrent(std::move(cell), RecurrentOptions{}, rng) {}
-  Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
-      : options_(std::move(options)), rng_(rng.split()) {
-    detail::check_recurrent_options({kKind}, options_, detail::has_inner_state<State>());
-    if (!options_.widths.empty()) options_.layers = static_cast<Index>(options_.widths.size());
-    for (Index layer = 0; layer < options_.layers; ++layer) {
-      if (!options_.widths.empty()) {
-        const Index width = options_.widths[static_cast<std::size_t>(layer)];
-        cell.hidden = static_cast<decltype(cell.hidden)>(width);
-      }
-      for (std::size_t direction = 0; direction < directions(); ++direction) {
-        cells_.emplace_back(cell, rng);
-        if (!options_.learn_initial_states) continue;
-        learned_.push_back(zero_state(cells_.back(), 1));
-        for_each_named_in_state(learned_.back(), [](const std::string& name, Var<S>& var) {
-          var = parameter(var.value(), name + "0");
-        });
-      }
-      // The next layer reads what this one puts out, which only the cell knows (projection).
-      cell.input = static_cast<decltype(cell.input)>(output_size(cells_.back()) * directions());
-    }
-    require_forced_path();
-  }
+  Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng);
 
   // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths
   // outside 0..T.
@@ -111,22 +90,12 @@ class Recurrent : public MoveOnly {
                                                         const Inputs& given = {}) const = delete;
 
   // The same with the states after every step.
-  Trace with_all_states(const Var<S>& x, const Inputs& given = {}) const {
-    std::vector<State> all;
-    Output result = run(x, given, &all);
-    return {std::move(result.output), std::move(result.states), std::move(all)};
-  }
+  Trace with_all_states(const Var<S>& x, const Inputs& given = {}) const;
 
   // One step, for use on a stream: x (B,I) and the states before it (none: the initial ones) -> output (B,H)
   // and the states after it, as a sequence of one step gives them. Throws ArgumentError for a bidirectional
   // layer.
-  Output step(const Var<S>& x, const std::vector<State>& states = {}) const {
-    require_one_direction("step");
-    Output result =
-        run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
-    result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
-    return result;
-  }
+  Output step(const Var<S>& x, const std::vector<State>& states = {}) const;
 
   // The path that a call takes now.
   Path path() const noexcept {
@@ -145,15 +114,7 @@ class Recurrent : public MoveOnly {
     return nullptr;
   }
   // Forces a path; throws ArgumentError for Path::fused where the kernel does not cover the options.
-  void set_path(Path path) {
-    const Path before = std::exchange(options_.path, path);
-    try {
-      require_forced_path();
-    } catch (...) {
-      options_.path = before;
-      throw;
-    }
-  }
+  void set_path(Path path);
   // Throws ArgumentError for a bidirectional layer: `function` sees only a part of the sequence.
   void require_one_direction(const char* function) const {
     if (options_.bidirectional) detail::throw_one_direction(name(), function);
@@ -168,15 +129,7 @@ class Recurrent : public MoveOnly {
   std::size_t output_size() const { return output_size(cells_.back()) * directions(); }
   const std::vector<Cell>& cells() const noexcept { return cells_; }
   std::vector<Cell>& cells() noexcept { return cells_; }
-  std::string describe() const {
-    std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
-    if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
-    if (options_.bidirectional) text += ", both directions";
-    text += std::string(", path ") + to_string(path());
-    if (options_.path == Path::automatic && obstacle() != nullptr)
-      text += std::string(" (") + obstacle() + ")";
-    return text;
-  }
+  std::string describe() const;
 
   bool training = true;
 
@@ -225,87 +178,157 @@ class Recurrent : public MoveOnly {
       detail::throw_not_covered(name(), obstacle());
   }
 
-  Output run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const {
-    const detail::LayerName layer_name = name();
-    LayerScope scope(kKind, layer_name.parameter);
-    const auto plan =
-        detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
-    require_forced_path();
-    std::vector<State> states = initial_states(plan, given.states);
-
-    Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
-    if (plan.ragged) {
-      const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
-      sequence = index_select(rows, 0, plan.pack);
-    }
-    // What the caller sees of an output inside: padded again, axes in the caller's order.
-    const auto restored = [&](Var<S> v) {
-      if (plan.ragged) v = plan.padded(v);
-      return options_.batch_first ? transpose(v, 0, 1) : v;
-    };
-    for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
-      if (layer > 0 && options_.dropout > 0.0 && training)
-        sequence = dropout(sequence, options_.dropout, rng_);
-      std::vector<Var<S>> outputs;
-      for (std::size_t direction = 0; direction < directions(); ++direction) {
-        const std::size_t k = layer * directions() + direction;
-        auto result = run_cell(cells_[k], sequence, std::move(states[k]), plan.layout(direction == 1),
-                               all_states != nullptr, scope);
-        states[k] = std::move(result.state);
-        if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
-        outputs.push_back(std::move(result.output));
-      }
-      sequence = outputs.size() == 1 ? std::move(outputs[0]) : concat(outputs, -1);
-    }
-    if (plan.restore) {
-      for (State& state : states) {
-        state = map_state(state, [&](const Var<S>& v) { return index_select(v, 0, *plan.restore); });
-      }
-    }
-    return {restored(std::move(sequence)), std::move(states)};
-  }
-
+  Output run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const;
   detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
-                                         const bptt::Steps& steps, bool all_states, LayerScope& scope) const {
-    if constexpr (detail::HasKernel<Cell>) {
-      if (path() == Path::fused) return cell.sequence(x, state, steps, all_states);
-    }
-    const bool regularized = options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
-                             (options_.recurrent_dropout > 0.0 && training);
-    if (!regularized)
-      return detail::run_on_tape(cell, x, std::move(state), steps, all_states, nullptr, &scope);
-    const detail::StepRegularizer<S> regularizer(options_, training, hidden_of<S>(state).shape(), rng_);
-    return detail::run_on_tape(cell, x, std::move(state), steps, all_states, &regularizer, &scope);
-  }
-
-  std::vector<State> initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const {
-    std::vector<State> states;
-    for (std::size_t k = 0; k < cells_.size(); ++k) {
-      states.push_back(zero_state(cells_[k], plan.batch));
-      if (!given.empty() || learned_.empty()) continue;
-      states[k] = map_states(states[k], learned_[k], [](const Var<S>& zero, const Var<S>& one) {
-        return broadcast_to(one, zero.shape());
-      });
-    }
-    if (given.empty()) return states;
-    if (given.size() != states.size()) detail::throw_state_count(name(), states.size(), given.size());
-    for (std::size_t k = 0; k < states.size(); ++k) {
-      std::vector<std::string> parts;
-      for_each_named_in_state(states[k],
-                              [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
-      std::size_t next = 0;
-      states[k] = map_states(states[k], given[k], [&](const Var<S>& zero, const Var<S>& initial) {
-        detail::check_state(name(), k, parts[next++], zero.shape(), initial.shape());
-        return plan.order ? index_select(initial, 0, *plan.order) : initial;
-      });
-    }
-    return states;
-  }
+                                         const bptt::Steps& steps, bool all_states, LayerScope& scope) const;
+  std::vector<State> initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const;
 
   RecurrentOptions options_;
   std::vector<Cell> cells_;
   std::vector<State> learned_;  // initial states (1,H), as cells_; empty: zeros
   mutable Rng rng_{0};          // of dropout and zoneout
 };
+
+// Outside the class, so that those of the library's own cells are compiled in the library only.
+
+template <class Cell>
+Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
+    : options_(std::move(options)), rng_(rng.split()) {
+  detail::check_recurrent_options({kKind}, options_, detail::has_inner_state<State>());
+  if (!options_.widths.empty()) options_.layers = static_cast<Index>(options_.widths.size());
+  for (Index layer = 0; layer < options_.layers; ++layer) {
+    if (!options_.widths.empty()) {
+      const Index width = options_.widths[static_cast<std::size_t>(layer)];
+      cell.hidden = static_cast<decltype(cell.hidden)>(width);
+    }
+    for (std::size_t direction = 0; direction < directions(); ++direction) {
+      cells_.emplace_back(cell, rng);
+      if (!options_.learn_initial_states) continue;
+      learned_.push_back(zero_state(cells_.back(), 1));
+      for_each_named_in_state(learned_.back(), [](const std::string& name, Var<S>& var) {
+        var = parameter(var.value(), name + "0");
+      });
+    }
+    // The next layer reads what this one puts out, which only the cell knows (projection).
+    cell.input = static_cast<decltype(cell.input)>(output_size(cells_.back()) * directions());
+  }
+  require_forced_path();
+}
+
+template <class Cell>
+auto Recurrent<Cell>::with_all_states(const Var<S>& x, const Inputs& given) const -> Trace {
+  std::vector<State> all;
+  Output result = run(x, given, &all);
+  return {std::move(result.output), std::move(result.states), std::move(all)};
+}
+
+template <class Cell>
+auto Recurrent<Cell>::step(const Var<S>& x, const std::vector<State>& states) const -> Output {
+  require_one_direction("step");
+  Output result = run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
+  result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
+  return result;
+}
+
+template <class Cell>
+void Recurrent<Cell>::set_path(Path path) {
+  const Path before = std::exchange(options_.path, path);
+  try {
+    require_forced_path();
+  } catch (...) {
+    options_.path = before;
+    throw;
+  }
+}
+
+template <class Cell>
+std::string Recurrent<Cell>::describe() const {
+  std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
+  if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
+  if (options_.bidirectional) text += ", both directions";
+  text += std::string(", path ") + to_string(path());
+  if (options_.path == Path::automatic && obstacle() != nullptr) text += std::string(" (") + obstacle() + ")";
+  return text;
+}
+
+template <class Cell>
+auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const
+    -> Output {
+  const detail::LayerName layer_name = name();
+  LayerScope scope(kKind, layer_name.parameter);
+  const auto plan =
+      detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
+  require_forced_path();
+  std::vector<State> states = initial_states(plan, given.states);
+
+  Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
+  if (plan.ragged) {
+    const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
+    sequence = index_select(rows, 0, plan.pack);
+  }
+  // What the caller sees of an output inside: padded again, axes in the caller's order.
+  const auto restored = [&](Var<S> v) {
+    if (plan.ragged) v = plan.padded(v);
+    return options_.batch_first ? transpose(v, 0, 1) : v;
+  };
+  for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
+    if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
+    std::vector<Var<S>> outputs;
+    for (std::size_t direction = 0; direction < directions(); ++direction) {
+      const std::size_t k = layer * directions() + direction;
+      auto result = run_cell(cells_[k], sequence, std::move(states[k]), plan.layout(direction == 1),
+                             all_states != nullptr, scope);
+      states[k] = std::move(result.state);
+      if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
+      outputs.push_back(std::move(result.output));
+    }
+    sequence = outputs.size() == 1 ? std::move(outputs[0]) : concat(outputs, -1);
+  }
+  if (plan.restore) {
+    for (State& state : states) {
+      state = map_state(state, [&](const Var<S>& v) { return index_select(v, 0, *plan.restore); });
+    }
+  }
+  return {restored(std::move(sequence)), std::move(states)};
+}
+
+template <class Cell>
+auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::Steps& steps,
+                               bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
+  if constexpr (detail::HasKernel<Cell>) {
+    if (path() == Path::fused) return cell.sequence(x, state, steps, all_states);
+  }
+  const bool regularized = options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
+                           (options_.recurrent_dropout > 0.0 && training);
+  if (!regularized) return detail::run_on_tape(cell, x, std::move(state), steps, all_states, nullptr, &scope);
+  const detail::StepRegularizer<S> regularizer(options_, training, hidden_of<S>(state).shape(), rng_);
+  return detail::run_on_tape(cell, x, std::move(state), steps, all_states, &regularizer, &scope);
+}
+
+template <class Cell>
+auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const
+    -> std::vector<State> {
+  std::vector<State> states;
+  for (std::size_t k = 0; k < cells_.size(); ++k) {
+    states.push_back(zero_state(cells_[k], plan.batch));
+    if (!given.empty() || learned_.empty()) continue;
+    states[k] = map_states(states[k], learned_[k], [](const Var<S>& zero, const Var<S>& one) {
+      return broadcast_to(one, zero.shape());
+    });
+  }
+  if (given.empty()) return states;
+  if (given.size() != states.size()) detail::throw_state_count(name(), states.size(), given.size());
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    std::vector<std::string> parts;
+    for_each_named_in_state(states[k],
+                            [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
+    std::size_t next = 0;
+    states[k] = map_states(states[k], given[k], [&](const Var<S>& zero, const Var<S>& initial) {
+      detail::check_state(name(), k, parts[next++], zero.shape(), initial.shape());
+      return plan.order ? index_select(initial, 0, *plan.order) : initial;
+    });
+  }
+  return states;
+}
 
 }  // namespace unroll

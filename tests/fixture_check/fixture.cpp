@@ -109,13 +109,6 @@ Array read_array(const std::string& name, const json& object) {
 
 }  // namespace
 
-bool is_integer(const json& value) {
-  if (!value.is_number()) return false;
-  constexpr double kExact = 9007199254740992.0;  // 2^53: every integer up to here is a double
-  const double number = value.get<double>();
-  return value.is_number_integer() || (number == std::trunc(number) && std::abs(number) <= kExact);
-}
-
 Tensor<double> Array::tensor() const { return from_values<double>(shape, values); }
 
 IndexTensor Array::indices() const {

@@ -1,6 +1,7 @@
 // A fixture file: named arrays and options, and a record of which of them have been used.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,7 +22,12 @@ struct FixtureError : std::runtime_error {
 };
 
 // An integer, also one written 2.0: some writers know only one kind of number.
-bool is_integer(const nlohmann::json& value);
+inline bool is_integer(const nlohmann::json& value) {
+  if (!value.is_number()) return false;
+  constexpr double kExact = 9007199254740992.0;  // 2^53: every integer up to here is a double
+  const double number = value.get<double>();
+  return value.is_number_integer() || (number == std::trunc(number) && std::abs(number) <= kExact);
+}
 // Whether the number is in the range of T, which an integer is about to be read into.
 template <class T>
 bool is_integer_of(const nlohmann::json& value) {
