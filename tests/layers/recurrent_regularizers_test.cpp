@@ -69,6 +69,39 @@ TEST_CASE("recurrent dropout leaves the h that a GRU carries over alone") {
   CHECK(result.states[0].value() == h0.value());
 }
 
+TEST_CASE("a GRU's recurrent products read h through the mask, with the reset in either place") {
+  // r = 1, z = 0 and W_hn = 1: h' = tanh(mask h / (1-p)).
+  for (const auto reset : {GruReset::after, GruReset::before}) {
+    Rng rng(57);
+    constexpr std::size_t B = 20, H = 30;
+    Gru<double> gru({.input = 2, .hidden = H, .bias = Bias::single, .reset = reset},
+                    {.recurrent_dropout = 0.4}, rng);
+    auto& cell = gru.cells()[0];
+    cell.weight_hh.mutable_value() = zeros<double>(cell.weight_hh.shape());
+    for (std::size_t j = 0; j < H; ++j) {
+      cell.weight_hh.mutable_value()(2 * H + j, j) = 1.0;
+      cell.bias_ih.mutable_value()(j) = 1000.0;
+      cell.bias_ih.mutable_value()(H + j) = -1000.0;
+      cell.bias_ih.mutable_value()(2 * H + j) = 0.0;
+    }
+    const auto result =
+        gru(Var<double>(zeros<double>({3, B, 2})), {.states = {Var<double>(ones<double>({B, H}))}});
+    std::size_t dropped = 0;
+    for (std::size_t b = 0; b < B; ++b) {
+      for (std::size_t j = 0; j < H; ++j) {
+        const bool zero = result.output.value()(0, b, j) == 0.0;
+        dropped += zero ? 1U : 0U;
+        double h = 1.0;
+        for (std::size_t t = 0; t < 3; ++t) {
+          h = zero ? 0.0 : std::tanh(h / 0.6);
+          REQUIRE(result.output.value()(t, b, j) == Approx(h).margin(1e-15));
+        }
+      }
+    }
+    CHECK(static_cast<double>(dropped) / (B * H) == Approx(0.4).margin(0.07));
+  }
+}
+
 TEST_CASE("recurrent dropout and zoneout also work for a cell that has step() alone") {
   Rng rng(53);
   const Var<double> x(random_normal<double>({5, 3, 2}, 0.0, 1.0, rng));
