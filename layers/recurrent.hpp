@@ -84,10 +84,15 @@ class Recurrent : public MoveOnly {
   // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths
   // outside 0..T.
   Output operator()(const Var<S>& x, const Inputs& given = {}) const { return run(x, given, nullptr); }
-  // float and double do not mix: convert the input (convert_tensor) or the layer (convert<float>(layer)).
+  // An input of the other scalar type does not compile.
   template <class Other>
-  requires(!std::is_same_v<Other, S>) Output operator()(const Var<Other>& x,
-                                                        const Inputs& given = {}) const = delete;
+  requires(!std::is_same_v<Other, S>) Output operator()(const Var<Other>&, const Inputs& = {}) const {
+    static_assert(
+        std::is_same_v<Other, S>,
+        "[Recurrent.forward] input want the layer's scalar type: float and double do not mix (convert "
+        "the input by convert_tensor<S>(), or the layer by convert<S>())");
+    return {};
+  }
 
   // The same with the states after every step.
   Trace with_all_states(const Var<S>& x, const Inputs& given = {}) const;

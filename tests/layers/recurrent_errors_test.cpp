@@ -20,12 +20,6 @@ LstmState<float> state_of(std::size_t batch, std::size_t hidden) {
   return {Var<float>(zeros<float>({batch, hidden})), Var<float>(zeros<float>({batch, hidden}))};
 }
 
-// Whether a layer can be called with this input at all.
-template <class Layer, class Input>
-constexpr bool kCallable = requires(const Layer& layer, const Input& x) {
-  layer(x);
-};
-
 }  // namespace
 
 TEST_CASE("a recurrent layer says which input it wants and what it got") {
@@ -140,11 +134,4 @@ TEST_CASE("a bidirectional layer does not stream") {
   CHECK_THROWS_WITH(
       gru.step(Var<float>(zeros<float>({2, 2}))),
       Equals("[Gru.step] bidirectional want false: the backward direction needs the whole sequence"));
-}
-
-TEST_CASE("float and double do not mix") {
-  STATIC_REQUIRE(kCallable<Lstm<float>, Var<float>>);
-  STATIC_REQUIRE_FALSE(kCallable<Lstm<float>, Var<double>>);
-  STATIC_REQUIRE_FALSE(kCallable<Lstm<double>, Var<float>>);
-  STATIC_REQUIRE_FALSE(kCallable<Gru<double>, Tensor<float>>);
 }
