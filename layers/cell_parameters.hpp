@@ -10,7 +10,7 @@
 namespace unroll {
 
 // Biases of a cell: none; one vector per gate (bias_ih); or PyTorch's two (bias_ih and bias_hh), which are
-// added but for the GRU's candidate.
+// added but for the candidate of a GRU with reset after.
 enum class Bias { none, single, both };
 
 // How a cell's recurrent weight begins: U(-1/sqrt(H), 1/sqrt(H)) as in PyTorch, or an orthogonal matrix for
@@ -26,7 +26,6 @@ void check_cell_sizes(const char* layer, Index input, Index hidden);
 template <class S>
 class CellParameters {
  public:
-  // gates: rows of the stacked weights, in units of hidden.
   CellParameters(Index hidden, Rng& rng)
       : hidden_(static_cast<std::size_t>(hidden)),
         bound_(1.0 / std::sqrt(static_cast<double>(hidden))),
@@ -35,7 +34,7 @@ class CellParameters {
   Var<S> uniform(const Shape& shape, const char* name) const {
     return parameter(random_uniform<S>(shape, -bound_, bound_, rng_), name);
   }
-  // (gates*H,width)
+  // (gates*H,width), gate by gate, each as init says.
   Var<S> recurrent(std::size_t gates, std::size_t width, RecurrentInit init, const char* name) const;
   Var<S> constant(const Shape& shape, double value, const char* name) const {
     return parameter(full<S>(shape, static_cast<S>(value)), name);

@@ -87,7 +87,7 @@ Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
 
 // Records outputs (the sequence's, then the state's Vars, then those of all states but h) as one op.
 // backward(upstream tensors or null, needed) returns one gradient tensor per input, in the order of
-// fused_inputs; empty ones for those not needed.
+// fused_inputs; what stands for one not needed is not used and may be empty.
 template <class Cell, class Backward>
 void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
                   const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,

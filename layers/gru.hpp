@@ -32,7 +32,7 @@ struct GruOptions {
 //   reset before: n = tanh(W_in x + b_in + W_hn (r h) + b_hn)
 //   z keeps: h' = z h + (1-z) n;   z updates: h' = (1-z) h + z n
 // Parameters: weight_ih (3H,I), weight_hh (3H,H), bias_ih and bias_hh (3H); gate rows in the order r z n. All
-// are initialised U(-1/sqrt(H), 1/sqrt(H)).
+// are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
 template <class S>
 struct GruCell : MoveOnly {
   static constexpr const char* kKind = "Gru";

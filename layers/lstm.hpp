@@ -48,9 +48,10 @@ struct LstmState {
 //   layer_norm  W_i. x + b_i. + W_h. h + b_h.  ->  LN(W_i. x) w_i. + b_i. + LN(W_h. h) w_h. + b_h.
 //               tanh(c')  ->  tanh(LN(c') w_c + b_c);  LN standardises over all gates' rows together
 // Parameters: weight_ih (4H,I), weight_hh (4H,H or P), bias_ih and bias_hh (4H), weight_hr (P,H); gate rows
-// in the order i f g o (coupled: 3H, i g o). All are initialised U(-1/sqrt(H), 1/sqrt(H)). With peepholes
-// weight_ch (3H), in the order i f o (coupled: 2H, i o); with layer_norm norm_ih and norm_hh (4H), norm_c and
-// norm_c_bias (H), which begin as 1 and 0.
+// in the order i f g o (coupled: 3H, i g o); with peepholes weight_ch (3H), in the order i f o (coupled: 2H,
+// i o). All are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init or forget_bias says otherwise.
+// With layer_norm norm_ih and norm_hh (4H; coupled: 3H) and norm_c (H), which begin as 1, and norm_c_bias
+// (H), which begins as 0.
 template <class S>
 struct LstmCell : MoveOnly {
   static constexpr const char* kKind = "Lstm";
@@ -60,7 +61,8 @@ struct LstmCell : MoveOnly {
   Var<S> weight_ch, norm_ih, norm_hh, norm_c, norm_c_bias;
 
   LstmCell() = default;
-  // Throws ArgumentError for sizes below 1, or a projection outside 0..H-1.
+  // Throws ArgumentError for sizes below 1, a projection outside 0..H-1, or a forget_bias without a bias or
+  // with coupled gates.
   LstmCell(LstmOptions options, Rng& rng);
   // x (B,I), state h and c -> the next state.
   State step(const Var<S>& x, const State& state) const;

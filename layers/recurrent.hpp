@@ -53,12 +53,19 @@ constexpr bool has_inner_state() {
 //   Cell(options, Rng&), State step(x (B,I), State) const, and a member list each().
 // The type of options does not depend on S (convert() copies it): CellSizes, or a struct of the cell's own.
 // State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). What else a cell may have:
+//
 //   zero_state(B), output_size()   when not every Var of the state is (B,options.hidden)
-//   step(x, State, h_read)         when h is used outside the recurrent products (recurrent dropout is on
-//   h_read) gates()                        the names of the gates stacked in its weights, for verify
+//
+//   step(x, State, h_read)         when h is used outside the recurrent products, which read h_read,
+//                                  the h that recurrent dropout masks
+//
+//   gates()                        the names of the gates stacked in its weights, for verify
+//
 //   sequence(x, State, Steps, all_states), uncovered()
 //                                  a hand-derived kernel, which then runs instead of the steps with the same
 //                                  results, and the first option it has not
+//
+// Every option with its equations: layers/recurrent.md.
 //
 // Input (T,B,I) -> output (T,B,H) and the final states. Parameters are called as in PyTorch: the cell's name
 // for it with _l0, _l1 .. for the layer and _reverse for the backward direction; learned initial states

@@ -39,7 +39,7 @@ struct RecurrentInputs {
 
 template <class S, class State>
 struct RecurrentOutput {
-  Var<S> output;              // (T,B,directions*H), 0 beyond a sequence's length
+  Var<S> output;              // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
   std::vector<State> states;  // after each sequence's own last step, ordered as the initial ones
 };
 
@@ -48,7 +48,7 @@ template <class S, class State>
 struct RecurrentTrace {
   Var<S> output;
   std::vector<State> states;
-  std::vector<State> all_states;  // every Var (T,B,H), 0 beyond a sequence's length; ordered as states
+  std::vector<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
 };
 
 // The options of a cell that needs no others.

@@ -21,7 +21,7 @@ struct RnnOptions {
 // One step of an Elman RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or any other
 // function.
 // Parameters: weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H). All are initialised
-// U(-1/sqrt(H), 1/sqrt(H)).
+// U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
 template <class S>
 struct RnnCell : MoveOnly {
   static constexpr const char* kKind = "Rnn";

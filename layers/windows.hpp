@@ -31,7 +31,8 @@ std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths);
 //   });
 //
 // (Werbos 1990; Williams and Peng 1990.) Lengths and initial states are those of the whole; returns the
-// states at the end. Throws ArgumentError for a bidirectional layer and a window size below 1.
+// states at the end. x is a constant on a window's tape, unless it is a parameter. Throws ArgumentError for a
+// bidirectional layer and a window size below 1, and what the layer throws.
 template <class Cell, class F>
 std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x,
                                            Index size, RecurrentInputs<state_t<Cell>> given, F&& f) {

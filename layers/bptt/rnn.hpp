@@ -39,7 +39,8 @@ struct RnnUpstream {
   const Tensor<S>* h_n = nullptr;
 };
 
-// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n).
+// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n). `output` is forward.output, which may
+// have been moved elsewhere since.
 template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
                              const Steps& steps, const Tensor<S>& output, const RnnUpstream<S>& upstream,

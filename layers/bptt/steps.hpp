@@ -9,8 +9,8 @@
 namespace unroll::bptt {
 
 // A batch of B sequences of at most T steps, longest first, stored packed: the rows of step 0, then those of
-// step 1,
-// ... without padding, so N = sum of lengths rows in all. At step t the first rows[t] sequences are alive.
+// step 1 and so on, without padding, so N = sum of lengths rows in all. At step t the first rows[t] sequences
+// are alive.
 // With equal lengths this is just (T,B,...) row by row.
 struct Steps {
   bool reverse = false;             // run from each sequence's last step to its first
