@@ -115,15 +115,8 @@ class Recurrent : public MoveOnly {
   }
   // Why a call cannot take the fused path now: the option that the kernel has not, or null.
   const char* obstacle() const noexcept {
-    if constexpr (!detail::HasKernel<Cell>) return "a cell without a hand-derived kernel";
-    if constexpr (requires(const Cell& cell) { cell.uncovered(); }) {
-      if (const char* option = cells_.empty() ? nullptr : cells_.front().uncovered()) return option;
-    }
-    if (options_.zoneout_hidden > 0.0) return "zoneout_hidden";
-    if (options_.zoneout_cell > 0.0) return "zoneout_cell";
-    if (options_.recurrent_dropout > 0.0 && training) return "recurrent_dropout while training";
-    if (DetectNonfinite::active()) return "DetectNonfinite";
-    return nullptr;
+    const char* option = option_obstacle();
+    return option == nullptr && DetectNonfinite::active() ? "DetectNonfinite" : option;
   }
   // Forces a path; throws ArgumentError for Path::fused where the kernel does not cover the options.
   void set_path(Path path);
@@ -185,9 +178,20 @@ class Recurrent : public MoveOnly {
     return result;
   }
 
+  const char* option_obstacle() const noexcept {
+    if constexpr (!detail::HasKernel<Cell>) return "a cell without a hand-derived kernel";
+    if constexpr (requires(const Cell& cell) { cell.uncovered(); }) {
+      if (const char* option = cells_.empty() ? nullptr : cells_.front().uncovered()) return option;
+    }
+    if (options_.zoneout_hidden > 0.0) return "zoneout_hidden";
+    if (options_.zoneout_cell > 0.0) return "zoneout_cell";
+    if (options_.recurrent_dropout > 0.0 && training) return "recurrent_dropout while training";
+    return nullptr;
+  }
+
   void require_forced_path() const {
-    if (options_.path == Path::fused && path() != Path::fused && !DetectNonfinite::active())
-      detail::throw_not_covered(name(), obstacle());
+    if (options_.path == Path::fused && option_obstacle() != nullptr)
+      detail::throw_not_covered(name(), option_obstacle());
   }
 
   Output run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const;

@@ -24,4 +24,13 @@ std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths) 
   return result;
 }
 
+void detail::check_window_lengths(Index steps, const std::vector<Index>& lengths) {
+  for (std::size_t b = 0; b < lengths.size(); ++b) {
+    if (lengths[b] < 0 || lengths[b] > steps) {
+      throw ArgumentError(
+          fmt::format("[for_each_window] lengths[{}] want 0..{} (the steps), got {}", b, steps, lengths[b]));
+    }
+  }
+}
+
 }  // namespace unroll

@@ -2,12 +2,17 @@
 // along.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "framework/tape.hpp"
 #include "layers/recurrent.hpp"
 
 namespace unroll {
+
+namespace detail {
+void check_window_lengths(Index steps, const std::vector<Index>& lengths);
+}  // namespace detail
 
 // The steps [first, last) of a sequence.
 struct Window {
@@ -22,31 +27,44 @@ std::vector<Window> windows(Index steps, Index size);
 // How much of sequences of these lengths falls into the window: their lengths inside it.
 std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths);
 
-// Runs a layer over x (T,B,I), or (B,T,I) with batch_first, window after window. Each has a tape of its own,
-// so that gradients end at its border, and begins with the states that the one before ended with:
+// Runs a layer over a sequence of `steps` steps, window after window. Each has a tape of its own, so that
+// gradients end at its border, and begins with the states that the one before ended with. input(window),
+// called on that tape, gives the window's x (T,B,I), or (B,T,I) with batch_first:
 //
-//   for_each_window(gru, x, 35, {}, [&](Tape& tape, const auto& result, Window w) {
+//   for_each_window(gru, T, 35, {}, [&](Window w) { return embedding(letters(w)); },
+//                   [&](Tape& tape, const auto& result, Window w) {
 //     tape.backward(cross_entropy(head(result.output), targets(w)));
 //     adam.step();
 //   });
 //
 // (Werbos 1990; Williams and Peng 1990.) Lengths and initial states are those of the whole; returns the
-// states at the end. x is a constant on a window's tape, unless it is a parameter. Throws ArgumentError for a
-// bidirectional layer and a window size below 1, and what the layer throws.
-template <class Cell, class F>
-std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x,
-                                           Index size, RecurrentInputs<state_t<Cell>> given, F&& f) {
+// states at the end. Throws ArgumentError for a bidirectional layer, a window size below 1 and lengths
+// outside 0..steps, and what the layer throws.
+template <class Cell, class Input, class F>
+std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps, Index size,
+                                           RecurrentInputs<state_t<Cell>> given, Input&& input, F&& f) {
   layer.require_one_direction("for_each_window");
-  const Index time_axis = layer.options().batch_first ? 1 : 0;
-  if (x.dimension() != 3) layer(x);  // says what it wants
-  for (const Window window : windows(static_cast<Index>(x.shape(time_axis)), size)) {
+  detail::check_window_lengths(steps, given.lengths);
+  for (const Window window : windows(steps, size)) {
     Tape tape;
-    const auto result = layer(slice(x, time_axis, {window.first, window.last}),
-                              {.states = given.states, .lengths = lengths_in(window, given.lengths)});
+    const auto result =
+        layer(input(window), {.states = given.states, .lengths = lengths_in(window, given.lengths)});
     f(tape, result, window);
     given.states = detach(result.states);
   }
   return given.states;
+}
+
+// The same for an x that is there as a whole, (T,B,I) or (B,T,I): a constant on the windows' tapes, unless it
+// is a parameter.
+template <class Cell, class F>
+std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x,
+                                           Index size, RecurrentInputs<state_t<Cell>> given, F&& f) {
+  const Index time_axis = layer.options().batch_first ? 1 : 0;
+  if (x.dimension() != 3) layer(x);  // says what it wants
+  const auto part = [&](Window window) { return slice(x, time_axis, {window.first, window.last}); };
+  return for_each_window(layer, static_cast<Index>(x.shape(time_axis)), size, std::move(given), part,
+                         std::forward<F>(f));
 }
 
 }  // namespace unroll

@@ -1,6 +1,7 @@
 // What a recurrent layer says when it is given what does not fit.
 #include <catch2/catch.hpp>
 
+#include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
 #include "layers/layers.hpp"
 
@@ -115,6 +116,11 @@ TEST_CASE("the fused path is refused by the name of the option that it does not 
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 3, .coupled = true}, fused, rng)), want("coupled"));
   CHECK_THROWS_WITH((Rnn<float>({.input = 2, .hidden = 3, .activation = Activation::gelu()}, fused, rng)),
                     want("activation"));
+  {
+    const DetectNonfinite detect;
+    CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 3, .coupled = true}, fused, rng)), want("coupled"));
+    CHECK_NOTHROW(Lstm<float>({.input = 2, .hidden = 3}, fused, rng));
+  }
   Gru<float> gru({.input = 2, .hidden = 3}, {.zoneout_hidden = 0.1}, rng);
   CHECK_THROWS_WITH(gru.set_path(Path::fused), want("zoneout_hidden"));
   CHECK(gru.options().path == Path::automatic);

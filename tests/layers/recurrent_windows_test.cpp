@@ -58,6 +58,22 @@ TEST_CASE("windows together give the values of one run, and gradients that end a
   }
 }
 
+TEST_CASE("what makes a window's input is trained along with the layer") {
+  Rng rng(63);
+  const Linear<double> before(2, 3, rng);
+  const Gru<double> gru({.input = 3, .hidden = 4}, rng);
+  const Var<double> x(random_normal<double>({5, 2, 2}, 0.0, 1.0, rng));
+  const auto part = [&](Window w) { return before(slice(x, 0, {w.first, w.last})); };
+  Index seen = 0;
+  for_each_window(gru, 5, 2, {}, part, [&](Tape& tape, const auto& result, Window w) {
+    tape.backward(sum(square(result.output)));
+    CHECK(before.weight.has_grad());
+    CHECK(result.output.shape(0) == static_cast<std::size_t>(w.size()));
+    seen += w.size();
+  });
+  CHECK(seen == 5);
+}
+
 TEST_CASE("windows refuse what cannot be cut") {
   Rng rng(62);
   const auto ignore = [](Tape&, const auto&, Window) {};
@@ -67,5 +83,7 @@ TEST_CASE("windows refuse what cannot be cut") {
                     Catch::Contains("[Gru.for_each_window] bidirectional want false"));
   const Gru<double> gru({.input = 2, .hidden = 3}, rng);
   CHECK_THROWS_AS(for_each_window(gru, x, 0, {}, ignore), ArgumentError);
+  CHECK_THROWS_WITH(for_each_window(gru, x, 2, {.states = {}, .lengths = {5, 6}}, ignore),
+                    Catch::Equals("[for_each_window] lengths[1] want 0..5 (the steps), got 6"));
   CHECK_THROWS_AS(for_each_window(gru, Var<double>(zeros<double>({5, 2})), 2, {}, ignore), ShapeError);
 }
