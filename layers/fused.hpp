@@ -1,10 +1,12 @@
 // Puts a hand-derived sequence kernel on the tape as one op. Internal to the cells that have one.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "layers/bptt/wanted.hpp"
 #include "layers/run_on_tape.hpp"
 #include "layers/state.hpp"
 
@@ -76,6 +78,19 @@ std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::opti
 template <class S>
 const Tensor<S>* tensor_or_null(const Var<S>& var) {
   return var.defined() ? &var.value() : nullptr;
+}
+
+// Which gradients a kernel is to compute; needed in the order of fused_inputs, of a cell that lists
+// weight_ih, weight_hh, bias_ih, bias_hh and then maybe weight_hr.
+inline bptt::Wanted wanted_gradients(const std::vector<bool>& needed, std::size_t state_vars) {
+  const auto begin = needed.begin() + 1, states_end = begin + static_cast<std::ptrdiff_t>(state_vars);
+  return {.x = needed[0],
+          .state = std::find(begin, states_end, true) != states_end,
+          .weight_ih = states_end[0],
+          .weight_hh = states_end[1],
+          .bias_ih = states_end[2],
+          .bias_hh = states_end[3],
+          .weight_hr = needed.end() - states_end > 4 && states_end[4]};
 }
 
 // A kernel's output rows (N,W) as the layer returns them: (T,B,W) unless x is packed.

@@ -64,14 +64,9 @@ detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S
       "gru", *this, outputs, x, h0, steps,
       [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
        output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-        const bptt::Wanted wanted{.x = needed[0],
-                                  .state = needed[1],
-                                  .weight_ih = needed[2],
-                                  .weight_hh = needed[3],
-                                  .bias_ih = needed[4],
-                                  .bias_hh = needed[5]};
-        auto d = bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps,
-                                    *forward, output.value(), {up[0], up[1]}, wanted);
+        auto d =
+            bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps,
+                               *forward, output.value(), {up[0], up[1]}, detail::wanted_gradients(needed, 1));
         std::vector<Tensor<S>> result;
         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
           result.push_back(std::move(*g));

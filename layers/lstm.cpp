@@ -113,28 +113,22 @@ detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, cons
     Tensor<S> cell = forward->cell;
     outputs.push_back(detail::sequence_output(std::move(cell), x));
   }
-  detail::record_fused(
-      "lstm", *this, outputs, x, state, steps,
-      [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih,
-       b_hh = bias_hh, w_hr = weight_hr,
-       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-        const bptt::Wanted wanted{.x = needed[0],
-                                  .state = needed[1] || needed[2],
-                                  .weight_ih = needed[3],
-                                  .weight_hh = needed[4],
-                                  .bias_ih = needed[5],
-                                  .bias_hh = needed[6],
-                                  .weight_hr = needed[7]};
-        auto d = bptt::lstm_backward(x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr),
-                                     steps, *forward, output.value(),
-                                     {up[0], up[1], up[2], up.size() > 3 ? up[3] : nullptr}, wanted);
-        std::vector<Tensor<S>> result;
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
-        result.push_back(d.bias);
-        result.push_back(std::move(d.bias));
-        result.push_back(std::move(d.weight_hr));
-        return result;
-      });
+  detail::record_fused("lstm", *this, outputs, x, state, steps,
+                       [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh,
+                        b_ih = bias_ih, b_hh = bias_hh, w_hr = weight_hr, output = outputs[0]](
+                           const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
+                         auto d = bptt::lstm_backward(
+                             x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr), steps,
+                             *forward, output.value(), {up[0], up[1], up[2], up.size() > 3 ? up[3] : nullptr},
+                             detail::wanted_gradients(needed, 2));
+                         std::vector<Tensor<S>> result;
+                         for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh})
+                           result.push_back(std::move(*g));
+                         result.push_back(d.bias);
+                         result.push_back(std::move(d.bias));
+                         result.push_back(std::move(d.weight_hr));
+                         return result;
+                       });
   detail::LayerResult<S, State> result{outputs[0], {outputs[1], outputs[2]}, {}};
   if (all_states) result.all = State{outputs[0], outputs[3]};
   return result;

@@ -1,6 +1,7 @@
 // Linear, Embedding, Dropout, LayerNorm: values, gradients and what they refuse.
 #include <catch2/catch.hpp>
 
+#include "check_derivatives.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
 #include "layers/layers.hpp"
@@ -21,13 +22,7 @@ TEST_CASE("Linear is x W^T + b with checked gradients") {
     layer.bias = v[2];
     return layer(v[0]);
   };
-  const std::vector<Tensor<double>> inputs{x, layer.weight.value(), layer.bias.value()};
-  const auto first = gradcheck(f, inputs);
-  INFO(first.message);
-  CHECK(first);
-  const auto second = gradgradcheck(f, inputs);
-  INFO(second.message);
-  CHECK(second);
+  test::check_derivatives(f, {x, layer.weight.value(), layer.bias.value()});
 }
 
 TEST_CASE("Linear's initialisation is PyTorch's") {
@@ -101,12 +96,6 @@ TEST_CASE("LayerNorm normalises the last axis with checked gradients") {
     layer.bias = v[2];
     return layer(v[0]);
   };
-  const std::vector<Tensor<double>> inputs{x, random_normal<double>({5}, 1.0, 0.5, rng),
-                                           random_normal<double>({5}, 0.0, 1.0, rng)};
-  const auto first = gradcheck(f, inputs);
-  INFO(first.message);
-  CHECK(first);
-  const auto second = gradgradcheck(f, inputs);
-  INFO(second.message);
-  CHECK(second);
+  test::check_derivatives(
+      f, {x, random_normal<double>({5}, 1.0, 0.5, rng), random_normal<double>({5}, 0.0, 1.0, rng)});
 }

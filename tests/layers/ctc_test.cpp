@@ -5,12 +5,14 @@
 #include <cmath>
 #include <limits>
 
+#include "check_derivatives.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
 #include "framework/random.hpp"
 
 using namespace unroll;
 using Catch::Contains;
+using test::check_derivatives;
 
 namespace {
 
@@ -58,15 +60,6 @@ double loss_of(const Tensor<double>& x, const Labels& target, const CtcOptions& 
   std::copy(target.begin(), target.end(), labels.data());
   return ctc_loss(Var<double>(x), labels, {}, {}, options).item() *
          (options.reduction == Reduction::mean ? std::max(1.0, static_cast<double>(target.size())) : 1.0);
-}
-
-void check_derivatives(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs) {
-  const auto first = gradcheck(f, inputs);
-  INFO(first.message);
-  CHECK(first);
-  const auto second = gradgradcheck(f, inputs);
-  INFO(second.message);
-  CHECK(second);
 }
 
 // Three sequences of different lengths: a repeated label, another target, none. 1 is the blank; behind the

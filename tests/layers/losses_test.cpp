@@ -4,12 +4,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "check_derivatives.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
 #include "framework/random.hpp"
 
 using namespace unroll;
 using Catch::Contains;
+using test::check_derivatives;
 
 namespace {
 
@@ -22,15 +24,6 @@ double by_hand(const Tensor<double>& logits, std::size_t row, std::size_t label)
   double total = 0.0;
   for (std::size_t c = 0; c < logits.shape()[1]; ++c) total += std::exp(logits(row, c));
   return std::log(total) - logits(row, label);
-}
-
-void check_derivatives(const GradcheckFunction& f, const std::vector<Tensor<double>>& inputs) {
-  const auto first = gradcheck(f, inputs);
-  INFO(first.message);
-  CHECK(first);
-  const auto second = gradgradcheck(f, inputs);
-  INFO(second.message);
-  CHECK(second);
 }
 
 }  // namespace
