@@ -1,0 +1,102 @@
+#include "machine.hpp"
+
+#include <cblas.h>
+#include <malloc.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "framework/memory.hpp"
+
+namespace unroll::bench {
+namespace {
+
+const cpu_set_t& allowed() {
+  static const cpu_set_t set = [] {
+    cpu_set_t s;
+    CPU_ZERO(&s);
+    sched_getaffinity(0, sizeof(s), &s);
+    return s;
+  }();
+  return set;
+}
+
+// A line of /proc/self/status in bytes, "VmHWM" say.
+double status_bytes(const std::string& key) {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(key + ":", 0) == 0) return std::atof(line.c_str() + key.size() + 1) * 1024.0;
+  }
+  return 0.0;
+}
+
+}  // namespace
+
+void clear_blas_overrides(char** argv) {
+  bool found = false;
+  for (const char* name :
+       {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}) {
+    if (std::getenv(name) == nullptr) continue;
+    unsetenv(name);
+    found = true;
+  }
+  if (found) execv("/proc/self/exe", argv);
+}
+
+int cpu_count() { return CPU_COUNT(&allowed()); }
+
+void pin(int threads) {
+  cpu_set_t set = allowed();
+  if (threads == 1) {
+    int last = CPU_SETSIZE - 1;
+    while (last > 0 && !CPU_ISSET(last, &set)) --last;
+    CPU_ZERO(&set);
+    CPU_SET(last, &set);
+  }
+  sched_setaffinity(0, sizeof(set), &set);
+}
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string name = "unknown CPU", family, model;
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const auto value = [&] { return line.substr(line.find(':') + 2); };
+    if (line.rfind("model name", 0) == 0) name = value();
+    if (line.rfind("cpu family", 0) == 0) family = value();
+    if (line.rfind("model\t", 0) == 0) model = value();
+  }
+  return name + " (family " + family + ", model " + model + ")";
+}
+
+std::string blas_core() { return openblas_get_corename(); }
+
+double peak_bytes(const std::function<void()>& work) {
+  release_unused_memory();
+  malloc_trim(0);
+  int ends[2];
+  if (pipe(ends) != 0) return 0.0;
+  const pid_t child = fork();
+  if (child == 0) {
+    std::ofstream("/proc/self/clear_refs") << "5";  // the peak is that of this process from here on
+    const double before = status_bytes("VmRSS");
+    double grown = 0.0;
+    try {
+      work();
+      grown = status_bytes("VmHWM") - before;
+    } catch (...) {
+    }
+    [[maybe_unused]] const auto written = write(ends[1], &grown, sizeof(grown));
+    _exit(0);
+  }
+  close(ends[1]);
+  double grown = 0.0;
+  if (child < 0 || read(ends[0], &grown, sizeof(grown)) != sizeof(grown)) grown = 0.0;
+  close(ends[0]);
+  if (child > 0) waitpid(child, nullptr, 0);
+  return grown;
+}
+
+}  // namespace unroll::bench
