@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <new>
+#include <vector>
 
 // Under AddressSanitizer every buffer comes fresh from the system, so that a use after free is seen.
 #if defined(__SANITIZE_ADDRESS__)
@@ -100,5 +101,9 @@ struct PoolAllocator {
     return true;
   }
 };
+
+// A vector that costs no heap allocation once its thread's pool has warmed up.
+template <class T>
+using PooledVector = std::vector<T, PoolAllocator<T>>;
 
 }  // namespace unroll

@@ -106,7 +106,8 @@ detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, cons
   };
   auto forward = std::make_shared<bptt::LstmForward<S>>(
       bptt::lstm_forward(x.value(), state.h.value(), state.c.value(),
-                         weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), steps));
+                         weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), steps,
+                         all_states || Tape::is_recording()));
   std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
                               Var<S>(std::move(forward->h_n)), Var<S>(std::move(forward->c_n))};
   if (all_states) {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <xsimd/xsimd.hpp>
 
+#include "framework/kernels/isa.hpp"
+
 namespace unroll::kernel {
 
 template <class S>
@@ -96,3 +98,7 @@ Batch<S> sigmoid(const Batch<S>& x) {
 }
 
 }  // namespace unroll::kernel
+
+namespace unroll::kernel::UNROLL_ISA {
+using namespace unroll::kernel;
+}

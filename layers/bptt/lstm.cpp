@@ -2,63 +2,24 @@
 
 #include <algorithm>
 
-#include "framework/kernels/simd.hpp"
+#include "layers/bptt/lstm_loop.hpp"
 #include "layers/bptt/products.hpp"
 
 namespace unroll::bptt {
-namespace {
 
-// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o; c (H) the old cell
-// state and receives the new one.
-template <class S>
-void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tanh_cell, S* m) {
-  kernel::for_lanes<S>(hidden, [&](const auto& lane) {
-    const auto i = kernel::sigmoid(lane.load(a) + lane.load(bias));
-    const auto f = kernel::sigmoid(lane.load(a + hidden) + lane.load(bias + hidden));
-    const auto g = xsimd::tanh(lane.load(a + 2 * hidden) + lane.load(bias + 2 * hidden));
-    const auto o = kernel::sigmoid(lane.load(a + 3 * hidden) + lane.load(bias + 3 * hidden));
-    const auto next = f * lane.load(c) + i * g;
-    const auto squashed = xsimd::tanh(next);
-    lane.store(a, i);
-    lane.store(a + hidden, f);
-    lane.store(a + 2 * hidden, g);
-    lane.store(a + 3 * hidden, o);
-    lane.store(c, next);
-    lane.store(cell, next);
-    lane.store(tanh_cell, squashed);
-    lane.store(m, o * squashed);
-  });
-}
-
-// The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
-// steps and leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
-template <class S>
-void cell_backward(std::size_t hidden, const S* gates, const S* tanh_cell, const S* c_before, const S* dm,
-                   S* dc, S* da) {
-  kernel::for_lanes<S>(hidden, [&](const auto& lane) {
-    const auto i = lane.load(gates), f = lane.load(gates + hidden), g = lane.load(gates + 2 * hidden),
-               o = lane.load(gates + 3 * hidden), squashed = lane.load(tanh_cell), up = lane.load(dm);
-    const auto d_o = up * squashed;
-    const auto d_c = lane.load(dc) + up * o * (S(1) - squashed * squashed);
-    lane.store(da, d_c * g * i * (S(1) - i));
-    lane.store(da + hidden, d_c * lane.load(c_before) * f * (S(1) - f));
-    lane.store(da + 2 * hidden, d_c * i * (S(1) - g * g));
-    lane.store(da + 3 * hidden, d_o * o * (S(1) - o));
-    lane.store(dc, d_c * f);
-  });
-}
-
-}  // namespace
+using kernel::Packed;
 
 template <class S>
 LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
-                            const LstmWeights<S>& w, const Steps& steps) {
+                            const LstmWeights<S>& w, const Steps& steps, bool keep) {
   const std::size_t gates = w.weight_ih->shape()[0], hidden = gates / 4, out = w.weight_hh->shape()[1];
   const bool projects = w.weight_hr != nullptr;
   LstmForward<S> f;
   f.gates = Tensor<S>(Shape{steps.total, gates});
-  f.cell = Tensor<S>(Shape{steps.total, hidden});
-  f.tanh_cell = Tensor<S>(Shape{steps.total, hidden});
+  if (keep) {
+    f.cell = Tensor<S>(Shape{steps.total, hidden});
+    f.tanh_cell = Tensor<S>(Shape{steps.total, hidden});
+  }
   f.output = Tensor<S>(Shape{steps.total, out});
   if (projects) f.unprojected = Tensor<S>(Shape{steps.total, hidden});
   f.h_n = h0;
@@ -67,21 +28,23 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
   // All input products at once; inside the loop only the recurrent ones remain.
   multiply_transposed(x.data(), steps.total, *w.weight_ih, f.gates.data());
   const Tensor<S> bias = combined_bias(w.bias_ih, w.bias_hh, gates);
-  const RecurrentWeight<S> recurrent(w.weight_hh->data(), gates, out);
-
-  for (std::size_t k = 0; k < steps.count(); ++k) {
-    const std::size_t t = steps.time(k), rows = steps.rows[t], at = steps.offset[t];
-    S* a = f.gates.data() + at * gates;
-    recurrent.multiply(rows, f.h_n.data(), S(1), a, gates);
-    S* m = (projects ? f.unprojected.data() : f.output.data()) + at * hidden;
-    for (std::size_t r = 0; r < rows; ++r) {
-      cell_forward(hidden, bias.data(), a + r * gates, f.c_n.data() + r * hidden,
-                   f.cell.data() + (at + r) * hidden, f.tanh_cell.data() + (at + r) * hidden, m + r * hidden);
-    }
-    S* h = f.output.data() + at * out;
-    if (projects) multiply_transposed(m, rows, *w.weight_hr, h);
-    std::copy(h, h + rows * out, f.h_n.data());
-  }
+  const auto recurrent = Packed<S>::transposed(w.weight_hh->data(), gates, out);
+  const auto projection = projects ? Packed<S>::transposed(w.weight_hr->data(), out, hidden) : Packed<S>();
+  in_parallel(steps, steps.total * gates * out, [&](std::size_t begin, std::size_t end) {
+    lstm_loops<S>().forward({.steps = steps.loop(begin, end),
+                             .H = hidden,
+                             .P = out,
+                             .recurrent = recurrent.data(),
+                             .projection = projection.data(),
+                             .bias = bias.data(),
+                             .gates = f.gates.data(),
+                             .cell = keep ? f.cell.data() : nullptr,
+                             .tanh_cell = keep ? f.tanh_cell.data() : nullptr,
+                             .hidden = projects ? f.unprojected.data() : f.output.data(),
+                             .output = f.output.data(),
+                             .h = f.h_n.data(),
+                             .c = f.c_n.data()});
+  });
   return f;
 }
 
@@ -96,41 +59,43 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
   d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
   d.c0 = upstream.c_n != nullptr ? *upstream.c_n : zeros<S>(c0.shape());  // and this as dc
   Tensor<S> da(Shape{steps.total, gates});
-  Tensor<S> dh_steps, dm_row;
+  Tensor<S> dh_steps, d_hidden;
   if (projects) {
     dh_steps = Tensor<S>(Shape{steps.total, out});
-    dm_row = Tensor<S>(Shape{steps.batch, hidden});
+    d_hidden = Tensor<S>(Shape{steps.batch, hidden});
   }
-
-  for (std::size_t k = steps.count(); k-- > 0;) {
-    const std::size_t t = steps.time(k), rows = steps.rows[t], at = steps.offset[t],
-                      kept = steps.continued(k);
-    if (rows == 0) continue;
-    S* dh = d.h0.data();
-    add_rows(upstream.output, at * out, rows * out, dh);
-    add_rows(upstream.cell, at * hidden, rows * hidden, d.c0.data());
-    const S* dm = dh;
-    if (projects) {
-      std::copy(dh, dh + rows * out, dh_steps.data() + at * out);
-      kernel::gemm(false, false, rows, hidden, out, S(1), dh, out, w.weight_hr->data(), hidden, S(0),
-                   dm_row.data(), hidden);
-      dm = dm_row.data();
-    }
-    const S* before = k == 0 ? nullptr : f.cell.data() + steps.offset[steps.time(k - 1)] * hidden;
-    for (std::size_t r = 0; r < rows; ++r) {
-      const S* c_before = (r < kept ? before : c0.data()) + r * hidden;
-      cell_backward(hidden, f.gates.data() + (at + r) * gates, f.tanh_cell.data() + (at + r) * hidden,
-                    c_before, dm + r * hidden, d.c0.data() + r * hidden, da.data() + (at + r) * gates);
-    }
-    if (k == 0 && !wanted.state) break;
-    kernel::gemm(false, false, rows, out, gates, S(1), da.data() + at * gates, gates, w.weight_hh->data(),
-                 out, S(0), dh, out);
-  }
+  const auto recurrent = Packed<S>::plain(w.weight_hh->data(), gates, out);
+  const auto projection = projects ? Packed<S>::plain(w.weight_hr->data(), out, hidden) : Packed<S>();
+  in_parallel(steps, steps.total * gates * out, [&](std::size_t begin, std::size_t end) {
+    lstm_loops<S>().backward({.steps = steps.loop(begin, end),
+                              .H = hidden,
+                              .P = out,
+                              .recurrent = recurrent.data(),
+                              .projection = projection.data(),
+                              .gates = f.gates.data(),
+                              .cell = f.cell.data(),
+                              .tanh_cell = f.tanh_cell.data(),
+                              .c0 = c0.data(),
+                              .up_output = data_or_null(upstream.output),
+                              .up_cell = data_or_null(upstream.cell),
+                              .state_wanted = wanted.state,
+                              .dh = d.h0.data(),
+                              .dc = d.c0.data(),
+                              .dh_steps = dh_steps.data(),
+                              .d_hidden = d_hidden.data(),
+                              .da = da.data()});
+  });
 
   const std::size_t in = w.weight_ih->shape()[1];
   if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
-  if (wanted.weight_hh) d.weight_hh = weight_gradient(da, previous_rows(steps, output, h0).data(), out);
-  if (wanted.bias_ih || wanted.bias_hh) d.bias = bias_gradient(da);
+  if (wanted.weight_hh) {
+    d.weight_hh = Tensor<S>(w.weight_hh->shape());
+    recurrent_weight_gradient(steps, da.data(), gates, gates, output, h0, d.weight_hh.data());
+  }
+  if (wanted.bias_ih || wanted.bias_hh) {
+    d.bias = Tensor<S>(Shape{gates});
+    bias_gradient(steps.total, da.data(), gates, gates, d.bias.data());
+  }
   if (projects && wanted.weight_hr) d.weight_hr = weight_gradient(dh_steps, f.unprojected.data(), hidden);
   if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
   return d;
@@ -138,7 +103,7 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
 
 #define UNROLL_INSTANTIATE(S)                                                                         \
   template LstmForward<S> lstm_forward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,          \
-                                       const LstmWeights<S>&, const Steps&);                          \
+                                       const LstmWeights<S>&, const Steps&, bool);                    \
   template LstmGradients<S> lstm_backward(const Tensor<S>&, const Tensor<S>&, const Tensor<S>&,       \
                                           const LstmWeights<S>&, const Steps&, const LstmForward<S>&, \
                                           const Tensor<S>&, const LstmUpstream<S>&, const Wanted&);

@@ -29,10 +29,10 @@ struct LstmForward {
   Tensor<S> unprojected;  // (N,H) o tanh(c), only with a projection
 };
 
-// x: N rows of I. h0 (B,P), c0 (B,H).
+// x: N rows of I. h0 (B,P), c0 (B,H). Without keep there is no way back, and no `cell` either.
 template <class S>
 LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
-                            const LstmWeights<S>& w, const Steps& steps);
+                            const LstmWeights<S>& w, const Steps& steps, bool keep = true);
 
 template <class S>
 struct LstmGradients {

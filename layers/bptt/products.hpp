@@ -4,43 +4,30 @@
 #include <cstddef>
 
 #include "framework/kernels/gemm.hpp"
+#include "framework/kernels/packed.hpp"
+#include "framework/kernels/parallel.hpp"
 #include "framework/tensor.hpp"
+#include "layers/bptt/steps.hpp"
 
 namespace unroll::bptt {
 
-// The recurrent weight as the time loop reads it: (K,G), so that the vectorised axis is contiguous.
-// Transposed once per call while that pays (measured: a fifth of a step at hidden 64); large weights are read
-// as they are.
-template <class S>
-class RecurrentWeight {
- public:
-  // weight (G,K): rows first..first+G of a larger matrix.
-  RecurrentWeight(const S* weight, std::size_t gates, std::size_t inner) : gates_(gates), inner_(inner) {
-    constexpr std::size_t kLargest = std::size_t{1} << 20;  // bytes
-    if (gates * inner * sizeof(S) > kLargest) {
-      plain_ = weight;
-      return;
-    }
-    transposed_ = Tensor<S>(Shape{inner, gates});
-    for (std::size_t g = 0; g < gates; ++g) {
-      for (std::size_t k = 0; k < inner; ++k) transposed_.data()[k * gates + g] = weight[g * inner + k];
-    }
+// Calls run(begin, end) for parts of the batch, on as many threads as are allowed and pay; multiplications:
+// of the whole loop.
+template <class F>
+void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
+  // Measured: waking a thread costs about 10 us, the time of some 500,000 multiplications; fewer than four
+  // rows per thread waste most of each product.
+  constexpr std::size_t kWorthAThread = 4000000, kRows = 4;
+  const std::size_t parts =
+      std::min({static_cast<std::size_t>(num_threads()), multiplications / kWorthAThread + 1,
+                std::max<std::size_t>(steps.batch / kRows, 1)});
+  if (parts < 2) {
+    run(std::size_t{0}, steps.batch);
+    return;
   }
-  // out (rows,G; row stride ldc) = beta out + h (rows,K) weight^T
-  void multiply(std::size_t rows, const S* h, S beta, S* out, std::size_t ldc) const {
-    if (plain_ != nullptr) {
-      kernel::gemm(false, true, rows, gates_, inner_, S(1), h, inner_, plain_, inner_, beta, out, ldc);
-    } else {
-      kernel::gemm(false, false, rows, gates_, inner_, S(1), h, inner_, transposed_.data(), gates_, beta, out,
-                   ldc);
-    }
-  }
-
- private:
-  std::size_t gates_, inner_;
-  const S* plain_ = nullptr;
-  Tensor<S> transposed_;
-};
+  const auto cuts = steps.cuts(parts);
+  kernel::parallel(parts, [&](std::size_t part) { run(cuts[part], cuts[part + 1]); });
+}
 
 // y (N,O) = x (N,I) weight^T, weight (O,I).
 template <class S>
@@ -59,36 +46,53 @@ Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Sha
   return dx;
 }
 
+// dw (G,I) (+)= dy^T x over so many rows at once; dy has G of its `stride` columns, x is (rows,I).
+template <class S>
+void add_weight_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, const S* x,
+                         std::size_t in, bool add, S* dw) {
+  kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
+}
+
 // d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).
 template <class S>
 Tensor<S> weight_gradient(const Tensor<S>& dy, const S* x, std::size_t in) {
   const std::size_t rows = dy.shape()[0], gates = dy.shape()[1];
   Tensor<S> dw(Shape{gates, in});
-  kernel::gemm(true, false, gates, in, rows, S(1), dy.data(), gates, x, in, S(0), dw.data(), in);
+  add_weight_gradient(rows, dy.data(), gates, gates, x, in, false, dw.data());
   return dw;
 }
 
-// d bias (G) = column sums of dy (N,G).
+// dw (G,P) = dy^T h_before over all N rows, h_before the state that each row started from: what an earlier
+// step left in `after` (N,P), or `initial` (B,P). dy as in add_weight_gradient.
 template <class S>
-Tensor<S> bias_gradient(const Tensor<S>& dy) {
-  const std::size_t rows = dy.shape()[0], gates = dy.shape()[1];
-  Tensor<S> db = zeros<S>({gates});
-  for (std::size_t r = 0; r < rows; ++r) {
-    const S* row = dy.data() + r * gates;
-    for (std::size_t g = 0; g < gates; ++g) db.data()[g] += row[g];
+void recurrent_weight_gradient(const Steps& steps, const S* dy, std::size_t gates, std::size_t stride,
+                               const Tensor<S>& after, const Tensor<S>& initial, S* dw) {
+  const std::size_t width = initial.shape()[1], batch = steps.batch;
+  if (!steps.is_dense()) {
+    const Tensor<S> before = previous_rows(steps, after, initial);
+    add_weight_gradient(steps.total, dy, gates, stride, before.data(), width, false, dw);
+    return;
   }
-  return db;
+  // The rows of the step before are the same rows of `after`, one step away: no copy.
+  const std::size_t first = steps.reverse ? steps.total - batch : 0, rest = steps.total - batch;
+  add_weight_gradient(batch, dy + first * stride, gates, stride, initial.data(), width, false, dw);
+  if (rest == 0) return;
+  const std::size_t dy_row = steps.reverse ? 0 : batch, after_row = steps.reverse ? batch : 0;
+  add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after.data() + after_row * width, width,
+                      true, dw);
 }
 
-// to[0..count) += from[first..first+count); null: nothing.
+// db (G) = column sums of dy, which has G of its `stride` columns.
 template <class S>
-void add_rows(const Tensor<S>* from, std::size_t first, std::size_t count, S* to) {
-  if (from == nullptr) return;
-  const S* values = from->data() + first;
-  for (std::size_t j = 0; j < count; ++j) to[j] += values[j];
+void bias_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, S* db) {
+  std::fill_n(db, gates, S(0));
+  for (std::size_t r = 0; r < rows; ++r) {
+    const S* row = dy + r * stride;
+    for (std::size_t g = 0; g < gates; ++g) db[g] += row[g];
+  }
 }
 
-// b_ih + b_hh, or zeros: either may be empty (size 0).
+// b_ih + b_hh, or zeros: either may be absent (null).
 template <class S>
 Tensor<S> combined_bias(const Tensor<S>* b_ih, const Tensor<S>* b_hh, std::size_t gates) {
   Tensor<S> bias = zeros<S>({gates});
@@ -97,6 +101,12 @@ Tensor<S> combined_bias(const Tensor<S>* b_ih, const Tensor<S>* b_hh, std::size_
     for (std::size_t g = 0; g < gates; ++g) bias.data()[g] += part->data()[g];
   }
   return bias;
+}
+
+// The tensor's numbers, or null.
+template <class S>
+const S* data_or_null(const Tensor<S>* tensor) {
+  return tensor != nullptr ? tensor->data() : nullptr;
 }
 
 }  // namespace unroll::bptt

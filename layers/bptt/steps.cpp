@@ -5,7 +5,14 @@
 namespace unroll::bptt {
 
 Steps Steps::dense(std::size_t steps, std::size_t batch, bool reverse) {
-  return ragged(steps, std::vector<std::size_t>(batch, steps), reverse);
+  Steps result;
+  result.reverse = reverse;
+  result.batch = batch;
+  result.rows.assign(steps, batch);
+  result.offset.resize(steps);
+  for (std::size_t t = 0; t < steps; ++t) result.offset[t] = t * batch;
+  result.total = steps * batch;
+  return result;
 }
 
 Steps Steps::ragged(std::size_t steps, const std::vector<std::size_t>& lengths, bool reverse) {
@@ -20,6 +27,19 @@ Steps Steps::ragged(std::size_t steps, const std::vector<std::size_t>& lengths, 
     result.total += alive;
   }
   return result;
+}
+
+PooledVector<std::size_t> Steps::cuts(std::size_t parts) const {
+  PooledVector<std::size_t> bounds{0};
+  std::size_t done = 0,
+              t = count();  // the sequences before `row` have `done` rows; those at `row` end before step t
+  for (std::size_t row = 0; row < batch && bounds.size() < parts; ++row) {
+    while (t > 0 && rows[t - 1] <= row) --t;
+    done += t;
+    if (done * parts >= total * bounds.size()) bounds.push_back(row + 1);
+  }
+  while (bounds.size() <= parts) bounds.push_back(batch);
+  return bounds;
 }
 
 template <class S>

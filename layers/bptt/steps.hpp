@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "framework/tensor.hpp"
+#include "layers/bptt/time_loop.hpp"
 
 namespace unroll::bptt {
 
@@ -13,11 +15,11 @@ namespace unroll::bptt {
 // are alive.
 // With equal lengths this is just (T,B,...) row by row.
 struct Steps {
-  bool reverse = false;             // run from each sequence's last step to its first
-  std::size_t batch = 0;            // B
-  std::vector<std::size_t> rows;    // (T) sequences alive at step t; never increases with t
-  std::vector<std::size_t> offset;  // (T) first packed row of step t
-  std::size_t total = 0;            // N
+  bool reverse = false;              // run from each sequence's last step to its first
+  std::size_t batch = 0;             // B
+  PooledVector<std::size_t> rows;    // (T) sequences alive at step t; never increases with t
+  PooledVector<std::size_t> offset;  // (T) first packed row of step t
+  std::size_t total = 0;             // N
 
   std::size_t count() const noexcept { return rows.size(); }
   // The step that runs k-th.
@@ -27,6 +29,15 @@ struct Steps {
   std::size_t continued(std::size_t k) const noexcept {
     return k == 0 ? 0 : std::min(rows[time(k - 1)], rows[time(k)]);
   }
+
+  // All sequences have the same length, so that the rows of every step are those of the whole batch.
+  bool is_dense() const noexcept { return rows.empty() || rows.back() == batch; }
+  // What a kernel runs over: the sequences begin ... end-1.
+  TimeLoop loop(std::size_t begin, std::size_t end) const noexcept {
+    return {count(), reverse, rows.data(), offset.data(), batch, begin, end};
+  }
+  // Where to cut the batch into parts of about equal numbers of rows: parts + 1 bounds, from 0 to B.
+  PooledVector<std::size_t> cuts(std::size_t parts) const;
 
   static Steps dense(std::size_t steps, std::size_t batch, bool reverse);
   // lengths in descending order, each at most `steps`.

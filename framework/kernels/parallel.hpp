@@ -1,0 +1,22 @@
+// parallel(): one function on several threads. Internal.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+namespace unroll::kernel {
+
+// Calls run(context, part) for part = 0 ... parts-1, part 0 on this thread and each of the others on a thread
+// of its own that is kept for the next call, and returns when all have ended. run must not throw. While
+// another thread is inside, all parts run on the calling one.
+void parallel(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
+
+template <class F>
+void parallel(std::size_t parts, F&& f) {
+  parallel(
+      parts,
+      [](void* context, std::size_t part) { (*static_cast<std::remove_reference_t<F>*>(context))(part); },
+      &f);
+}
+
+}  // namespace unroll::kernel

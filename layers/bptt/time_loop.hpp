@@ -1,0 +1,34 @@
+// TimeLoop: what a kernel's loop over time runs over, in plain numbers. Internal to the kernels.
+#pragma once
+
+#include <cstddef>
+
+namespace unroll::bptt {
+
+// A view of Steps (layers/bptt/steps.hpp), restricted to a range of the batch: the sequences of a batch do
+// not touch each other until the gradients of the weights, so that every thread runs all steps of its own.
+struct TimeLoop {
+  std::size_t count = 0;                // T
+  bool reverse = false;                 // from the last step to the first
+  const std::size_t* alive = nullptr;   // (T) Steps::rows
+  const std::size_t* offset = nullptr;  // (T)
+  std::size_t batch = 0;                // B
+  std::size_t begin = 0, end = 0;       // the sequences that this loop runs
+
+  std::size_t time(std::size_t k) const noexcept { return reverse ? count - 1 - k : k; }
+  // How many of the sequences take part at step t: begin ... begin + rows - 1.
+  std::size_t rows(std::size_t t) const noexcept {
+    const std::size_t last = alive[t] < end ? alive[t] : end;
+    return last > begin ? last - begin : 0;
+  }
+  // The packed row of the first of them.
+  std::size_t first(std::size_t t) const noexcept { return offset[t] + begin; }
+  // How many of them continue a step before; the rest begin with their initial state.
+  std::size_t continued(std::size_t k) const noexcept {
+    if (k == 0) return 0;
+    const std::size_t before = rows(time(k - 1)), now = rows(time(k));
+    return before < now ? before : now;
+  }
+};
+
+}  // namespace unroll::bptt
