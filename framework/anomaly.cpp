@@ -87,7 +87,7 @@ void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::u
   if (bad == g.size()) return;
   const auto context = tape.contexts_.find(node);
   std::string target;
-  for (const auto& leaf : [&]() -> const std::vector<Var<S>>& {
+  for (const auto& leaf : [&]() -> const PooledVector<Var<S>>& {
          if constexpr (std::is_same_v<S, float>)
            return tape.float_leaves_;
          else

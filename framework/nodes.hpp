@@ -83,49 +83,67 @@ struct PortNode : Node {
 };
 
 template <class S>
-struct JointNode : Node {
-  std::vector<std::uint32_t> parent;
-  std::uint32_t ports;
-  JointRule<S> rule;
-  JointNode(const char* op_name, std::vector<std::uint32_t> parents, std::size_t outputs, JointRule<S> r)
-      : Node{&kType, op_name},
-        parent(std::move(parents)),
-        ports(static_cast<std::uint32_t>(outputs)),
-        rule(std::move(r)) {}
+bool JointNode<S>::collect(Backprop& pass, std::uint32_t index, VarList<S>& upstream, Needed& needed) const {
+  upstream.resize(ports);
+  bool any = false;
+  for (std::uint32_t k = 0; k < ports; ++k) {
+    const std::uint32_t port = index + 1 + k;
+    if (pass.gradient(port) == nullptr) continue;  // also for a port behind the last seed
+    auto* value = static_cast<Value<S>*>(pass.keeps(port) ? pass.gradient(port) : pass.take(port));
+    if (pass.keeps(port)) ++value->references;
+    upstream[k] = Var<S>(value);
+    any = true;
+  }
+  if (!any) return false;
+  needed.resize(parent.size());
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    needed[i] = parent[i] != kNoNode && pass.wants(parent[i]);
+  }
+  return true;
+}
 
-  static void run(Node& node, Backprop& pass, std::uint32_t index) {
-    auto& self = static_cast<JointNode&>(node);
-    std::vector<Var<S>> upstream(self.ports);
-    bool any = false;
-    for (std::uint32_t k = 0; k < self.ports; ++k) {
-      const std::uint32_t port = index + 1 + k;
-      if (pass.gradient(port) == nullptr) continue;  // also for a port behind the last seed
-      auto* value = static_cast<Value<S>*>(pass.keeps(port) ? pass.gradient(port) : pass.take(port));
-      if (pass.keeps(port)) ++value->references;
-      upstream[k] = Var<S>(value);
-      any = true;
-    }
-    if (!any) return;
-    std::vector<bool> needed(self.parent.size());
-    for (std::size_t i = 0; i < needed.size(); ++i) {
-      needed[i] = self.parent[i] != kNoNode && pass.wants(self.parent[i]);
-    }
-    std::vector<Var<S>> result = self.rule(upstream, needed);
-    if (result.size() != needed.size()) {
-      throw TapeError(fmt::format("[{}] rule want one gradient per input ({}), got {}", self.name,
-                                  needed.size(), result.size()));
-    }
-    for (std::size_t i = 0; i < needed.size(); ++i) {
-      if (!needed[i] || !result[i].defined()) continue;
-      if (pass.checks()) check_backward(pass.tape(), self.name, index, self.parent[i], result[i]);
-      pass.add(self.parent[i], std::move(result[i]));
-    }
+template <class S>
+void JointNode<S>::hand_on(Backprop& pass, std::uint32_t index, const Needed& needed,
+                           VarList<S>&& gradients) const {
+  if (gradients.size() != needed.size()) {
+    throw TapeError(fmt::format("[{}] rule want one gradient per input ({}), got {}", name, needed.size(),
+                                gradients.size()));
   }
-  static std::span<const std::uint32_t> parents(const Node& node) noexcept {
-    return static_cast<const JointNode&>(node).parent;
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (!needed[i] || !gradients[i].defined()) continue;
+    if (pass.checks()) check_backward(pass.tape(), name, index, parent[i], gradients[i]);
+    pass.add(parent[i], std::move(gradients[i]));
   }
-  static void destroy(Node& node) noexcept { static_cast<JointNode&>(node).~JointNode(); }
-  static constexpr NodeType kType{&run, &parents, &destroy, &drop_gradient<S>, false, true};
-};
+}
+
+template <class S>
+PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<const Var<S>> outputs,
+                                                     std::span<const Var<S>> inputs) {
+  const auto& state = thread_state;
+  if (state.detect_nonfinite) {
+    std::vector<CheckedInput> checked;
+    for (const auto& in : inputs) checked.push_back({in.name(), is_finite(in)});
+    for (const auto& output : outputs) check_forward<S>(op, output, checked);
+  }
+  PooledVector<std::uint32_t> parents;
+  if (!state.recording) return parents;
+  parents.reserve(inputs.size());
+  bool needed = false;
+  for (const auto& in : inputs) {
+    parents.push_back(state.tape->node_of(in));
+    needed |= parents.back() != kNoNode;
+  }
+  if (!needed) parents.clear();
+  return parents;
+}
+
+template <class S>
+void JointNode<S>::add_ports(const char* op, std::uint32_t node, std::span<Var<S>> outputs) {
+  Tape& tape = *thread_state.tape;
+  for (auto& output : outputs) {
+    output.get()->node = tape.emplace<PortNode<S>>(op, node);
+    output.get()->tape = tape.serial();
+  }
+}
 
 }  // namespace unroll::detail

@@ -201,34 +201,7 @@ template std::vector<Var<float>> gradients(const std::vector<Var<float>>&, const
 template std::vector<Var<double>> gradients(const std::vector<Var<double>>&, const std::vector<Var<double>>&,
                                             const std::vector<Var<double>>&, bool);
 
-template <class S>
-void record_joint(const char* op, std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
-                  JointRule<S> rule) {
-  const auto& state = detail::thread_state;
-  if (state.detect_nonfinite) {
-    std::vector<detail::CheckedInput> checked;
-    for (const auto& in : inputs) checked.push_back({in.name(), detail::is_finite(in)});
-    for (const auto& output : outputs) detail::check_forward<S>(op, output, checked);
-  }
-  if (!state.recording) return;
-  Tape& tape = *state.tape;
-  std::vector<std::uint32_t> parents;
-  bool needed = false;
-  for (const auto& in : inputs) {
-    parents.push_back(in.defined() ? tape.node_of(in) : detail::kNoNode);
-    needed |= parents.back() != detail::kNoNode;
-  }
-  if (!needed) return;
-  const std::uint32_t node =
-      tape.emplace<detail::JointNode<S>>(op, std::move(parents), outputs.size(), std::move(rule));
-  for (auto& output : outputs) {
-    output.get()->node = tape.emplace<detail::PortNode<S>>(op, node);
-    output.get()->tape = tape.serial();
-  }
-}
-template void record_joint(const char*, std::vector<Var<float>>&, const std::vector<Var<float>>&,
-                           JointRule<float>);
-template void record_joint(const char*, std::vector<Var<double>>&, const std::vector<Var<double>>&,
-                           JointRule<double>);
+template struct detail::JointNode<float>;
+template struct detail::JointNode<double>;
 
 }  // namespace unroll

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
+#include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,11 +15,13 @@ namespace unroll::detail {
 
 // The inputs of a fused op in one order: x, the state's Vars, the cell's parameters (absent ones undefined).
 template <class Cell>
-std::vector<Var<scalar_t<Cell>>> fused_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                              const state_t<Cell>& state) {
-  std::vector<Var<scalar_t<Cell>>> inputs{x};
+VarList<scalar_t<Cell>> fused_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                  const state_t<Cell>& state) {
+  VarList<scalar_t<Cell>> inputs;
+  inputs.reserve(16);
+  inputs.push_back(x);
   for_each_in_state(state, [&](const auto& var) { inputs.push_back(var); });
-  Cell::each(cell, [&](const std::string&, const auto& member) {
+  Cell::each(cell, [&](std::string_view, const auto& member) {
     if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) inputs.push_back(member);
   });
   return inputs;
@@ -27,11 +30,9 @@ std::vector<Var<scalar_t<Cell>>> fused_inputs(const Cell& cell, const Var<scalar
 // The gradients of the fused op as recorded ops: runs the cell on the tape again and differentiates that, so
 // that second and higher derivatives of the kernel exist.
 template <class Cell>
-std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::options)& options,
-                                                       const std::vector<Var<scalar_t<Cell>>>& inputs,
-                                                       const bptt::Steps& steps,
-                                                       const std::vector<Var<scalar_t<Cell>>>& upstream,
-                                                       const std::vector<bool>& needed) {
+VarList<scalar_t<Cell>> differentiate_on_tape(const decltype(Cell::options)& options,
+                                           const VarList<scalar_t<Cell>>& inputs, const bptt::Steps& steps,
+                                           const VarList<scalar_t<Cell>>& upstream, const Needed& needed) {
   using S = scalar_t<Cell>;
   // Copies, so that only this op is differentiated and not what its inputs were computed from.
   std::vector<Var<S>> copies;
@@ -41,7 +42,7 @@ std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::opti
   cell.options = options;
   state_t<Cell> state;
   for_each_in_state(state, [&](auto& var) { var = copies[next++]; });
-  Cell::each(cell, [&](const std::string&, auto& member) {
+  Cell::each(cell, [&](std::string_view, auto& member) {
     if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = copies[next++];
   });
 
@@ -66,7 +67,7 @@ std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::opti
     if (needed[i]) wanted.push_back(copies[i]);
   }
   auto found = gradients(used, wanted, seeds, /*create_graph=*/true);
-  std::vector<Var<S>> result_gradients(inputs.size());
+  VarList<S> result_gradients(inputs.size());
   std::size_t at = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (needed[i]) result_gradients[i] = std::move(found[at++]);
@@ -82,7 +83,7 @@ const Tensor<S>* tensor_or_null(const Var<S>& var) {
 
 // Which gradients a kernel is to compute; needed in the order of fused_inputs, of a cell that lists
 // weight_ih, weight_hh, bias_ih, bias_hh and then maybe weight_hr.
-inline bptt::Wanted wanted_gradients(const std::vector<bool>& needed, std::size_t state_vars) {
+inline bptt::Wanted wanted_gradients(const Needed& needed, std::size_t state_vars) {
   const auto begin = needed.begin() + 1, states_end = begin + static_cast<std::ptrdiff_t>(state_vars);
   return {.x = needed[0],
           .state = std::find(begin, states_end, true) != states_end,
@@ -101,28 +102,31 @@ Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
 }
 
 // Records outputs (the sequence's, then the state's Vars, then those of all states but h) as one op.
-// backward(upstream tensors or null, needed) returns one gradient tensor per input, in the order of
-// fused_inputs; what stands for one not needed is not used and may be empty.
+// backward(inputs, steps, upstream, needed) returns one gradient per input, in the order of fused_inputs;
+// what stands for one not needed is not used.
 template <class Cell, class Backward>
-void record_fused(const char* op, const Cell& cell, std::vector<Var<scalar_t<Cell>>>& outputs,
+void record_fused(const char* op, const Cell& cell, std::span<Var<scalar_t<Cell>>> outputs,
                   const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,
                   Backward&& backward) {
   using S = scalar_t<Cell>;
   if (!Tape::is_recording()) return;
-  std::vector<Var<S>> inputs = fused_inputs(cell, x, state);
-  JointRule<S> rule = [inputs, steps, options = cell.options, backward = std::forward<Backward>(backward)](
-                          const std::vector<Var<S>>& upstream, const std::vector<bool>& needed) {
-    if (Tape::is_recording()) return differentiate_on_tape<Cell>(options, inputs, steps, upstream, needed);
-    std::vector<const Tensor<S>*> seeds;
-    for (const Var<S>& up : upstream) seeds.push_back(tensor_or_null(up));
-    std::vector<Var<S>> result;
-    for (Tensor<S>& g : backward(seeds, needed)) {
-      result.push_back(g.dimension() == 0 ? Var<S>() : Var<S>(std::move(g)));
-    }
-    result.resize(inputs.size());  // parameters of options that the kernel has not
-    return result;
-  };
-  record_joint<S>(op, outputs, inputs, std::move(rule));
+  const VarList<S> inputs = fused_inputs(cell, x, state);
+  record_joint<S>(op, outputs, inputs,
+                  [inputs, steps, options = cell.options, backward = std::forward<Backward>(backward)](
+                      const VarList<S>& upstream, const Needed& needed) {
+                    if (Tape::is_recording()) {
+                      return differentiate_on_tape<Cell>(options, inputs, steps, upstream, needed);
+                    }
+                    VarList<S> gradients = backward(inputs, steps, upstream, needed);
+                    gradients.resize(inputs.size());  // parameters of options that the kernel has not
+                    return gradients;
+                  });
+}
+
+// A gradient that a kernel has computed, or none.
+template <class S>
+Var<S> gradient_or_none(Tensor<S>&& gradient) {
+  return gradient.dimension() == 0 ? Var<S>() : Var<S>(std::move(gradient));
 }
 
 }  // namespace unroll::detail

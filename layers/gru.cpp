@@ -1,5 +1,7 @@
 #include "layers/gru.hpp"
 
+#include <array>
+
 #include "framework/errors.hpp"
 #include "layers/bptt/gru.hpp"
 #include "layers/fused.hpp"
@@ -51,27 +53,29 @@ const char* GruCell<S>::uncovered() const noexcept {
 template <class S>
 detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S>& h0,
                                                     const bptt::Steps& steps, bool all_states) const {
-  const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh) {
-    return bptt::GruWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
-                               detail::tensor_or_null(b_hh)};
-  };
   const bptt::GruVariant variant{options.reset == GruReset::after, options.update == GruUpdate::z_keeps};
-  auto forward = std::make_shared<bptt::GruForward<S>>(bptt::gru_forward(
-      x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), variant, steps));
-  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
-                              Var<S>(std::move(forward->h_n))};
+  auto forward = bptt::gru_forward<S>(x.value(), h0.value(),
+                                      {&weight_ih.value(), &weight_hh.value(),
+                                       detail::tensor_or_null(bias_ih), detail::tensor_or_null(bias_hh)},
+                                      variant, steps);
+  std::array<Var<S>, 2> outputs{detail::sequence_output(std::move(forward.output), x),
+                                Var<S>(std::move(forward.h_n))};
   detail::record_fused(
       "gru", *this, outputs, x, h0, steps,
-      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
-       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-        auto d =
-            bptt::gru_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), variant, steps,
-                               *forward, output.value(), {up[0], up[1]}, detail::wanted_gradients(needed, 1));
-        std::vector<Tensor<S>> result;
+      [variant, forward = std::move(forward), output = outputs[0]](const VarList<S>& in, const bptt::Steps& run,
+                                                                   const VarList<S>& up, const Needed& needed) {
+        auto d = bptt::gru_backward<S>(
+            in[0].value(), in[1].value(),
+            {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])},
+            variant, run, forward, output.value(),
+            {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1])},
+            detail::wanted_gradients(needed, 1));
+        VarList<S> gradients;
+        gradients.reserve(needed.size());
         for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
-          result.push_back(std::move(*g));
+          gradients.push_back(detail::gradient_or_none(std::move(*g)));
         }
-        return result;
+        return gradients;
       });
   detail::LayerResult<S, Var<S>> result{outputs[0], outputs[1], {}};
   if (all_states) result.all = outputs[0];

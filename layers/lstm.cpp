@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "framework/errors.hpp"
 #include "layers/bptt/lstm.hpp"
@@ -96,40 +98,51 @@ LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
           Var<S>(zeros<S>({batch, static_cast<std::size_t>(options.hidden)}))};
 }
 
+namespace {
+
+// The kernel's weights among the inputs of the fused op, of which they are the ones from 3 on.
+template <class S>
+bptt::LstmWeights<S> kernel_weights(const VarList<S>& inputs) {
+  return {&inputs[3].value(), &inputs[4].value(), detail::tensor_or_null(inputs[5]),
+          detail::tensor_or_null(inputs[6]), detail::tensor_or_null(inputs[7])};
+}
+
+}  // namespace
+
 template <class S>
 detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, const State& state,
                                                            const bptt::Steps& steps, bool all_states) const {
-  const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh,
-                          const Var<S>& w_hr) {
-    return bptt::LstmWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
-                                detail::tensor_or_null(b_hh), detail::tensor_or_null(w_hr)};
-  };
-  auto forward = std::make_shared<bptt::LstmForward<S>>(
-      bptt::lstm_forward(x.value(), state.h.value(), state.c.value(),
-                         weights(weight_ih, weight_hh, bias_ih, bias_hh, weight_hr), steps,
-                         all_states || Tape::is_recording()));
-  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward->output), x),
-                              Var<S>(std::move(forward->h_n)), Var<S>(std::move(forward->c_n))};
+  auto forward =
+      bptt::lstm_forward<S>(x.value(), state.h.value(), state.c.value(),
+                            {&weight_ih.value(), &weight_hh.value(), detail::tensor_or_null(bias_ih),
+                             detail::tensor_or_null(bias_hh), detail::tensor_or_null(weight_hr)},
+                            steps, all_states || Tape::is_recording());
+  std::array<Var<S>, 4> outputs{detail::sequence_output(std::move(forward.output), x),
+                                Var<S>(std::move(forward.h_n)), Var<S>(std::move(forward.c_n)), Var<S>()};
   if (all_states) {
-    Tensor<S> cell = forward->cell;
-    outputs.push_back(detail::sequence_output(std::move(cell), x));
+    Tensor<S> cell = forward.cell;
+    outputs[3] = detail::sequence_output(std::move(cell), x);
   }
-  detail::record_fused("lstm", *this, outputs, x, state, steps,
-                       [=, x = x, h0 = state.h, c0 = state.c, w_ih = weight_ih, w_hh = weight_hh,
-                        b_ih = bias_ih, b_hh = bias_hh, w_hr = weight_hr, output = outputs[0]](
-                           const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-                         auto d = bptt::lstm_backward(
-                             x.value(), h0.value(), c0.value(), weights(w_ih, w_hh, b_ih, b_hh, w_hr), steps,
-                             *forward, output.value(), {up[0], up[1], up[2], up.size() > 3 ? up[3] : nullptr},
-                             detail::wanted_gradients(needed, 2));
-                         std::vector<Tensor<S>> result;
-                         for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh})
-                           result.push_back(std::move(*g));
-                         result.push_back(d.bias);
-                         result.push_back(std::move(d.bias));
-                         result.push_back(std::move(d.weight_hr));
-                         return result;
-                       });
+  detail::record_fused(
+      "lstm", *this, std::span(outputs.data(), all_states ? 4 : 3), x, state, steps,
+      [forward = std::move(forward), output = outputs[0]](const VarList<S>& in, const bptt::Steps& run,
+                                                          const VarList<S>& up, const Needed& needed) {
+        auto d = bptt::lstm_backward<S>(
+            in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward, output.value(),
+            {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
+             up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr},
+            detail::wanted_gradients(needed, 2));
+        VarList<S> gradients;
+        gradients.reserve(needed.size());
+        for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) {
+          gradients.push_back(detail::gradient_or_none(std::move(*g)));
+        }
+        const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
+        gradients.push_back(bias);
+        gradients.push_back(bias);
+        gradients.push_back(detail::gradient_or_none(std::move(d.weight_hr)));
+        return gradients;
+      });
   detail::LayerResult<S, State> result{outputs[0], {outputs[1], outputs[2]}, {}};
   if (all_states) result.all = State{outputs[0], outputs[3]};
   return result;

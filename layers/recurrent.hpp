@@ -107,7 +107,7 @@ class Recurrent : public MoveOnly {
   // One step, for use on a stream: x (B,I) and the states before it (none: the initial ones) -> output (B,H)
   // and the states after it, as a sequence of one step gives them. Throws ArgumentError for a bidirectional
   // layer.
-  Output step(const Var<S>& x, const std::vector<State>& states = {}) const;
+  Output step(const Var<S>& x, const States<State>& states = {}) const;
 
   // The path that a call takes now.
   Path path() const noexcept {
@@ -194,15 +194,15 @@ class Recurrent : public MoveOnly {
       detail::throw_not_covered(name(), option_obstacle());
   }
 
-  Output run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const;
+  Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
   detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
                                          const bptt::Steps& steps, bool all_states, LayerScope& scope) const;
-  std::vector<State> initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const;
+  States<State> initial_states(const detail::SequencePlan& plan, const States<State>& given) const;
 
   RecurrentOptions options_;
   std::vector<Cell> cells_;
-  std::vector<State> learned_;  // initial states (1,H), as cells_; empty: zeros
-  mutable Rng rng_{0};          // of dropout and zoneout
+  States<State> learned_;  // initial states (1,H), as cells_; empty: zeros
+  mutable Rng rng_{0};     // of dropout and zoneout
 };
 
 // Outside the class, so that those of the library's own cells are compiled in the library only.
@@ -233,13 +233,13 @@ Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
 
 template <class Cell>
 auto Recurrent<Cell>::with_all_states(const Var<S>& x, const Inputs& given) const -> Trace {
-  std::vector<State> all;
+  States<State> all;
   Output result = run(x, given, &all);
   return {std::move(result.output), std::move(result.states), std::move(all)};
 }
 
 template <class Cell>
-auto Recurrent<Cell>::step(const Var<S>& x, const std::vector<State>& states) const -> Output {
+auto Recurrent<Cell>::step(const Var<S>& x, const States<State>& states) const -> Output {
   require_one_direction("step");
   Output result = run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
   result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
@@ -268,14 +268,13 @@ std::string Recurrent<Cell>::describe() const {
 }
 
 template <class Cell>
-auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, std::vector<State>* all_states) const
-    -> Output {
+auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* all_states) const -> Output {
   const detail::LayerName layer_name = name();
   LayerScope scope(kKind, layer_name.parameter);
   const auto plan =
       detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
   require_forced_path();
-  std::vector<State> states = initial_states(plan, given.states);
+  States<State> states = initial_states(plan, given.states);
 
   Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
   if (plan.ragged) {
@@ -322,9 +321,9 @@ auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, c
 }
 
 template <class Cell>
-auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const std::vector<State>& given) const
-    -> std::vector<State> {
-  std::vector<State> states;
+auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const States<State>& given) const
+    -> States<State> {
+  States<State> states;
   for (std::size_t k = 0; k < cells_.size(); ++k) {
     states.push_back(zero_state(cells_[k], plan.batch));
     if (!given.empty() || learned_.empty()) continue;

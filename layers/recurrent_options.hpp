@@ -6,6 +6,7 @@
 
 #include "framework/var.hpp"
 #include "layers/layer_name.hpp"
+#include "layers/state.hpp"
 
 namespace unroll {
 
@@ -32,23 +33,23 @@ struct RecurrentOptions {
 // What a call may be given beside the input.
 template <class State>
 struct RecurrentInputs {
-  std::vector<State> states = {};   // initial, one per layer and direction (index layer * directions +
+  States<State> states = {};        // initial, one per layer and direction (index layer * directions +
                                     // direction); none: learned ones, or zeros
   std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
 };
 
 template <class S, class State>
 struct RecurrentOutput {
-  Var<S> output;              // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
-  std::vector<State> states;  // after each sequence's own last step, ordered as the initial ones
+  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
+  States<State> states;  // after each sequence's own last step, ordered as the initial ones
 };
 
 // The same with the states after every step.
 template <class S, class State>
 struct RecurrentTrace {
   Var<S> output;
-  std::vector<State> states;
-  std::vector<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
+  States<State> states;
+  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
 };
 
 // The options of a cell that needs no others.

@@ -1,5 +1,7 @@
 #include "layers/rnn.hpp"
 
+#include <array>
+
 #include "framework/errors.hpp"
 #include "layers/bptt/rnn.hpp"
 #include "layers/fused.hpp"
@@ -32,26 +34,31 @@ const char* RnnCell<S>::uncovered() const noexcept {
 template <class S>
 detail::LayerResult<S, Var<S>> RnnCell<S>::sequence(const Var<S>& x, const Var<S>& h0,
                                                     const bptt::Steps& steps, bool all_states) const {
-  const auto weights = [](const Var<S>& w_ih, const Var<S>& w_hh, const Var<S>& b_ih, const Var<S>& b_hh) {
-    return bptt::RnnWeights<S>{&w_ih.value(), &w_hh.value(), detail::tensor_or_null(b_ih),
-                               detail::tensor_or_null(b_hh)};
-  };
   const bool relu = options.activation == Activation::relu();
-  auto forward =
-      bptt::rnn_forward(x.value(), h0.value(), weights(weight_ih, weight_hh, bias_ih, bias_hh), relu, steps);
-  std::vector<Var<S>> outputs{detail::sequence_output(std::move(forward.output), x),
-                              Var<S>(std::move(forward.h_n))};
+  auto forward = bptt::rnn_forward<S>(x.value(), h0.value(),
+                                      {&weight_ih.value(), &weight_hh.value(),
+                                       detail::tensor_or_null(bias_ih), detail::tensor_or_null(bias_hh)},
+                                      relu, steps);
+  std::array<Var<S>, 2> outputs{detail::sequence_output(std::move(forward.output), x),
+                                Var<S>(std::move(forward.h_n))};
   detail::record_fused(
       "rnn", *this, outputs, x, h0, steps,
-      [=, x = x, h0 = h0, w_ih = weight_ih, w_hh = weight_hh, b_ih = bias_ih, b_hh = bias_hh,
-       output = outputs[0]](const std::vector<const Tensor<S>*>& up, const std::vector<bool>& needed) {
-        auto d = bptt::rnn_backward(x.value(), h0.value(), weights(w_ih, w_hh, b_ih, b_hh), relu, steps,
-                                    output.value(), {up[0], up[1]}, detail::wanted_gradients(needed, 1));
-        std::vector<Tensor<S>> result;
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh}) result.push_back(std::move(*g));
-        result.push_back(d.bias);
-        result.push_back(std::move(d.bias));
-        return result;
+      [relu, output = outputs[0]](const VarList<S>& in, const bptt::Steps& run, const VarList<S>& up,
+                                  const Needed& needed) {
+        auto d = bptt::rnn_backward<S>(
+            in[0].value(), in[1].value(),
+            {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])},
+            relu, run, output.value(), {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1])},
+            detail::wanted_gradients(needed, 1));
+        VarList<S> gradients;
+        gradients.reserve(needed.size());
+        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh}) {
+          gradients.push_back(detail::gradient_or_none(std::move(*g)));
+        }
+        const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
+        gradients.push_back(bias);
+        gradients.push_back(bias);
+        return gradients;
       });
   detail::LayerResult<S, Var<S>> result{outputs[0], outputs[1], {}};
   if (all_states) result.all = outputs[0];

@@ -1,8 +1,10 @@
 // What a recurrent cell carries from step to step: a Var, or a struct of Vars.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,13 +29,17 @@ struct StateOf<Cell> {
 template <class Cell>
 using state_t = typename detail::StateOf<Cell>::type;
 
+// Several states: one per layer and direction, say.
+template <class State>
+using States = PooledVector<State>;
+
 // Calls f(Var&) for every Var of a state.
 template <class State, class F>
 void for_each_in_state(State& state, F&& f) {
   if constexpr (detail::is_parameter<std::remove_const_t<State>>) {
     f(state);
   } else {
-    std::remove_const_t<State>::each(state, [&](const std::string&, auto& var) { f(var); });
+    std::remove_const_t<State>::each(state, [&](std::string_view, auto& var) { f(var); });
   }
 }
 
@@ -49,7 +55,7 @@ State map_state(const State& state, F&& f) {
 template <class State, class F>
 State map_states(const State& a, const State& b, F&& f) {
   using S = scalar_t<State>;
-  std::vector<const Var<S>*> first, second;
+  PooledVector<const Var<S>*> first, second;
   for_each_in_state(a, [&](const auto& var) { first.push_back(&var); });
   for_each_in_state(b, [&](const auto& var) { second.push_back(&var); });
   State result;
@@ -104,8 +110,8 @@ State detach(const State& state) {
 }
 
 template <class State>
-std::vector<State> detach(const std::vector<State>& states) {
-  std::vector<State> result;
+States<State> detach(const States<State>& states) {
+  States<State> result;
   for (const State& state : states) result.push_back(detach(state));
   return result;
 }

@@ -83,7 +83,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   using State = typename Layer::State;
   const std::size_t batch = x.shape()[1 - time_axis];
   const bool learned = copy.options().learn_initial_states;
-  std::vector<State> states;
+  States<State> states;
   std::vector<detail::VerifyEntry> inner;
   for (std::size_t k = 0; k < copy.cells().size(); ++k) {
     State state = zero_state(copy.cells()[k], batch);

@@ -85,7 +85,7 @@ struct Stream {
   Rng rng{1};
   Layer layer;
   Var<S> x;
-  std::vector<typename Layer::State> states;
+  States<typename Layer::State> states;
   explicit Stream(const Workload& w)
       : layer({.input = Index(w.I), .hidden = Index(w.H)}, rng), x(random_tensor<S>({1, w.I}, 1.0, 3)) {}
   void step() { states = layer.step(x, states).states; }

@@ -51,7 +51,7 @@ int cpu_count() { return CPU_COUNT(&allowed()); }
 void pin(int threads) {
   cpu_set_t set = allowed();
   if (threads == 1) {
-    int last = CPU_SETSIZE - 1;
+    std::size_t last = CPU_SETSIZE - 1;
     while (last > 0 && !CPU_ISSET(last, &set)) --last;
     CPU_ZERO(&set);
     CPU_SET(last, &set);

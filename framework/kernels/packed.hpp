@@ -15,9 +15,9 @@ struct Packing {
   std::size_t (*size)(std::size_t k, std::size_t n) noexcept;
   void (*pack)(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,
                S* out) noexcept;
-  // C (m,n; row stride ldc) = A (m,k; row stride lda) B, or += with accumulate
-  void (*multiply)(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t lda, const S* packed,
-                   bool accumulate, S* c, std::size_t ldc) noexcept;
+  // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p * a_column]
+  void (*multiply)(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row, std::size_t a_column,
+                   const S* packed, bool accumulate, S* c, std::size_t ldc) noexcept;
 };
 UNROLL_SIMD_TABLE(Packing, packing)
 

@@ -87,7 +87,7 @@ struct PackedGemm {
     std::size_t tiles = (rows + kTile - 1) / kTile;
     for (; tiles > 0; --tiles) {
       const std::size_t height = (rows + tiles - 1) / tiles;
-      tile_of<kTile, 1>(height, i, j, p, depth);
+      panels<kTile, 1>(height, i, j, p, depth);
       i += height;
       rows -= height;
     }
@@ -99,10 +99,20 @@ struct PackedGemm {
     std::size_t j = 0;
     if (rows == 1) {
       for (; alone && n - j <= kPanel<S> && j < n; j += kPanel<S>) dot(i, j, p, depth);
-      for (; j + kWide * kPanel<S> <= n; j += kWide * kPanel<S>) tile<1, kWide>(i, j, p, depth);
+      for (; j + kWide * kPanel<S> <= n; j += kWide * kPanel<S>) tile<1, 2 * kWide>(i, j, p, depth);
     }
-    for (; j + 2 * kPanel<S> <= n; j += 2 * kPanel<S>) tile_of<3, 2>(rows, i, j, p, depth);
-    for (; j < n; j += kPanel<S>) tile_of<3, 1>(rows, i, j, p, depth);
+    for (; j + 2 * kPanel<S> <= n; j += 2 * kPanel<S>) panels<3, 2>(rows, i, j, p, depth);
+    for (; j < n; j += kPanel<S>) panels<3, 1>(rows, i, j, p, depth);
+  }
+
+  // Up to M rows of P panels, of the last one only the half that has columns.
+  template <std::size_t M, std::size_t P>
+  void panels(std::size_t height, std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
+    if (P == 1 && n - j <= kWidth) {
+      tile_of<M, 1>(height, i, j, p, depth);
+    } else {
+      tile_of<M, 2 * P>(height, i, j, p, depth);
+    }
   }
 
   // One row of one panel in four parts of k.
@@ -132,23 +142,22 @@ struct PackedGemm {
     for (std::size_t t = 0; t < n - j && t < kPanel<S>; ++t) out[t] = add ? out[t] + total[t] : total[t];
   }
 
-  template <std::size_t M, std::size_t P>
+  template <std::size_t M, std::size_t N>
   void tile_of(std::size_t height, std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
     if constexpr (M > 0) {
       if (height == M) {
-        tile<M, P>(i, j, p, depth);
+        tile<M, N>(i, j, p, depth);
       } else {
-        tile_of<M - 1, P>(height, i, j, p, depth);
+        tile_of<M - 1, N>(height, i, j, p, depth);
       }
     }
   }
 
-  // M rows of P panels.
-  template <std::size_t M, std::size_t P>
+  // M rows, N vectors wide.
+  template <std::size_t M, std::size_t N>
   void tile(std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
-    constexpr std::size_t N = 2 * P;
     V sum[M][N];
-    const bool add = accumulate || p > 0, whole = j + P * kPanel<S> <= n;
+    const bool add = accumulate || p > 0, whole = j + N * kWidth <= n;
     S* out = c + i * ldc + j;
     S edge[M * N * kWidth];
     S* to = out;

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <numeric>
 
+#include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
 #include "framework/kernels/blocks.hpp"
 #include "framework/ops.hpp"
@@ -10,13 +12,12 @@
 namespace unroll {
 namespace {
 
-using Sizes = std::vector<Index>;
+using Sizes = PooledVector<Index>;
 
 // Cuts axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One joint
 // op, so that its gradient is one joined tensor and not the sum of one full-size tensor per piece.
-template <class S>
-std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis,
-                        bool drop_axis);
+template <class Pieces, class S>
+Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis, bool drop_axis);
 
 // One such piece, for when not all are wanted.
 template <class S>
@@ -27,12 +28,12 @@ Var<S> cut_one(const Var<S>& x, std::size_t axis, Index at, Index size, bool dro
 
 // The inverse: parts of these sizes along axis of the result; with new_axis they lack it.
 template <class S>
-Var<S> join(const char* op, const std::vector<Var<S>>& parts, const Sizes& sizes, std::size_t axis,
+Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, std::size_t axis,
             bool new_axis) {
   Shape shape = parts.front().shape();
   if (new_axis) shape.insert(shape.begin() + axis, 0);
   shape[axis] = static_cast<std::size_t>(std::accumulate(sizes.begin(), sizes.end(), Index{0}));
-  std::vector<Var<S>> result{Var<S>::uninitialized(shape)};
+  std::array result{Var<S>::uninitialized(shape)};
   const kernel::AxisView view(shape, axis);
   const std::size_t row = view.size * view.inner;
   S* to = result.front().get()->data.data();
@@ -49,27 +50,24 @@ Var<S> join(const char* op, const std::vector<Var<S>>& parts, const Sizes& sizes
                     return cut_one(g, axis, n, m, new_axis);
                   }));
   }
-  JointRule<S> rule;
-  if (Tape::is_recording()) {
-    rule = [op, sizes, axis, new_axis](const std::vector<Var<S>>& upstream, const std::vector<bool>& needed) {
-      const Var<S>& g = upstream.front();
-      if (std::find(needed.begin(), needed.end(), false) == needed.end())
-        return cut(op, g, sizes, axis, new_axis);
-      std::vector<Var<S>> gradients(sizes.size());
-      Index at = 0;
-      for (std::size_t k = 0; k < sizes.size(); at += sizes[k++]) {
-        if (needed[k]) gradients[k] = cut_one(g, axis, at, sizes[k], new_axis);
-      }
-      return gradients;
-    };
-  }
-  record_joint(op, result, parts, std::move(rule));
+  if (!Tape::is_recording() && !DetectNonfinite::active()) return std::move(result.front());
+  record_joint<S>(op, result, parts,
+                  [op, sizes, axis, new_axis](const VarList<S>& upstream, const Needed& needed) {
+                    const Var<S>& g = upstream.front();
+                    if (std::find(needed.begin(), needed.end(), false) == needed.end())
+                      return cut<VarList<S>>(op, g, sizes, axis, new_axis);
+                    VarList<S> gradients(sizes.size());
+                    Index at = 0;
+                    for (std::size_t k = 0; k < sizes.size(); at += sizes[k++]) {
+                      if (needed[k]) gradients[k] = cut_one(g, axis, at, sizes[k], new_axis);
+                    }
+                    return gradients;
+                  });
   return std::move(result.front());
 }
 
-template <class S>
-std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis,
-                        bool drop_axis) {
+template <class Pieces, class S>
+Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis, bool drop_axis) {
   const kernel::AxisView view(x.shape(), axis);
   const std::size_t row = view.size * view.inner;
   Shape shape = x.shape();
@@ -78,7 +76,7 @@ std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std
     if (!drop_axis) piece[axis] = static_cast<std::size_t>(size);
     return piece;
   };
-  std::vector<Var<S>> pieces;
+  Pieces pieces;
   pieces.reserve(sizes.size());
   const S* from = x.data();
   for (Index size : sizes) {
@@ -87,18 +85,15 @@ std::vector<Var<S>> cut(const char* op, const Var<S>& x, const Sizes& sizes, std
     kernel::copy_blocks(from, row, pieces.back().get()->data.data(), run, view.outer, run);
     from += run;
   }
-  JointRule<S> rule;
-  if (Tape::is_recording()) {
-    rule = [op, sizes, axis, drop_axis, shape, piece_shape](const std::vector<Var<S>>& upstream,
-                                                            const std::vector<bool>&) {
-      std::vector<Var<S>> parts = upstream;
-      for (std::size_t k = 0; k < parts.size(); ++k) {
-        if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
-      }
-      return std::vector<Var<S>>{join(op, parts, sizes, axis, drop_axis)};
-    };
-  }
-  if (!pieces.empty()) record_joint(op, pieces, {x}, std::move(rule));
+  if (pieces.empty() || (!Tape::is_recording() && !DetectNonfinite::active())) return pieces;
+  record_joint<S>(op, pieces, std::span(&x, 1),
+                  [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const Needed&) {
+                    VarList<S> parts = upstream;
+                    for (std::size_t k = 0; k < parts.size(); ++k) {
+                      if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
+                    }
+                    return VarList<S>{join<S>(op, parts, sizes, axis, drop_axis)};
+                  });
   return pieces;
 }
 
@@ -125,7 +120,7 @@ Var<S> concat(const std::vector<Var<S>>& parts, Index axis) {
     }
     sizes.push_back(static_cast<Index>(expected[at]));
   }
-  return join("concat", parts, sizes, at, false);
+  return join<S>("concat", parts, sizes, at, false);
 }
 
 template <class S>
@@ -143,7 +138,7 @@ Var<S> stack(const std::vector<Var<S>>& parts, Index axis) {
                                    to_string(first), to_string(parts[k].shape())));
     }
   }
-  return join("stack", parts, Sizes(parts.size(), 1), at, true);
+  return join<S>("stack", parts, Sizes(parts.size(), 1), at, true);
 }
 
 template <class S>
@@ -160,7 +155,7 @@ std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Inde
     throw ShapeError(fmt::format("[split] sizes want a sum of {} (axis {} of {}), got {}", x.shape()[at], at,
                                  to_string(x.shape()), fmt::join(sizes, " + ")));
   }
-  return cut("split", x, sizes, at, false);
+  return cut<std::vector<Var<S>>>("split", x, Sizes(sizes.begin(), sizes.end()), at, false);
 }
 
 template <class S>
@@ -168,17 +163,18 @@ std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis) {
   if (count < 1) throw ArgumentError(fmt::format("[chunk] count want >= 1, got {}", count));
   const std::size_t at = normalize_axis("chunk", axis, x.dimension());
   const auto total = static_cast<Index>(x.shape()[at]);
-  if (total == 0) return cut("chunk", x, Sizes(static_cast<std::size_t>(count), 0), at, false);
+  if (total == 0)
+    return cut<std::vector<Var<S>>>("chunk", x, Sizes(static_cast<std::size_t>(count), 0), at, false);
   const Index size = (total - 1) / count + 1;
   Sizes sizes(static_cast<std::size_t>(total / size), size);
   if (total % size != 0) sizes.push_back(total % size);
-  return cut("chunk", x, sizes, at, false);
+  return cut<std::vector<Var<S>>>("chunk", x, sizes, at, false);
 }
 
 template <class S>
 std::vector<Var<S>> unbind(const Var<S>& x, Index axis) {
   const std::size_t at = normalize_axis("unbind", axis, x.dimension());
-  return cut("unbind", x, Sizes(x.shape()[at], 1), at, true);
+  return cut<std::vector<Var<S>>>("unbind", x, Sizes(x.shape()[at], 1), at, true);
 }
 
 template <class S>

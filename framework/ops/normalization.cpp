@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include <cmath>
 #include <memory>
 
@@ -51,7 +53,7 @@ Var<S> standardize(const Var<S>& x, double eps) {
   const std::size_t n = x.shape().back();
   Shape row_shape = x.shape();
   row_shape.back() = 1;
-  std::vector<Var<S>> result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
+  std::array result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
   const S* from = x.data();
   S* to = result[0].get()->data.data();
   S* reciprocal = result[1].get()->data.data();
@@ -63,22 +65,18 @@ Var<S> standardize(const Var<S>& x, double eps) {
     reciprocal[row] = r;
     kernel::map(from, to, n, [mean, r](const Batch& a) { return (a - mean) * r; });
   }
-  JointRule<S> rule;
-  if (Tape::is_recording()) {
-    rule = [z = result[0], r = result[1], share](const std::vector<Var<S>>& upstream,
-                                                 const std::vector<bool>&) {
-      const Var<S>& u = upstream[0];
-      const Var<S>& v = upstream[1];
-      Var<S> dx;
-      if (u.defined()) dx = r * (u - mean(u, {-1}, true) - z * mean(u * z, {-1}, true));
-      if (v.defined()) {
-        const Var<S> through_r = v * square(r) * z * -static_cast<double>(share);
-        dx = dx.defined() ? dx + through_r : through_r;
-      }
-      return std::vector<Var<S>>{dx};
-    };
-  }
-  record_joint("layer_norm", result, {x}, std::move(rule));
+  record_joint<S>("layer_norm", result, std::span(&x, 1),
+                  [z = result[0], r = result[1], share](const VarList<S>& upstream, const Needed&) {
+                    const Var<S>& u = upstream[0];
+                    const Var<S>& v = upstream[1];
+                    Var<S> dx;
+                    if (u.defined()) dx = r * (u - mean(u, {-1}, true) - z * mean(u * z, {-1}, true));
+                    if (v.defined()) {
+                      const Var<S> through_r = v * square(r) * z * -static_cast<double>(share);
+                      dx = dx.defined() ? dx + through_r : through_r;
+                    }
+                    return VarList<S>{dx};
+                  });
   return std::move(result.front());
 }
 

@@ -29,20 +29,32 @@ void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
   kernel::parallel(parts, [&](std::size_t part) { run(cuts[part], cuts[part + 1]); });
 }
 
+// Rows from which packing the right factor pays.
+inline constexpr std::size_t kRowsWorthPacking = 4;
+
 // y (N,O) = x (N,I) weight^T, weight (O,I).
 template <class S>
 void multiply_transposed(const S* x, std::size_t rows, const Tensor<S>& weight, S* y) {
   const std::size_t out = weight.shape()[0], in = weight.shape()[1];
-  kernel::gemm(false, true, rows, out, in, S(1), x, in, weight.data(), in, S(0), y, out);
+  if (rows < kRowsWorthPacking) {
+    kernel::gemm(false, true, rows, out, in, S(1), x, in, weight.data(), in, S(0), y, out);
+    return;
+  }
+  const auto packed = kernel::Packed<S>::transposed(weight.data(), out, in);
+  kernel::packing<S>().multiply(rows, out, in, x, in, 1, packed.data(), false, y, out);
 }
 
 // dx (N,I) = dy (N,O) weight
 template <class S>
 Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Shape& shape) {
-  const std::size_t out = weight.shape()[0], in = weight.shape()[1];
+  const std::size_t out = weight.shape()[0], in = weight.shape()[1], rows = dy.shape()[0];
   Tensor<S> dx(shape);
-  kernel::gemm(false, false, dx.size() / in, in, out, S(1), dy.data(), out, weight.data(), in, S(0),
-               dx.data(), in);
+  if (rows < kRowsWorthPacking) {
+    kernel::gemm(false, false, rows, in, out, S(1), dy.data(), out, weight.data(), in, S(0), dx.data(), in);
+    return dx;
+  }
+  const auto packed = kernel::Packed<S>::plain(weight.data(), out, in);
+  kernel::packing<S>().multiply(rows, in, out, dy.data(), out, 1, packed.data(), false, dx.data(), in);
   return dx;
 }
 
@@ -50,7 +62,14 @@ Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Sha
 template <class S>
 void add_weight_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, const S* x,
                          std::size_t in, bool add, S* dw) {
-  kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
+  // Measured: up to here the BLAS is slower, since it packs both factors.
+  constexpr std::size_t kOwn = std::size_t{1} << 24;
+  if (rows * gates * in > kOwn) {
+    kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
+    return;
+  }
+  const auto packed = kernel::Packed<S>::plain(x, rows, in);
+  kernel::packing<S>().multiply(gates, in, rows, dy, 1, stride, packed.data(), add, dw, in);
 }
 
 // d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).

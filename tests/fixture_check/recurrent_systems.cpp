@@ -113,7 +113,7 @@ Var<double> initial_state(Fixture& fixture, const std::string& name, const Sizes
 }
 
 template <class State>
-Var<double> stack_states(const std::vector<State>& states, Var<double> State::*part) {
+Var<double> stack_states(const States<State>& states, Var<double> State::*part) {
   Vars parts;
   for (const State& state : states) parts.push_back(state.*part);
   return stack(parts, 0);

@@ -73,7 +73,7 @@ TEST_CASE("DetectNonfinite looks into ops with several outputs, forward and back
   const auto two = [&w](double second, double slope) {
     std::vector<Var<double>> y{Var<double>(w.value()), Var<double>(Tensor<double>(w.value() * second))};
     record_joint<double>("two", y, {w}, [slope](const auto& g, const auto&) {
-      return std::vector<Var<double>>{g[0] * slope};
+      return VarList<double>{g[0] * slope};
     });
     return y;
   };

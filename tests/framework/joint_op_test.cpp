@@ -19,13 +19,13 @@ Vars product_and_sum(const Var<double>& a, const Var<double>& b, Seen* seen = nu
   Vars outputs{Var<double>(Tensor<double>(a.value() * b.value())),
                Var<double>(Tensor<double>(a.value() + b.value()))};
   record_joint<double>("product_and_sum", outputs, {a, b},
-                       [a, b, seen](const Vars& g, const std::vector<bool>& needed) {
+                       [a, b, seen](const VarList<double>& g, const Needed& needed) {
                          if (seen != nullptr) {
                            ++seen->calls;
                            seen->upstream = {g[0].defined(), g[1].defined()};
-                           seen->needed = needed;
+                           seen->needed.assign(needed.begin(), needed.end());
                          }
-                         Vars result(2);
+                         VarList<double> result(2);
                          for (int i = 0; i < 2; ++i) {
                            const auto k = static_cast<std::size_t>(i);
                            if (!needed[k]) continue;
@@ -104,6 +104,6 @@ TEST_CASE("a joint rule that returns too few gradients is refused") {
   const Var<double> a = parameter(Tensor<double>{2.0});
   Tape tape;
   Vars y{Var<double>(a.value()), Var<double>(a.value())};
-  record_joint<double>("short", y, {a}, [](const Vars&, const std::vector<bool>&) { return Vars{}; });
+  record_joint<double>("short", y, {a}, [](const VarList<double>&, const Needed&) { return VarList<double>{}; });
   CHECK_THROWS_AS(tape.backward(y[0]), TapeError);
 }

@@ -80,7 +80,7 @@ TEST_CASE("seed 004's sentence goes through an LSTM, which learns to continue it
   // From the first word on, every word is the one that the model finds likeliest. "a" is followed by two
   // different words: only the state can tell which.
   std::string said = sentence.words[0];
-  std::vector<LstmState<double>> states;
+  States<LstmState<double>> states;
   std::int64_t word = 0;
   for (std::size_t t = 0; t < steps; ++t) {
     const auto result =

@@ -6,9 +6,9 @@ namespace unroll::kernel::UNROLL_ISA {
 namespace {
 
 template <class S>
-void multiply(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t lda, const S* packed,
-              bool accumulate, S* c, std::size_t ldc) noexcept {
-  PackedGemm<S>{m, n, k, a, lda, 1, packed, accumulate, c, ldc}.run();
+void multiply(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row, std::size_t a_column,
+              const S* packed, bool accumulate, S* c, std::size_t ldc) noexcept {
+  PackedGemm<S>{m, n, k, a, a_row, a_column, packed, accumulate, c, ldc}.run();
 }
 
 }  // namespace
