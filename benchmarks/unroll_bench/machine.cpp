@@ -36,14 +36,19 @@ double status_bytes(const std::string& key) {
 }  // namespace
 
 void clear_blas_overrides(char** argv) {
-  bool found = false;
-  for (const char* name :
-       {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}) {
+  bool changed = false;
+  for (const char* name : {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS"}) {
     if (std::getenv(name) == nullptr) continue;
     unsetenv(name);
-    found = true;
+    changed = true;
   }
-  if (found) execv("/proc/self/exe", argv);
+  // For the libraries that thread by OpenMP: they are measured on one core.
+  const char* threads = std::getenv("OMP_NUM_THREADS");
+  if (threads == nullptr || std::string(threads) != "1") {
+    setenv("OMP_NUM_THREADS", "1", 1);
+    changed = true;
+  }
+  if (changed) execv("/proc/self/exe", argv);
 }
 
 int cpu_count() { return CPU_COUNT(&allowed()); }
