@@ -82,7 +82,7 @@ template <class Layer>
 void check(const Layer& layer) {
   using S = typename Layer::Scalar;
   Rng rng(5);
-  for (const std::size_t batch : {1, 3}) {
+  for (const std::size_t batch : {1U, 3U}) {
     const Tensor<S> x = normal<S>({kSteps, batch, layer.input_size()}, rng);
     const auto states = random_states(layer, batch, rng);
     const auto want = layer(Var<S>(x), {.states = states, .lengths = {}});
@@ -223,7 +223,7 @@ TEST_CASE("a stream takes inputs of one size only, and an empty stream none") {
   CHECK(stream.input_size() == 3);
   CHECK(stream.output_size() == 4);
   const std::vector<float> x(7, 0.5F);
-  for (const std::size_t size : {0, 1, 3, 5, 7}) CHECK(stream.step({x.data(), size}).empty());
+  for (const std::size_t size : {0U, 1U, 3U, 5U, 7U}) CHECK(stream.step({x.data(), size}).empty());
   const auto y = stream.step({x.data(), 6}), want = same.step({x.data(), 6});
   CHECK(std::equal(y.begin(), y.end(), want.begin(), want.end()));
 
