@@ -1,5 +1,4 @@
-// Forecasts as a device would: a model is trained, frozen, primed with the past and then called for every new
-// value.
+// Forecasts as a device would: a model is trained, frozen, primed with the past, then called for every value.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -34,8 +33,7 @@ struct Model {
   }
 };
 
-// What a device calls with every new value; gives the forecast of the next one. It does not allocate, lock or
-// throw.
+// What a device calls with every new value for a forecast of the next: it does not allocate, lock or throw.
 class Forecaster {
  public:
   explicit Forecaster(Stream<float> stream) : stream_(std::move(stream)) {}
@@ -66,17 +64,15 @@ void train(const Model& model, const Tensor<float>& x, std::size_t last, Index u
 
 bool parse(int argc, const char* const* argv, Options& options) {
   CLI::App app(
-      "Trains a small LSTM on monthly sea surface temperatures, freezes it, and forecasts month by month as "
-      "a "
-      "device with a deadline would; prints the error, the times of the calls and how they compare with the "
-      "layer.",
+      "Trains a small LSTM on monthly sea surface temperatures, freezes it and forecasts month by month, "
+      "with "
+      "the times of the calls.",
       "streaming");
   app.set_help_flag("-h,--help", "print this and leave");
   add_whole_number(app, "--updates", options.updates, "of the training (default 400)", 1, 1000000);
   add_whole_number(app, "--hidden", options.hidden, "hidden units (default 32)", 1, 8192);
   add_whole_number(app, "--repeat", options.repeat, "runs through the months (default 100)", 1, 10000);
-  add_whole_number(app, "--seed", options.seed, "the same seed gives the same numbers (default 1)", 0,
-                   1000000);
+  add_whole_number(app, "--seed", options.seed, "the same seed gives the same numbers (default 1)", 0, 9999);
   app.add_option("--data", options.data, "the file of temperatures; default: the shipped")->type_name("FILE");
   return parse_command_line(app, argc, argv);
 }
