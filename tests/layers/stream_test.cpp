@@ -199,7 +199,8 @@ TEST_CASE("a stream is independent of its layer, of the layer's dropout and of i
 
 TEST_CASE("a stream's output may be its next input") {
   Rng rng(9);
-  const Gru<double> one({.input = 20, .hidden = 20}, rng), two({.input = 20, .hidden = 20}, {.layers = 2}, rng);
+  const Gru<double> one({.input = 20, .hidden = 20}, rng),
+      two({.input = 20, .hidden = 20}, {.layers = 2}, rng);
   const Linear<double> head(20, 20, rng);
   const auto loop = [&](Stream<double> stream) {
     Stream<double> apart = stream.clone();
