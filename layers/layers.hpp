@@ -14,5 +14,6 @@
 #include "layers/recurrent.hpp"
 #include "layers/rnn.hpp"
 #include "layers/sequential.hpp"
+#include "layers/stream.hpp"
 #include "layers/verify.hpp"
 #include "layers/windows.hpp"

@@ -91,6 +91,18 @@ struct Stream {
   void step() { states = layer.step(x, states).states; }
 };
 
+// W9 by a frozen step.
+template <class S>
+struct FrozenStream {
+  std::vector<S> x;
+  unroll::Stream<S> stream;
+  explicit FrozenStream(const Workload& w) : x(numbers<S>(w.I, 1.0, 3)) {
+    Rng rng{1};
+    stream = freeze(Lstm<S>({.input = Index(w.I), .hidden = Index(w.H)}, rng));
+  }
+  void step() { stream.step(x); }
+};
+
 template <class Model>
 std::function<Step()> maker(const Workload& w) {
   return [w] { return [model = std::make_shared<Model>(w)] { model->step(); }; };
@@ -115,6 +127,7 @@ void add(std::vector<Variant>& list, const char* scalar) {
       if (std::string(w.name) == "W2") make = maker<ScalarRnn<S>>(w);
       list.push_back({w.name, "unroll", scalar, threads, 1.0, make});
     }
+    if (w.streaming) list.push_back({w.name, "unroll-stream", scalar, 1, 1.0, maker<FrozenStream<S>>(w)});
   }
 }
 
