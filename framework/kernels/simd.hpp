@@ -1,10 +1,19 @@
-// SIMD loops over contiguous spans. Internal: included by .cpp files only.
+// SIMD loops over contiguous spans. Internal: included by .cpp files only, above all by those in simd/.
 #pragma once
 
 #include <cstddef>
+
+#include "framework/kernels/isa.hpp"
+
+// xsimd gets a namespace of its own for every instruction set. Its AVX-512 code calls functions of its AVX2
+// part and so on down, and those, compiled with AVX-512 flags, must not be the copies that the linker keeps
+// for others.
+#define UNROLL_SIMD_JOIN_NAMES(a, b) a##b
+#define UNROLL_SIMD_JOIN(a, b) UNROLL_SIMD_JOIN_NAMES(a, b)
+#define xsimd UNROLL_SIMD_JOIN(xsimd_, UNROLL_ISA)
 #include <xsimd/xsimd.hpp>
 
-namespace unroll::kernel {
+namespace unroll::kernel::UNROLL_ISA {
 
 template <class S>
 using Batch = xsimd::batch<S>;
@@ -95,4 +104,8 @@ Batch<S> sigmoid(const Batch<S>& x) {
   return S(1) / (S(1) + xsimd::exp(-x));
 }
 
-}  // namespace unroll::kernel
+}  // namespace unroll::kernel::UNROLL_ISA
+
+namespace unroll::kernel {
+using namespace UNROLL_ISA;
+}
