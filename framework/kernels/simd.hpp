@@ -21,7 +21,7 @@ using Batch = xsimd::batch<S>;
 // Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on
 // its place in the buffer. f must be defined (any value) for padding, which repeats the last element.
 template <class S, class F>
-void map(const S* x, S* y, std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void map(const S* x, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
@@ -41,7 +41,7 @@ void map(const S* x, S* y, std::size_t n, F&& f) {
 
 // The same for two inputs.
 template <class S, class F>
-void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) {

@@ -13,15 +13,21 @@ using kernel::Pointwise;
 using kernel::pointwise;
 
 template <class S>
-Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y, const typename Pointwise<S>::Binary& f) {
-  if (x.shape() == y.shape()) {
-    Var<S> z = Var<S>::uninitialized(x.shape());
-    f.same(x.data(), y.data(), z.get()->data.data(), x.size());
-    return z;
-  }
+[[gnu::noinline]] Var<S> broadcast(const char* op, const Var<S>& x, const Var<S>& y,
+                                   const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
   kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.get()->data.data(), shape);
+  return z;
+}
+
+// Inlined, as an op on a small value costs little more than the calls it makes.
+template <class S>
+[[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
+                                            const typename Pointwise<S>::Binary& f) {
+  if (x.shape() != y.shape()) return broadcast(op, x, y, f);
+  Var<S> z = Var<S>::uninitialized(x.shape());
+  f.same(x.data(), y.data(), z.get()->data.data(), x.size());
   return z;
 }
 
