@@ -21,6 +21,7 @@ function(unroll_isa_sources target)
     target_compile_definitions(${objects} PRIVATE UNROLL_ISA=${isa})
     target_compile_options(${objects} PRIVATE ${UNROLL_ISA_FLAGS_${isa}})
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
+    set_property(GLOBAL APPEND PROPERTY UNROLL_ISA_TARGETS_${isa} ${objects})  # for the tests
     # Optimised in Debug, too: without it xsimd 8.1's AVX-512 code does not compile (its intrinsics are macros then), and
     # functions of the standard library that should vanish would become symbols.
     target_compile_options(${objects} PRIVATE $<$<CONFIG:Debug>:-O2>)

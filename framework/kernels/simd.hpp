@@ -3,20 +3,10 @@
 
 #include <cstddef>
 
-#include "framework/kernels/isa.hpp"
-
-// xsimd gets a namespace of its own for every instruction set. Its AVX-512 code calls functions of its AVX2
-// part and so on down, and those, compiled with AVX-512 flags, must not be the copies that the linker keeps
-// for others.
-#define UNROLL_SIMD_JOIN_NAMES(a, b) a##b
-#define UNROLL_SIMD_JOIN(a, b) UNROLL_SIMD_JOIN_NAMES(a, b)
-#define xsimd UNROLL_SIMD_JOIN(xsimd_, UNROLL_ISA)
-#include <xsimd/xsimd.hpp>
+#include "framework/kernels/batch.hpp"
+#include "framework/kernels/exp.hpp"
 
 namespace unroll::kernel::UNROLL_ISA {
-
-template <class S>
-using Batch = xsimd::batch<S>;
 
 // Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on
 // its place in the buffer. f must be defined (any value) for padding, which repeats the last element.
@@ -98,10 +88,11 @@ void for_lanes(std::size_t n, F&& f) {
   if (i < n) f(Lanes<S, false>{i, n - i});
 }
 
-// 1 / (1 + exp(-x)); the same code for every kernel that needs it.
+// 1 / (1 + exp(-x)); the same code for every kernel that needs it. 0 below -88.7 (float) and -709.7, where
+// exp(-x) overflows and the result would be subnormal.
 template <class S>
 Batch<S> sigmoid(const Batch<S>& x) {
-  return S(1) / (S(1) + xsimd::exp(-x));
+  return S(1) / (S(1) + exp<S>(-x));
 }
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -13,7 +13,7 @@ enum class Form { kSoftmax, kLog };
 template <Form form, class S>
 void line(const S* x, S* y, std::size_t n) {
   const Batch<S> m(reduce_run<Larger<S>>(x, n));
-  map(x, y, n, [m](const Batch<S>& a) { return xsimd::exp(a - m); });
+  map(x, y, n, [m](const Batch<S>& a) { return exp<S>(a - m); });
   const S s = reduce_run<Add<S>>(y, n);
   if constexpr (form == Form::kSoftmax) {
     map(y, y, n, [d = Batch<S>(s)](const Batch<S>& a) { return a / d; });
@@ -29,7 +29,7 @@ void lines_side_by_side(const S* x, S* y, std::size_t n, std::size_t inner, S* s
   reduce_axis<Larger<S>>(x, 1, n, inner, m, scratch + 2 * inner);
   for (std::size_t i = 0; i < n; ++i) {
     map(x + i * inner, m, y + i * inner, inner,
-        [](const Batch<S>& a, const Batch<S>& b) { return xsimd::exp(a - b); });
+        [](const Batch<S>& a, const Batch<S>& b) { return exp<S>(a - b); });
   }
   reduce_axis<Add<S>>(y, 1, n, inner, s, scratch + 2 * inner);
   if constexpr (form == Form::kLog) map(s, s, inner, [](const Batch<S>& a) { return xsimd::log(a); });

@@ -111,7 +111,7 @@ constexpr Pointwise<S> functions() {
   using V = Batch<S>;
   return {
       .negate = unary<S>([](B x) { return -x; }),
-      .exp = unary<S>([](B x) { return xsimd::exp(x); }),
+      .exp = unary<S>([](B x) { return exp<S>(x); }),
       .log = unary<S>([](B x) { return xsimd::log(x); }),
       .sqrt = unary<S>([](B x) { return xsimd::sqrt(x); }),
       .square = unary<S>([](B x) { return x * x; }),
@@ -126,8 +126,7 @@ constexpr Pointwise<S> functions() {
       .sigmoid = unary<S>([](B x) { return sigmoid<S>(x); }),
       .gelu = unary<S>([](B x) { return x * normal_cdf<S>(x); }),
       .normal_cdf = unary<S>([](B x) { return normal_cdf<S>(x); }),
-      .softplus =
-          unary<S>([](B x) { return xsimd::max(x, V(S(0))) + xsimd::log1p(xsimd::exp(-xsimd::abs(x))); }),
+      .softplus = unary<S>([](B x) { return xsimd::max(x, V(S(0))) + xsimd::log1p(exp<S>(-xsimd::abs(x))); }),
       // Written so that NaN stays NaN.
       .relu = unary<S>([](B x) { return xsimd::select(x <= S(0), V(S(0)), x); }),
       .is_positive = unary<S>([](B x) { return xsimd::select(x > S(0), V(S(1)), V(S(0))); }),
@@ -161,7 +160,7 @@ constexpr Pointwise<S> functions() {
           [](B a, B b) { return xsimd::select(a > b, V(S(1)), xsimd::select(a == b, V(S(0.5)), V(S(0)))); }),
       .share_of_smaller = binary<S>(
           [](B a, B b) { return xsimd::select(a < b, V(S(1)), xsimd::select(a == b, V(S(0.5)), V(S(0)))); }),
-      .exp_of_difference = binary<S>([](B a, B b) { return xsimd::exp(a - b); }),
+      .exp_of_difference = binary<S>([](B a, B b) { return exp<S>(a - b); }),
       .log_plus = binary<S>([](B a, B b) { return xsimd::log(a) + b; }),
       .is_same = binary<S>([](B a, B b) {
         return xsimd::select((a == b) | (xsimd::isnan(a) & xsimd::isnan(b)), V(S(1)), V(S(0)));
