@@ -20,13 +20,30 @@ function(unroll_compile_options target)
   endif()
 endfunction()
 
-# unroll_library(name DIRS dir... PUBLIC lib... PRIVATE lib...): unroll::name from all .cpp files of the dirs.
+# How numbers are computed, the same in all libraries.
+function(unroll_kernel_options target)
+  target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math)
+  if(UNROLL_NATIVE)
+    target_compile_options(${target} PRIVATE -march=native)
+    target_compile_definitions(${target} PRIVATE UNROLL_NATIVE)
+  endif()
+  list(LENGTH UNROLL_ISAS isas)
+  if(isas GREATER 1)
+    target_compile_definitions(${target} PRIVATE UNROLL_SEVERAL_ISAS)
+  endif()
+endfunction()
+
+# unroll_library(name DIRS dir... PUBLIC lib... PRIVATE lib...): unroll::name from all .cpp files of the dirs, and from those
+# in their folders simd/, compiled for every instruction set.
 function(unroll_library name)
   cmake_parse_arguments(ARG "" "" "DIRS;PUBLIC;PRIVATE" ${ARGN})
   set(sources)
+  set(isa_sources)
   foreach(dir IN LISTS ARG_DIRS)
     file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/*.cpp")
     list(APPEND sources ${found})
+    file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/simd/*.cpp")
+    list(APPEND isa_sources ${found})
   endforeach()
   add_library(unroll_${name} STATIC ${sources})
   add_library(unroll::${name} ALIAS unroll_${name})
@@ -38,15 +55,12 @@ function(unroll_library name)
     target_link_libraries(unroll_${name} PRIVATE ${lib})
   endforeach()
   unroll_compile_options(unroll_${name})
-  # Kernels use the widest vectors at hand; public headers hold none, so users need no special flags.
-  if(UNROLL_NATIVE)
-    target_compile_options(unroll_${name} PRIVATE -march=native)
+  unroll_kernel_options(unroll_${name})
+  if(isa_sources)
+    unroll_isa_sources(unroll_${name} ${isa_sources})
   endif()
-  target_compile_options(unroll_${name} PRIVATE -fno-math-errno -fno-trapping-math)
-  # Without any optimisation xsimd 8.1's AVX-512 code does not compile (its intrinsics are macros then), and loops over
-  # vectors are slower than plain ones.
+  # Loops over vectors that are not optimised at all are slower than plain ones.
   target_compile_options(unroll_${name} PRIVATE $<$<CONFIG:Debug>:-Og>)
-  # GCC 12 sees uninitialised values inside its own AVX-512 intrinsics (GCC bug 105593).
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(unroll_${name} PRIVATE -Wno-uninitialized)
   endif()

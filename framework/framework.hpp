@@ -2,10 +2,12 @@
 #pragma once
 
 #include "framework/anomaly.hpp"
+#include "framework/build_info.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
 #include "framework/numpy_random.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
 #include "framework/serialization.hpp"
+#include "framework/simd.hpp"
 #include "framework/tape.hpp"

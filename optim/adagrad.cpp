@@ -1,7 +1,6 @@
 #include "optim/adagrad.hpp"
 
-#include <cmath>
-
+#include "optim/kernels/updates.hpp"
 #include "optim/options.hpp"
 
 namespace unroll {
@@ -18,18 +17,12 @@ std::vector<StateInfo> AdagradOptions::state() const { return {{"sum", initial_a
 
 template <class S>
 void Adagrad<S>::update(const AdagradOptions& options, const ParameterUpdate<S>& u) {
-  const auto rate = static_cast<S>(options.lr / (1.0 + static_cast<double>(u.step - 1) * options.lr_decay));
-  const auto decay = static_cast<S>(options.weight_decay), eps = static_cast<S>(options.eps);
-  const auto sign = S(options.maximize ? -1 : 1);
-  const std::size_t n = u.value.size();
-  S* __restrict p = u.value.data();
-  const S* __restrict g = u.gradient.data();
-  S* __restrict s = u.state[0].data();
-  for (std::size_t i = 0; i < n; ++i) {
-    const S d = sign * g[i] + decay * p[i];
-    s[i] += d * d;
-    p[i] -= rate * d / (std::sqrt(s[i]) + eps);
-  }
+  const double rate = options.lr / (1.0 + static_cast<double>(u.step - 1) * options.lr_decay);
+  kernel::updates<S>().adagrad({.rate = static_cast<S>(rate),
+                                .decay = static_cast<S>(options.weight_decay),
+                                .eps = static_cast<S>(options.eps),
+                                .sign = S(options.maximize ? -1 : 1)},
+                               u.value.size(), u.value.data(), u.gradient.data(), u.state[0].data());
 }
 
 template class Adagrad<float>;

@@ -1,6 +1,6 @@
 #include "optim/adam.hpp"
 
-#include "optim/adam_update.hpp"
+#include "optim/kernels/adam_update.hpp"
 #include "optim/options.hpp"
 
 namespace unroll {

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/pointwise.hpp"
+#include "optim/kernels/updates.hpp"
 #include "optim/options.hpp"
 #include "optim/parameter_list.hpp"
 
@@ -26,20 +28,10 @@ std::vector<Var<S>> with_gradient(const char* where, const std::vector<Var<S>>& 
   return list;
 }
 
-// Eight sums side by side, so that the loop needs no reordering to use vectors.
-template <class S, class Term>
-double sum_of(const Tensor<S>& tensor, Term term) {
-  constexpr std::size_t kLanes = 8;
-  double lane[kLanes] = {};
-  const S* x = tensor.data();
-  const std::size_t n = tensor.size();
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::size_t k = 0; k < kLanes; ++k) lane[k] += term(static_cast<double>(x[i + k]));
-  }
-  for (; i < n; ++i) lane[0] += term(static_cast<double>(x[i]));
+template <class S>
+double sum_of_powers(const Tensor<S>& tensor, double p) {
   double sum = 0.0;
-  for (const double part : lane) sum += part;
+  for (const S value : tensor) sum += std::pow(std::abs(static_cast<double>(value)), p);
   return sum;
 }
 
@@ -61,9 +53,9 @@ double add_gradient(double total, const Tensor<S>& gradient, double p) {
     const double largest = largest_of(gradient);
     return largest <= total ? total : largest;
   }
-  if (p == 2.0) return total + sum_of(gradient, [](double g) { return g * g; });
-  if (p == 1.0) return total + sum_of(gradient, [](double g) { return std::abs(g); });
-  return total + sum_of(gradient, [p](double g) { return std::pow(std::abs(g), p); });
+  if (p == 2.0) return total + kernel::updates<S>().sum_of_squares(gradient.data(), gradient.size());
+  if (p == 1.0) return total + kernel::updates<S>().sum_of_sizes(gradient.data(), gradient.size());
+  return total + sum_of_powers(gradient, p);
 }
 
 double root_of(double total, double p) {
@@ -113,8 +105,7 @@ double clip_grad_norm(const std::vector<Var<S>>& parameters, double max_norm,
   if (scale >= 1.0) return norm;
   for (Var<S>& p : list) {
     Tensor<S>& gradient = p.mutable_grad();
-    S* g = gradient.data();
-    for (std::size_t i = 0, n = gradient.size(); i < n; ++i) g[i] *= static_cast<S>(scale);
+    kernel::pointwise<S>().times(gradient.data(), gradient.data(), gradient.size(), static_cast<S>(scale));
   }
   return norm;
 }
@@ -125,8 +116,7 @@ void clip_grad_value(const std::vector<Var<S>>& parameters, double limit) {
   const auto high = static_cast<S>(limit);
   for (Var<S>& p : with_gradient("clip_grad_value", parameters)) {
     Tensor<S>& gradient = p.mutable_grad();
-    S* g = gradient.data();
-    for (std::size_t i = 0, n = gradient.size(); i < n; ++i) g[i] = std::clamp(g[i], -high, high);
+    kernel::pointwise<S>().clamp(gradient.data(), gradient.data(), gradient.size(), -high, high);
   }
 }
 

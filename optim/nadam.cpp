@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "optim/kernels/updates.hpp"
 #include "optim/options.hpp"
 
 namespace unroll {
@@ -28,23 +29,17 @@ void NAdam<S>::update(const NAdamOptions& options, const ParameterUpdate<S>& u) 
   S& kept_product = *u.state[2].data();
   const double product = static_cast<double>(kept_product) * mu(t);
   kept_product = static_cast<S>(product);
-  const auto rate_now = static_cast<S>(options.lr * (1.0 - mu(t)) / (1.0 - product));
-  const auto rate_next = static_cast<S>(options.lr * mu(t + 1.0) / (1.0 - product * mu(t + 1.0)));
-  const auto root_correction = static_cast<S>(std::sqrt(1.0 - std::pow(options.beta2, t)));
-  const auto beta1 = static_cast<S>(options.beta1), rest1 = static_cast<S>(1.0 - options.beta1);
-  const auto beta2 = static_cast<S>(options.beta2), rest2 = static_cast<S>(1.0 - options.beta2);
-  const auto eps = static_cast<S>(options.eps), decay = static_cast<S>(options.weight_decay);
-  const std::size_t n = u.value.size();
-  S* __restrict p = u.value.data();
-  const S* __restrict g = u.gradient.data();
-  S* __restrict m = u.state[0].data();
-  S* __restrict v = u.state[1].data();
-  for (std::size_t i = 0; i < n; ++i) {
-    const S d = g[i] + decay * p[i];
-    m[i] = beta1 * m[i] + rest1 * d;
-    v[i] = beta2 * v[i] + rest2 * d * d;
-    p[i] -= (rate_now * d + rate_next * m[i]) / (std::sqrt(v[i]) / root_correction + eps);
-  }
+  kernel::updates<S>().nadam(
+      {.rate_now = static_cast<S>(options.lr * (1.0 - mu(t)) / (1.0 - product)),
+       .rate_next = static_cast<S>(options.lr * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),
+       .root_correction = static_cast<S>(std::sqrt(1.0 - std::pow(options.beta2, t))),
+       .beta1 = static_cast<S>(options.beta1),
+       .rest1 = static_cast<S>(1.0 - options.beta1),
+       .beta2 = static_cast<S>(options.beta2),
+       .rest2 = static_cast<S>(1.0 - options.beta2),
+       .eps = static_cast<S>(options.eps),
+       .decay = static_cast<S>(options.weight_decay)},
+      u.value.size(), u.value.data(), u.gradient.data(), u.state[0].data(), u.state[1].data());
 }
 
 template class NAdam<float>;

@@ -1,6 +1,7 @@
 #include "optim/sgd.hpp"
 
 #include "framework/errors.hpp"
+#include "optim/kernels/updates.hpp"
 #include "optim/options.hpp"
 
 namespace unroll {
@@ -22,31 +23,22 @@ std::vector<StateInfo> SgdOptions::state() const {
 
 template <class S>
 void Sgd<S>::update(const SgdOptions& options, const ParameterUpdate<S>& u) {
-  const auto lr = static_cast<S>(options.lr);
-  const auto decay = static_cast<S>(options.weight_decay), sign = S(options.maximize ? -1 : 1);
-  const std::size_t n = u.value.size();
-  S* __restrict p = u.value.data();
-  const S* __restrict g = u.gradient.data();
-  if (u.state.empty()) {
-    for (std::size_t i = 0; i < n; ++i) p[i] -= lr * (sign * g[i] + decay * p[i]);
-    return;
-  }
-  S* __restrict b = u.state[0].data();
+  const bool first = u.step == 1;
   const auto momentum = static_cast<S>(options.momentum);
-  const S keep = u.step == 1 ? S(0) : momentum;
-  const S take = u.step == 1 ? S(1) : static_cast<S>(1.0 - options.dampening);
-  if (options.nesterov) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const S d = sign * g[i] + decay * p[i];
-      b[i] = keep * b[i] + take * d;
-      p[i] -= lr * (d + momentum * b[i]);
-    }
+  const typename kernel::Updates<S>::Sgd c{.lr = static_cast<S>(options.lr),
+                                           .decay = static_cast<S>(options.weight_decay),
+                                           .sign = S(options.maximize ? -1 : 1),
+                                           .momentum = momentum,
+                                           .keep = first ? S(0) : momentum,
+                                           .take = first ? S(1) : static_cast<S>(1.0 - options.dampening)};
+  const std::size_t n = u.value.size();
+  S* p = u.value.data();
+  const S* g = u.gradient.data();
+  const auto& loops = kernel::updates<S>();
+  if (u.state.empty()) {
+    loops.sgd(c, n, p, g);
   } else {
-    for (std::size_t i = 0; i < n; ++i) {
-      const S d = sign * g[i] + decay * p[i];
-      b[i] = keep * b[i] + take * d;
-      p[i] -= lr * b[i];
-    }
+    (options.nesterov ? loops.sgd_nesterov : loops.sgd_momentum)(c, n, p, g, u.state[0].data());
   }
 }
 

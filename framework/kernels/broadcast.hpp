@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 
-#include "framework/kernels/simd.hpp"
+#include "framework/kernels/pointwise.hpp"
 #include "framework/tensor.hpp"
 
 namespace unroll::kernel {
@@ -51,14 +51,34 @@ struct LoopNest {
   // Calls inner(offsets, length) once per innermost run.
   template <class F>
   void run(F&& inner) const {
-    std::size_t outer = 1;
-    for (std::size_t axis = 0; axis + 1 < size.size(); ++axis) outer *= size[axis];
-    if (size.back() == 0) return;
+    walk(size.size() - 1, [&](const std::array<std::size_t, N>& offset) { inner(offset, size.back()); });
+  }
+
+  // Calls inner(offsets, rows, length) once per plane of the two innermost axes; row_step(k) leads operand k
+  // from one row to the next.
+  template <class F>
+  void run_planes(F&& inner) const {
+    const bool flat = size.size() == 1;
+    const std::size_t rows = flat ? 1 : size[size.size() - 2];
+    walk(flat ? 0 : size.size() - 2,
+         [&](const std::array<std::size_t, N>& offset) { inner(offset, rows, size.back()); });
+  }
+  std::size_t row_step(std::size_t k) const { return size.size() == 1 ? 0 : stride[k][stride[k].size() - 2]; }
+
+ private:
+  // Calls f(offsets) for every position along the first axes.
+  template <class F>
+  void walk(std::size_t axes, F&& f) const {
+    std::size_t count = 1;
+    for (std::size_t axis = 0; axis < axes; ++axis) count *= size[axis];
+    for (std::size_t axis = axes; axis < size.size(); ++axis) {
+      if (size[axis] == 0) return;
+    }
     std::array<std::size_t, N> offset{};
     InlineVector<std::size_t> position(size.size(), 0);
-    for (std::size_t count = 0; count < outer; ++count) {
-      inner(offset, size.back());
-      for (std::size_t axis = size.size() - 1; axis-- > 0;) {
+    for (; count > 0; --count) {
+      f(offset);
+      for (std::size_t axis = axes; axis-- > 0;) {
         for (std::size_t k = 0; k < N; ++k) offset[k] += stride[k][axis];
         if (++position[axis] < size[axis]) break;
         for (std::size_t k = 0; k < N; ++k) offset[k] -= stride[k][axis] * size[axis];
@@ -68,29 +88,22 @@ struct LoopNest {
   }
 };
 
-// out = f(a, b) with a and b broadcast to out's shape; f works on batches.
-template <class S, class F>
-void map_broadcast(const S* a, const Shape& shape_a, const S* b, const Shape& shape_b, S* out,
-                   const Shape& shape, F&& f) {
+// out = f(a, b) with a and b broadcast to out's shape.
+template <class S>
+void map_broadcast(const typename Pointwise<S>::Binary& f, const S* a, const Shape& shape_a, const S* b,
+                   const Shape& shape_b, S* out, const Shape& shape) {
   const LoopNest<2> nest(shape, {broadcast_strides(shape_a, shape), broadcast_strides(shape_b, shape)});
-  const std::size_t step_a = nest.stride[0].back();
-  const std::size_t step_b = nest.stride[1].back();
-  nest.run([&](const std::array<std::size_t, 2>& at, std::size_t n) {
-    if (step_a == 1 && step_b == 1) {
-      map(a + at[0], b + at[1], out, n, f);
-    } else if (step_a == 1) {
-      const Batch<S> c(b[at[1]]);
-      map(a + at[0], out, n, [&](const Batch<S>& x) { return f(x, c); });
-    } else {
-      const Batch<S> c(a[at[0]]);
-      if (step_b == 1) {
-        map(b + at[1], out, n, [&](const Batch<S>& y) { return f(c, y); });
-      } else {  // both constant along a run of one element
-        const S pair[2] = {a[at[0]], b[at[1]]};
-        map(pair, pair + 1, out, 1, f);
-      }
-    }
-    out += n;
+  Plane<S> plane{.a_row = nest.row_step(0),
+                 .a_step = nest.stride[0].back(),
+                 .b_row = nest.row_step(1),
+                 .b_step = nest.stride[1].back()};
+  nest.run_planes([&](const std::array<std::size_t, 2>& at, std::size_t rows, std::size_t n) {
+    plane.a = a + at[0];
+    plane.b = b + at[1];
+    plane.rows = rows;
+    plane.n = n;
+    f.plane(plane, out);
+    out += rows * n;
   });
 }
 

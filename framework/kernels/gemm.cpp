@@ -35,8 +35,8 @@ void scale(S beta, S* c, std::size_t n) {
 
 // Whether the product was small enough to be done here.
 template <class S>
-bool small_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
-                const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
+bool done_here(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+               const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
   if (m * n * k > (m < 4 ? kSmallFewRows : kSmall)) return false;
   const std::size_t a_row = transpose_a ? 1 : lda;
   const std::size_t a_column = transpose_a ? lda : 1;
@@ -49,12 +49,9 @@ bool small_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n
     ldb = k;
   }
   if (transpose_b && a_column != 1) return false;
-  const SmallGemm<S> product{m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc};
-  if (transpose_b) {
-    product.dots();
-  } else {
-    product.plain();
-  }
+  const Product<S> product{m, n, k, alpha, a, a_row, a_column, b, ldb, beta, c, ldc};
+  const SmallGemm<S>& loops = small_gemm<S>();
+  transpose_b ? loops.dots(product) : loops.plain(product);
   return true;
 }
 
@@ -68,7 +65,7 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
     for (std::size_t i = 0; i < m; ++i) scale(beta, c + i * ldc, n);
     return;
   }
-  if (small_gemm(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  if (done_here(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   const auto ta = transpose_a ? CblasTrans : CblasNoTrans;
   const auto tb = transpose_b ? CblasTrans : CblasNoTrans;
   const auto i = [](std::size_t v) { return static_cast<blasint>(v); };

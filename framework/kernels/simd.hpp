@@ -1,20 +1,17 @@
-// SIMD loops over contiguous spans. Internal: included by .cpp files only.
+// SIMD loops over contiguous spans. Internal: included by .cpp files only, above all by those in simd/.
 #pragma once
 
 #include <cstddef>
-#include <xsimd/xsimd.hpp>
 
-#include "framework/kernels/isa.hpp"
+#include "framework/kernels/batch.hpp"
+#include "framework/kernels/exp.hpp"
 
-namespace unroll::kernel {
-
-template <class S>
-using Batch = xsimd::batch<S>;
+namespace unroll::kernel::UNROLL_ISA {
 
 // Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on
 // its place in the buffer. f must be defined (any value) for padding, which repeats the last element.
 template <class S, class F>
-void map(const S* x, S* y, std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void map(const S* x, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
@@ -34,7 +31,7 @@ void map(const S* x, S* y, std::size_t n, F&& f) {
 
 // The same for two inputs.
 template <class S, class F>
-void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) {
@@ -91,14 +88,15 @@ void for_lanes(std::size_t n, F&& f) {
   if (i < n) f(Lanes<S, false>{i, n - i});
 }
 
-// 1 / (1 + exp(-x)); the same code for every kernel that needs it.
+// 1 / (1 + exp(-x)); the same code for every kernel that needs it. 0 below -88.7 (float) and -709.7, where
+// exp(-x) overflows and the result would be subnormal.
 template <class S>
 Batch<S> sigmoid(const Batch<S>& x) {
-  return S(1) / (S(1) + xsimd::exp(-x));
+  return S(1) / (S(1) + exp<S>(-x));
 }
 
-}  // namespace unroll::kernel
+}  // namespace unroll::kernel::UNROLL_ISA
 
-namespace unroll::kernel::UNROLL_ISA {
-using namespace unroll::kernel;
+namespace unroll::kernel {
+using namespace UNROLL_ISA;
 }

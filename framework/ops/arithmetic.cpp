@@ -3,30 +3,31 @@
 #include "framework/errors.hpp"
 #include "framework/kernels/broadcast.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/apply.hpp"
 
 namespace unroll {
 namespace {
 
-template <class S>
-using Batch = kernel::Batch<S>;
+using detail::apply;
+using kernel::Pointwise;
+using kernel::pointwise;
 
-template <class S, class F>
-Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y, F f) {
-  if (x.shape() == y.shape()) {
-    Var<S> z = Var<S>::uninitialized(x.shape());
-    kernel::map(x.data(), y.data(), z.get()->data.data(), x.size(), f);
-    return z;
-  }
+template <class S>
+[[gnu::noinline]] Var<S> broadcast(const char* op, const Var<S>& x, const Var<S>& y,
+                                   const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
-  kernel::map_broadcast(x.data(), x.shape(), y.data(), y.shape(), z.get()->data.data(), shape, f);
+  kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.get()->data.data(), shape);
   return z;
 }
 
-template <class S, class F>
-Var<S> unary(const Var<S>& x, F f) {
+// Inlined, as an op on a small value costs little more than the calls it makes.
+template <class S>
+[[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
+                                            const typename Pointwise<S>::Binary& f) {
+  if (x.shape() != y.shape()) return broadcast(op, x, y, f);
   Var<S> z = Var<S>::uninitialized(x.shape());
-  kernel::map(x.data(), z.get()->data.data(), x.size(), f);
+  f.same(x.data(), y.data(), z.get()->data.data(), x.size());
   return z;
 }
 
@@ -34,7 +35,7 @@ Var<S> unary(const Var<S>& x, F f) {
 
 template <class S>
 Var<S> operator+(const Var<S>& x, const Var<S>& y) {
-  Var<S> z = binary("add", x, y, [](const Batch<S>& a, const Batch<S>& b) { return a + b; });
+  Var<S> z = binary("add", x, y, pointwise<S>().add);
   if (x.shape() == y.shape()) {
     return record("add", std::move(z), input(x, [](const Var<S>& g) { return g; }),
                   input(y, [](const Var<S>& g) { return g; }));
@@ -45,7 +46,7 @@ Var<S> operator+(const Var<S>& x, const Var<S>& y) {
 
 template <class S>
 Var<S> operator-(const Var<S>& x, const Var<S>& y) {
-  Var<S> z = binary("sub", x, y, [](const Batch<S>& a, const Batch<S>& b) { return a - b; });
+  Var<S> z = binary("sub", x, y, pointwise<S>().subtract);
   if (x.shape() == y.shape()) {
     return record("sub", std::move(z), input(x, [](const Var<S>& g) { return g; }),
                   input(y, [](const Var<S>& g) { return -g; }));
@@ -56,7 +57,7 @@ Var<S> operator-(const Var<S>& x, const Var<S>& y) {
 
 template <class S>
 Var<S> operator*(const Var<S>& x, const Var<S>& y) {
-  Var<S> z = binary("mul", x, y, [](const Batch<S>& a, const Batch<S>& b) { return a * b; });
+  Var<S> z = binary("mul", x, y, pointwise<S>().multiply);
   if (x.shape() == y.shape()) {
     return record("mul", std::move(z), input(x, [y](const Var<S>& g) { return g * y; }),
                   input(y, [x](const Var<S>& g) { return g * x; }));
@@ -68,7 +69,7 @@ Var<S> operator*(const Var<S>& x, const Var<S>& y) {
 
 template <class S>
 Var<S> operator/(const Var<S>& x, const Var<S>& y) {
-  Var<S> z = binary("div", x, y, [](const Batch<S>& a, const Batch<S>& b) { return a / b; });
+  Var<S> z = binary("div", x, y, pointwise<S>().divide);
   // d(x/y)/dx = 1/y, d(x/y)/dy = -(x/y)/y
   return record("div", z, input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(g / y, s); }),
                 input(y, [y, z](const Var<S>& g) { return sum_to(-(g * z / y), y.shape()); }));
@@ -76,14 +77,12 @@ Var<S> operator/(const Var<S>& x, const Var<S>& y) {
 
 template <class S>
 Var<S> operator-(const Var<S>& x) {
-  return record("neg", unary(x, [](const Batch<S>& a) { return -a; }),
-                input(x, [](const Var<S>& g) { return -g; }));
+  return record("neg", apply(x, pointwise<S>().negate), input(x, [](const Var<S>& g) { return -g; }));
 }
 
 template <class S>
 Var<S> operator+(const Var<S>& x, double c) {
-  const Batch<S> k(static_cast<S>(c));
-  return record("add", unary(x, [&](const Batch<S>& a) { return a + k; }),
+  return record("add", apply(x, pointwise<S>().plus, static_cast<S>(c)),
                 input(x, [](const Var<S>& g) { return g; }));
 }
 template <class S>
@@ -92,20 +91,17 @@ Var<S> operator+(double c, const Var<S>& x) {
 }
 template <class S>
 Var<S> operator-(const Var<S>& x, double c) {
-  const Batch<S> k(static_cast<S>(c));
-  return record("sub", unary(x, [&](const Batch<S>& a) { return a - k; }),
+  return record("sub", apply(x, pointwise<S>().minus, static_cast<S>(c)),
                 input(x, [](const Var<S>& g) { return g; }));
 }
 template <class S>
 Var<S> operator-(double c, const Var<S>& x) {
-  const Batch<S> k(static_cast<S>(c));
-  return record("sub", unary(x, [&](const Batch<S>& a) { return k - a; }),
+  return record("sub", apply(x, pointwise<S>().subtracted_from, static_cast<S>(c)),
                 input(x, [](const Var<S>& g) { return -g; }));
 }
 template <class S>
 Var<S> operator*(const Var<S>& x, double c) {
-  const Batch<S> k(static_cast<S>(c));
-  return record("mul", unary(x, [&](const Batch<S>& a) { return a * k; }),
+  return record("mul", apply(x, pointwise<S>().times, static_cast<S>(c)),
                 input(x, [c](const Var<S>& g) { return g * c; }));
 }
 template <class S>
@@ -114,52 +110,38 @@ Var<S> operator*(double c, const Var<S>& x) {
 }
 template <class S>
 Var<S> operator/(const Var<S>& x, double c) {
-  const Batch<S> k(static_cast<S>(c));
-  return record("div", unary(x, [&](const Batch<S>& a) { return a / k; }),
+  return record("div", apply(x, pointwise<S>().divided_by, static_cast<S>(c)),
                 input(x, [c](const Var<S>& g) { return g / c; }));
 }
 template <class S>
 Var<S> operator/(double c, const Var<S>& x) {
-  const Batch<S> k(static_cast<S>(c));
-  Var<S> z = unary(x, [&](const Batch<S>& a) { return k / a; });
+  Var<S> z = apply(x, pointwise<S>().divide_into, static_cast<S>(c));
   return record("div", z, input(x, [x, z](const Var<S>& g) { return -(g * z / x); }));
 }
 
 namespace {
 
-// The share of the gradient that goes to x in maximum (sign = 1) and minimum (sign = -1): 1 where x is
-// chosen, 1/2 where both are equal, else 0. Piecewise constant, so it has no gradient of its own.
+// share is what of the gradient goes to the first of two operands: 1 where it is chosen, 1/2 where both are
+// equal, else 0. Piecewise constant, so it has no gradient of its own.
 template <class S>
-Var<S> chosen(const Var<S>& x, const Var<S>& y, S sign) {
-  return binary("maximum", x, y, [sign](const Batch<S>& a, const Batch<S>& b) {
-    const Batch<S> d = (a - b) * sign;
-    return xsimd::select(d > S(0), Batch<S>(S(1)), xsimd::select(a == b, Batch<S>(S(0.5)), Batch<S>(S(0))));
-  });
-}
-
-template <class S>
-Var<S> extremum(const char* op, const Var<S>& x, const Var<S>& y, S sign) {
-  // NaN in either operand gives NaN, as NumPy's maximum does.
-  Var<S> z = binary(op, x, y, [sign](const Batch<S>& a, const Batch<S>& b) {
-    const Batch<S> d = (a - b) * sign;
-    const Batch<S> larger = xsimd::select(d > S(0), a, b);
-    return xsimd::select(a == a, larger, a);
-  });
+Var<S> extremum(const char* op, const Var<S>& x, const Var<S>& y, const typename Pointwise<S>::Binary& f,
+                const typename Pointwise<S>::Binary& share) {
   return record(
-      op, std::move(z),
-      input(x, [x, y, sign](const Var<S>& g) { return sum_to(g * chosen(x, y, sign), x.shape()); }),
-      input(y, [x, y, sign](const Var<S>& g) { return sum_to(g * chosen(y, x, sign), y.shape()); }));
+      op, binary(op, x, y, f),
+      input(x, [x, y, op, share](const Var<S>& g) { return sum_to(g * binary(op, x, y, share), x.shape()); }),
+      input(y,
+            [x, y, op, share](const Var<S>& g) { return sum_to(g * binary(op, y, x, share), y.shape()); }));
 }
 
 }  // namespace
 
 template <class S>
 Var<S> maximum(const Var<S>& x, const Var<S>& y) {
-  return extremum("maximum", x, y, S(1));
+  return extremum("maximum", x, y, pointwise<S>().maximum, pointwise<S>().share_of_larger);
 }
 template <class S>
 Var<S> minimum(const Var<S>& x, const Var<S>& y) {
-  return extremum("minimum", x, y, S(-1));
+  return extremum("minimum", x, y, pointwise<S>().minimum, pointwise<S>().share_of_smaller);
 }
 
 template <class S>
@@ -173,10 +155,8 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
   S* out = z.get()->data.data();
   const std::size_t sc = nest.stride[0].back(), sx = nest.stride[1].back(), sy = nest.stride[2].back();
   nest.run([&](const std::array<std::size_t, 3>& at, std::size_t n) {
-    const bool* c = condition.data() + at[0];
-    const S* a = x.data() + at[1];
-    const S* b = y.data() + at[2];
-    for (std::size_t i = 0; i < n; ++i) out[i] = c[i * sc] ? a[i * sx] : b[i * sy];
+    const auto* c = reinterpret_cast<const std::uint8_t*>(condition.data()) + at[0];
+    pointwise<S>().select(c, sc, x.data() + at[1], sx, y.data() + at[2], sy, out, n);
     out += n;
   });
   // The rules hold a copy of the condition: not made when nobody records.

@@ -259,16 +259,8 @@ Var<S> fill_where(const Var<S>& x, const Mask& mask, const std::shared_ptr<const
   const S* from = x.data();
   S* to = y.get()->data.data();
   nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
-    // Read as bytes: GCC 12 does not vectorize a choice by bool.
-    const auto* m = reinterpret_cast<const unsigned char*>(mask.data()) + at[0];
-    if (step == 0) {
-      *m != 0 ? std::fill_n(to, n, value) : std::copy_n(from, n, to);
-    } else {
-      for (std::size_t i = 0; i < n; ++i) {
-        const S kept = from[i];
-        to[i] = m[i] != 0 ? value : kept;
-      }
-    }
+    const auto* m = reinterpret_cast<const std::uint8_t*>(mask.data()) + at[0];
+    kernel::pointwise<S>().select(m, step, &value, 0, from, 1, to, n);
     from += n;
     to += n;
   });

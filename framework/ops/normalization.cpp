@@ -1,46 +1,27 @@
 #include <fmt/format.h>
 
 #include <array>
-
-#include <cmath>
 #include <memory>
 
 #include "framework/errors.hpp"
-#include "framework/kernels/simd.hpp"
+#include "framework/kernels/lines.hpp"
+#include "framework/kernels/pointwise.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
 
 namespace unroll {
 namespace {
 
-// One byte per element, 0 or 1; not bool, with which GCC 12 does not vectorize the loop below.
+// One byte per element, 0 or 1.
 using Kept = Tensor<std::uint8_t>;
 
 // x * scale where keep is true, else 0 (also where x is NaN or infinite). Linear: it is its own gradient.
 template <class S>
 Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S scale) {
   Var<S> y = Var<S>::uninitialized(x.shape());
-  const S* from = x.data();
-  S* to = y.get()->data.data();
-  const std::uint8_t* k = keep->data();
-  for (std::size_t i = 0, n = x.size(); i < n; ++i) {
-    const S scaled = from[i] * scale;
-    to[i] = k[i] != 0 ? scaled : S(0);
-  }
+  kernel::pointwise<S>().keep_scaled(x.data(), keep->data(), y.get()->data.data(), x.size(), scale);
   return record("dropout", std::move(y),
                 input(x, [keep, scale](const Var<S>& g) { return keep_scaled(g, keep, scale); }));
-}
-
-// Sum of f over a row; lanes are summed apart, so that rounding grows with n / lanes.
-template <class S, class F>
-S row_sum(const S* x, std::size_t n, F f) {
-  using Batch = kernel::Batch<S>;
-  Batch lanes(S(0));
-  std::size_t i = 0;
-  for (; i + Batch::size <= n; i += Batch::size) lanes += f(Batch::load_unaligned(x + i));
-  S total = xsimd::hadd(lanes);
-  for (; i < n; ++i) total += f(x[i]);
-  return total;
 }
 
 // z = (x - mean) r and r = 1 / sqrt(var + eps), row by row, as one op with two outputs. With upstream u of z
@@ -49,22 +30,13 @@ S row_sum(const S* x, std::size_t n, F f) {
 // which needs nothing but z and r and is written with ops, so that it differentiates again.
 template <class S>
 Var<S> standardize(const Var<S>& x, double eps) {
-  using Batch = kernel::Batch<S>;
   const std::size_t n = x.shape().back();
   Shape row_shape = x.shape();
   row_shape.back() = 1;
   std::array result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
-  const S* from = x.data();
-  S* to = result[0].get()->data.data();
-  S* reciprocal = result[1].get()->data.data();
   const S share = S(1) / static_cast<S>(n);
-  for (std::size_t row = 0; row < x.size() / n; ++row, from += n, to += n) {
-    const S mean = row_sum(from, n, [](const auto& a) { return a; }) * share;
-    const S variance = row_sum(from, n, [mean](const auto& a) { return (a - mean) * (a - mean); }) * share;
-    const S r = S(1) / std::sqrt(variance + static_cast<S>(eps));
-    reciprocal[row] = r;
-    kernel::map(from, to, n, [mean, r](const Batch& a) { return (a - mean) * r; });
-  }
+  kernel::lines<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].get()->data.data(),
+                                 result[1].get()->data.data());
   record_joint<S>("layer_norm", result, std::span(&x, 1),
                   [z = result[0], r = result[1], share](const VarList<S>& upstream, const Needed&) {
                     const Var<S>& u = upstream[0];

@@ -1,5 +1,3 @@
-#include "framework/kernels/reduce.hpp"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -7,6 +5,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/kernels/broadcast.hpp"
+#include "framework/kernels/reduce_axes.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/reshape_to.hpp"
 
@@ -14,9 +13,9 @@ namespace unroll {
 namespace {
 
 using kernel::AxisSet;
-
-template <class S>
-using Batch = kernel::Batch<S>;
+using kernel::pointwise;
+using kernel::Reductions;
+using kernel::reductions;
 
 AxisSet axis_set(const char* op, const Axes& axes, std::size_t rank) {
   if (axes.empty()) return (AxisSet{1} << rank) - 1;
@@ -61,18 +60,19 @@ Var<S> keep(const Var<S>& y, const Shape& shape, AxisSet axes) {
   return detail::reshape_to("reshape", y, reduced_shape(shape, axes, true));
 }
 
-template <template <class> class Op, class S>
-Var<S> reduce(const Var<S>& x, AxisSet axes, bool keepdims) {
+template <class S>
+Var<S> reduce(typename Reductions<S>::Function f, const Var<S>& x, AxisSet axes, bool keepdims) {
   Var<S> y = Var<S>::uninitialized(reduced_shape(x.shape(), axes, keepdims));
-  kernel::reduce<Op<S>>(x.data(), x.shape(), axes, y.get()->data.data());
+  kernel::reduce(f, x.data(), x.shape(), axes, y.get()->data.data());
   return y;
 }
 
 // f(x, y) with y reduced from x over axes; y's elements are repeated along them.
-template <class S, class F>
-Tensor<S> map_with_reduced(const Var<S>& x, const S* y, AxisSet axes, F f) {
+template <class S>
+Tensor<S> map_with_reduced(const typename kernel::Pointwise<S>::Binary& f, const Var<S>& x, const S* y,
+                           AxisSet axes) {
   Tensor<S> z(x.shape());
-  kernel::map_broadcast(x.data(), x.shape(), y, reduced_shape(x.shape(), axes, true), z.data(), x.shape(), f);
+  kernel::map_broadcast(f, x.data(), x.shape(), y, reduced_shape(x.shape(), axes, true), z.data(), x.shape());
   return z;
 }
 
@@ -81,7 +81,7 @@ Tensor<S> map_with_reduced(const Var<S>& x, const S* y, AxisSet axes, F f) {
 template <class S>
 Var<S> sum(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("sum", axes, x.dimension());
-  return record("sum", reduce<kernel::Add>(x, set, keepdims),
+  return record("sum", reduce(reductions<S>().sum, x, set, keepdims),
                 input(x, [s = x.shape(), set](const Var<S>& g) { return broadcast_to(keep(g, s, set), s); }));
 }
 
@@ -89,7 +89,7 @@ template <class S>
 Var<S> mean(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("mean", axes, x.dimension());
   const auto n = static_cast<double>(reduced_count(x.shape(), set));
-  Var<S> y = reduce<kernel::Add>(x, set, keepdims);
+  Var<S> y = reduce(reductions<S>().sum, x, set, keepdims);
   for (S& element : y.get()->data) element /= static_cast<S>(n);
   return record("mean", std::move(y), input(x, [s = x.shape(), set, n](const Var<S>& g) {
                   return broadcast_to(keep(g, s, set) / n, s);
@@ -102,23 +102,21 @@ namespace {
 // of its own. A NaN among the elements is their extremum and gets the gradient.
 template <class S>
 Var<S> shares(const Var<S>& x, const Var<S>& y, AxisSet axes) {
-  const Var<S> chosen(map_with_reduced(x, y.data(), axes, [](const Batch<S>& a, const Batch<S>& b) {
-    return xsimd::select((a == b) | (xsimd::isnan(a) & xsimd::isnan(b)), Batch<S>(S(1)), Batch<S>(S(0)));
-  }));
-  const Var<S> count = reduce<kernel::Add>(chosen, axes, true);
-  return Var<S>(map_with_reduced(chosen, count.data(), axes,
-                                 [](const Batch<S>& a, const Batch<S>& n) { return a / n; }));
+  const Var<S> chosen(map_with_reduced(pointwise<S>().is_same, x, y.data(), axes));
+  const Var<S> count = reduce(reductions<S>().sum, chosen, axes, true);
+  return Var<S>(map_with_reduced(pointwise<S>().divide, chosen, count.data(), axes));
 }
 
-template <template <class> class Op, class S>
-Var<S> extremum(const char* op, const Var<S>& x, const Axes& axes, bool keepdims) {
+template <class S>
+Var<S> extremum(const char* op, typename Reductions<S>::Function f, const Var<S>& x, const Axes& axes,
+                bool keepdims) {
   const AxisSet set = axis_set(op, axes, x.dimension());
   if (reduced_count(x.shape(), set) == 0) {
     throw ShapeError(
         fmt::format("[{}] x want at least one element to choose from, got shape {} over axes ({})", op,
                     to_string(x.shape()), fmt::join(axes, ",")));
   }
-  Var<S> y = reduce<Op>(x, set, keepdims);
+  Var<S> y = reduce(f, x, set, keepdims);
   return record(
       op, y, input(x, [x, y, set](const Var<S>& g) { return keep(g, x.shape(), set) * shares(x, y, set); }));
 }
@@ -127,12 +125,12 @@ Var<S> extremum(const char* op, const Var<S>& x, const Axes& axes, bool keepdims
 
 template <class S>
 Var<S> max(const Var<S>& x, const Axes& axes, bool keepdims) {
-  return extremum<kernel::Larger>("max", x, axes, keepdims);
+  return extremum("max", reductions<S>().max, x, axes, keepdims);
 }
 
 template <class S>
 Var<S> min(const Var<S>& x, const Axes& axes, bool keepdims) {
-  return extremum<kernel::Smaller>("min", x, axes, keepdims);
+  return extremum("min", reductions<S>().min, x, axes, keepdims);
 }
 
 namespace {
@@ -162,16 +160,14 @@ template <class S>
 Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("logsumexp", axes, x.dimension());
   // log(sum(exp(x))) = m + log(sum(exp(x - m))) with m = max(x); an infinite m would give inf - inf.
-  Var<S> m = reduce<kernel::Larger>(x, set, keepdims);
+  Var<S> m = reduce(reductions<S>().max, x, set, keepdims);
   for (S& element : m.get()->data) {
     if (std::isinf(element)) element = S(0);
   }
-  const Var<S> e(map_with_reduced(x, m.data(), set,
-                                  [](const Batch<S>& a, const Batch<S>& b) { return xsimd::exp(a - b); }));
-  Var<S> y = reduce<kernel::Add>(e, set, keepdims);
+  const Var<S> e(map_with_reduced(pointwise<S>().exp_of_difference, x, m.data(), set));
+  Var<S> y = reduce(reductions<S>().sum, e, set, keepdims);
   S* out = y.get()->data.data();
-  kernel::map(out, m.data(), out, y.size(),
-              [](const Batch<S>& s, const Batch<S>& b) { return xsimd::log(s) + b; });
+  pointwise<S>().log_plus.same(out, m.data(), out, y.size());
   // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes
   // out. Where all elements are -inf, y is too, and the gradient is 0.
   return record("logsumexp", y, input(x, [x, y, set](const Var<S>& g) {
@@ -186,10 +182,10 @@ template <class S>
 Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("norm", axes, x.dimension());
   Var<S> squares = Var<S>::uninitialized(x.shape());
-  kernel::map(x.data(), squares.get()->data.data(), x.size(), [](const Batch<S>& a) { return a * a; });
-  Var<S> y = reduce<kernel::Add>(squares, set, keepdims);
+  pointwise<S>().square(x.data(), squares.get()->data.data(), x.size());
+  Var<S> y = reduce(reductions<S>().sum, squares, set, keepdims);
   S* out = y.get()->data.data();
-  kernel::map(out, out, y.size(), [](const Batch<S>& a) { return xsimd::sqrt(a); });
+  pointwise<S>().sqrt(out, out, y.size());
   // d/dx = x / y; where y is 0 so is x, and any divisor gives 0.
   return record("norm", y, input(x, [x, y, set](const Var<S>& g) {
                   const Var<S> divisor = replace_if(y, is_zero<S>, S(1));
@@ -249,7 +245,7 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape) {
                                  to_string(shape)));
   }
   Var<S> y = Var<S>::uninitialized(shape);
-  kernel::reduce<kernel::Add<S>>(x.data(), from, axes, y.get()->data.data());
+  kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.get()->data.data());
   return record("sum_to", std::move(y), input(x, [s = from](const Var<S>& g) { return broadcast_to(g, s); }));
 }
 

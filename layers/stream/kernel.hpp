@@ -8,11 +8,9 @@
 
 #include <cstddef>
 
-namespace unroll::stream {
+#include "framework/kernels/isa.hpp"
 
-// Numbers side by side in a block of the kernels.
-template <class S>
-std::size_t lanes() noexcept;
+namespace unroll::stream {
 
 // rows of size numbers, stride apart.
 template <class S>
@@ -34,23 +32,22 @@ struct Step {
 
 enum class Squash { none, tanh, relu };
 
-// output = squash(W [x h] + b), one gate. Also a linear map: h with size 0.
 template <class S>
-void affine(const Step<S>& step, Squash squash) noexcept;
-
-// Gates i f g o; c (rows, blocks, lanes) is carried on, output = o tanh(c).
-template <class S>
-void lstm(const Step<S>& step, S* c) noexcept;
-
-// Gates r z n; bias (blocks, 4, lanes) is r z n and what is added to W_hn h inside the reset. Up to one block
-// beyond the end of h is read.
-template <class S>
-void gru_reset_after(const Step<S>& step, bool z_keeps) noexcept;
-
-// Gates r z n for x, r z for h: weight (blocks, 3 size of x + 2 size of h, lanes); weight_hn (blocks, size of
-// h, lanes). z, n and reset_h (rows, blocks, lanes) are written on the way. Up to one block beyond the end of
-// h is read.
-template <class S>
-void gru_reset_before(const Step<S>& step, bool z_keeps, const S* weight_hn, S* z, S* n, S* reset_h) noexcept;
+struct Kernels {
+  std::size_t lanes;  // numbers side by side in a block
+  // output = squash(W [x h] + b), one gate. Also a linear map: h with size 0.
+  void (*affine)(const Step<S>& step, Squash squash) noexcept;
+  // Gates i f g o; c (rows, blocks, lanes) is carried on, output = o tanh(c).
+  void (*lstm)(const Step<S>& step, S* c) noexcept;
+  // Gates r z n; bias (blocks, 4, lanes) is r z n and what is added to W_hn h inside the reset. Up to one
+  // block beyond the end of h is read.
+  void (*gru_reset_after)(const Step<S>& step, bool z_keeps) noexcept;
+  // Gates r z n for x, r z for h: weight (blocks, 3 size of x + 2 size of h, lanes); weight_hn (blocks, size
+  // of h, lanes). z, n and reset_h (rows, blocks, lanes) are written on the way. Up to one block beyond the
+  // end of h is read.
+  void (*gru_reset_before)(const Step<S>& step, bool z_keeps, const S* weight_hn, S* z, S* n,
+                           S* reset_h) noexcept;
+};
+UNROLL_SIMD_TABLE(Kernels, kernels)
 
 }  // namespace unroll::stream

@@ -15,7 +15,7 @@ namespace {
 template <class S>
 std::size_t area(std::size_t size) {
   constexpr std::size_t kLine = 64 / sizeof(S);
-  return (size + stream::lanes<S>() + kLine - 1) / kLine * kLine;
+  return (size + stream::kernels<S>().lanes + kLine - 1) / kLine * kLine;
 }
 
 template <class S>
@@ -30,7 +30,7 @@ void check_parameter(const LayerName& layer, const char* name, const Var<S>& par
 template <class S>
 void pack(const S* from, std::size_t columns, std::size_t size, const std::vector<std::size_t>& gates,
           std::size_t block_size, S* to) {
-  const std::size_t lanes = stream::lanes<S>();
+  const std::size_t lanes = stream::kernels<S>().lanes;
   for (std::size_t unit = 0; unit < size; ++unit) {
     S* block = to + unit / lanes * block_size + unit % lanes;
     for (std::size_t k = 0; k < columns; ++k) {
@@ -45,14 +45,14 @@ void pack(const S* from, std::size_t columns, std::size_t size, const std::vecto
 // Room for blocks of a map with so many vectors of weights and of biases each.
 template <class S>
 StreamMap<S> empty_map(std::size_t size, std::size_t weights, std::size_t biases) {
-  const std::size_t lanes = stream::lanes<S>(), blocks = (size + lanes - 1) / lanes;
+  const std::size_t lanes = stream::kernels<S>().lanes, blocks = (size + lanes - 1) / lanes;
   return {size, blocks, zeros<S>({blocks * weights * lanes}), zeros<S>({blocks * biases * lanes})};
 }
 
 // y = W x + b, W (size, columns).
 template <class S>
 StreamMap<S> linear_map(const S* weight, const S* bias, std::size_t size, std::size_t columns) {
-  const std::size_t lanes = stream::lanes<S>();
+  const std::size_t lanes = stream::kernels<S>().lanes;
   StreamMap<S> map = empty_map<S>(size, columns, 1);
   pack(weight, columns, size, {0}, columns * lanes, map.weight.data());
   if (bias != nullptr) pack(bias, 1, size, {0}, lanes, map.bias.data());
@@ -62,7 +62,7 @@ StreamMap<S> linear_map(const S* weight, const S* bias, std::size_t size, std::s
 template <class S>
 StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell) {
   using Gates = std::vector<std::size_t>;
-  const std::size_t lanes = stream::lanes<S>(), I = cell.input, H = cell.hidden, P = cell.output;
+  const std::size_t lanes = stream::kernels<S>().lanes, I = cell.input, H = cell.hidden, P = cell.output;
   const bool after = cell.kind == StreamKind::gru_reset_after,
              before = cell.kind == StreamKind::gru_reset_before;
   const Gates all = after || before                 ? Gates{0, 1, 2}
@@ -73,7 +73,14 @@ StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell) {
   check_parameter(name, "weight_hh", cell.weight_hh, {all.size() * H, P});
   const S* weight_hh = cell.weight_hh.data();
 
-  StreamLayer<S> layer{cell.kind, cell.z_keeps, I, P, {}, {}, 0, 0};
+  StreamLayer<S> layer{.kind = cell.kind,
+                       .z_keeps = cell.z_keeps,
+                       .input = I,
+                       .output = P,
+                       .gates = {},
+                       .second = {},
+                       .h = 0,
+                       .c = 0};
   // Reset after: what is added to W_hn h stands inside the reset, and so apart.
   const std::size_t biases = after ? 4 : all.size(), weights = I * all.size() + P * of_h.size();
   layer.gates = empty_map<S>(H, weights, biases);
@@ -115,32 +122,32 @@ void run_layer(const StreamLayer<S>& layer, std::size_t rows, const S* x, S* mem
                std::size_t work_size) noexcept {
   S* h = memory + layer.h;
   S* fresh = work;
-  std::size_t width = layer.gates.blocks * stream::lanes<S>();
+  std::size_t width = layer.gates.blocks * layer.kernels->lanes;
   const auto step =
       step_of(layer.gates, rows, {x, layer.input, layer.input}, {h, layer.output, layer.output}, fresh);
   switch (layer.kind) {
     case StreamKind::rnn_tanh:
-      stream::affine(step, stream::Squash::tanh);
+      layer.kernels->affine(step, stream::Squash::tanh);
       break;
     case StreamKind::rnn_relu:
-      stream::affine(step, stream::Squash::relu);
+      layer.kernels->affine(step, stream::Squash::relu);
       break;
     case StreamKind::lstm:
-      stream::lstm(step, memory + layer.c);
+      layer.kernels->lstm(step, memory + layer.c);
       break;
     case StreamKind::gru_reset_after:
-      stream::gru_reset_after(step, layer.z_keeps);
+      layer.kernels->gru_reset_after(step, layer.z_keeps);
       break;
     case StreamKind::gru_reset_before:
-      stream::gru_reset_before(step, layer.z_keeps, layer.second.weight.data(), work + work_size,
-                               work + 2 * work_size, work + 3 * work_size);
+      layer.kernels->gru_reset_before(step, layer.z_keeps, layer.second.weight.data(), work + work_size,
+                                      work + 2 * work_size, work + 3 * work_size);
       break;
   }
   if (layer.kind == StreamKind::lstm && layer.second.size > 0) {
     const stream::Rows<S> m{fresh, layer.gates.size, width};
     fresh = work + work_size;
-    stream::affine(step_of(layer.second, rows, m, {nullptr, 0, 0}, fresh), stream::Squash::none);
-    width = layer.second.blocks * stream::lanes<S>();
+    layer.kernels->affine(step_of(layer.second, rows, m, {nullptr, 0, 0}, fresh), stream::Squash::none);
+    width = layer.second.blocks * layer.kernels->lanes;
   }
   close_gaps(fresh, rows, layer.output, width, h);
 }
@@ -150,7 +157,7 @@ void run_layer(const StreamLayer<S>& layer, std::size_t rows, const S* x, S* mem
 template <class S>
 StreamPart StreamLayer<S>::part(std::size_t k) const noexcept {
   if (k == 0) return {"h", h, output, output};
-  return {"c", c, gates.size, gates.blocks * stream::lanes<S>()};
+  return {"c", c, gates.size, gates.blocks * kernels->lanes};
 }
 
 template <class S>
@@ -161,9 +168,9 @@ const S* StreamModel<S>::step(const S* x, S* memory) const noexcept {
   }
   if (head.size == 0) return x;
   const std::size_t read = layers.back().output;
-  stream::affine(step_of(head, batch, {x, read, read}, {nullptr, 0, 0}, memory + result),
-                 stream::Squash::none);
-  close_gaps(memory + result, batch, head.size, head.blocks * stream::lanes<S>(), memory + result);
+  kernels->affine(step_of(head, batch, {x, read, read}, {nullptr, 0, 0}, memory + result),
+                  stream::Squash::none);
+  close_gaps(memory + result, batch, head.size, head.blocks * kernels->lanes, memory + result);
   return memory + result;
 }
 
@@ -195,7 +202,7 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   const auto take = [&](std::size_t size) { return std::exchange(used, used + area<S>(size)); };
   for (const StreamCell<S>& cell : source.cells) {
     StreamLayer<S>& layer = model->layers.emplace_back(build_layer(name, cell));
-    const std::size_t width = std::max(layer.gates.blocks, layer.second.blocks) * stream::lanes<S>();
+    const std::size_t width = std::max(layer.gates.blocks, layer.second.blocks) * stream::kernels<S>().lanes;
     widest = std::max(widest, width);
     layer.h = take(B * layer.output);
     if (layer.kind == StreamKind::lstm) layer.c = take(B * width);
@@ -203,7 +210,7 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   model->states_size = used;
   model->work_size = area<S>(B * widest);
   model->work = take(4 * model->work_size);
-  model->result = take(B * model->head.blocks * stream::lanes<S>());
+  model->result = take(B * model->head.blocks * stream::kernels<S>().lanes);
   model->initial = zeros<S>({used});
 
   auto learned = source.learned.begin();

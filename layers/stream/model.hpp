@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "layers/stream.hpp"
+#include "layers/stream/kernel.hpp"
 
 namespace unroll::detail {
 
@@ -23,6 +24,8 @@ struct StreamPart {
 
 template <class S>
 struct StreamLayer {
+  // Those that the weights are laid out for, also if the instruction set is changed later.
+  const stream::Kernels<S>* kernels = &stream::kernels<S>();
   StreamKind kind;
   bool z_keeps;
   std::size_t input, output;
@@ -36,6 +39,7 @@ struct StreamLayer {
 
 template <class S>
 struct StreamModel {
+  const stream::Kernels<S>* kernels = &stream::kernels<S>();
   std::size_t batch, input, output;
   std::vector<StreamLayer<S>> layers;
   StreamMap<S> head;            // size 0: none

@@ -4,10 +4,10 @@
 
 #include "framework/kernels/simd.hpp"
 
-namespace unroll::stream {
+namespace unroll::stream::UNROLL_ISA {
 namespace {
 
-using kernel::Batch;
+using namespace kernel::UNROLL_ISA;
 template <class S>
 constexpr std::size_t kLanes = Batch<S>::size;
 
@@ -80,13 +80,6 @@ B mix(bool z_keeps, const B& z, const B& n, const B& h) {
   return z_keeps ? n + z * (h - n) : h + z * (n - h);
 }
 
-}  // namespace
-
-template <class S>
-std::size_t lanes() noexcept {
-  return kLanes<S>;
-}
-
 template <class S>
 void affine(const Step<S>& step, Squash squash) noexcept {
   const std::size_t width = step.blocks * kLanes<S>, block_size = (step.x.size + step.h.size) * kLanes<S>;
@@ -117,7 +110,7 @@ void lstm(const Step<S>& step, S* c) noexcept {
     tile.template add<0, 1, 2, 3>(step.h, row, weight + 4 * step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
       S* cell = c + r * width + unit;
-      const auto i = kernel::sigmoid(a[0]), f = kernel::sigmoid(a[1]), o = kernel::sigmoid(a[3]);
+      const auto i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[3]);
       const auto next = f * Batch<S>::load_aligned(cell) + i * xsimd::tanh(a[2]);
       next.store_aligned(cell);
       (o * xsimd::tanh(next)).store_aligned(step.output + r * width + unit);
@@ -135,9 +128,9 @@ void gru_reset_after(const Step<S>& step, bool z_keeps) noexcept {
     tile.template add<0, 1, 2>(step.x, row, weight, block_size);
     tile.template add<0, 1, 3>(step.h, row, weight + 3 * step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
-      const auto n = xsimd::tanh(a[2] + kernel::sigmoid(a[0]) * a[3]);
+      const auto n = xsimd::tanh(a[2] + sigmoid(a[0]) * a[3]);
       const auto h = Batch<S>::load_unaligned(step.h.values + r * step.h.stride + unit);
-      mix(z_keeps, kernel::sigmoid(a[1]), n, h).store_aligned(step.output + r * width + unit);
+      mix(z_keeps, sigmoid(a[1]), n, h).store_aligned(step.output + r * width + unit);
     });
   });
 }
@@ -157,8 +150,8 @@ void gru_reset_before(const Step<S>& step, bool z_keeps, const S* weight_hn, S* 
     tile.template add<0, 1, 2>(step.x, row, weight, block_size);
     tile.template add<0, 1>(step.h, row, weight + 3 * step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
-      (kernel::sigmoid(a[0]) * h(r, unit)).store_aligned(reset_h + r * width + unit);
-      kernel::sigmoid(a[1]).store_aligned(z + r * width + unit);
+      (sigmoid(a[0]) * h(r, unit)).store_aligned(reset_h + r * width + unit);
+      sigmoid(a[1]).store_aligned(z + r * width + unit);
       a[2].store_aligned(n + r * width + unit);
     });
   });
@@ -175,14 +168,13 @@ void gru_reset_before(const Step<S>& step, bool z_keeps, const S* weight_hn, S* 
   });
 }
 
-#define UNROLL_INSTANTIATE(S)                                   \
-  template std::size_t lanes<S>() noexcept;                     \
-  template void affine(const Step<S>&, Squash) noexcept;        \
-  template void lstm(const Step<S>&, S*) noexcept;              \
-  template void gru_reset_after(const Step<S>&, bool) noexcept; \
-  template void gru_reset_before(const Step<S>&, bool, const S*, S*, S*, S*) noexcept;
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-#undef UNROLL_INSTANTIATE
+template <class S>
+constexpr Kernels<S> functions() {
+  return {kLanes<S>, &affine<S>, &lstm<S>, &gru_reset_after<S>, &gru_reset_before<S>};
+}
 
-}  // namespace unroll::stream
+}  // namespace
+
+constinit const kernel::ForScalars<Kernels> kernels_table{functions<float>(), functions<double>()};
+
+}  // namespace unroll::stream::UNROLL_ISA

@@ -1,0 +1,74 @@
+// The exponential function of a batch, over the whole range. Internal: included by simd.hpp.
+#pragma once
+
+#include <cstdint>
+
+#include "framework/kernels/batch.hpp"
+
+namespace unroll::kernel::UNROLL_ISA {
+
+template <class S>
+struct ExpConstants;
+template <>
+struct ExpConstants<float> {
+  using Integer = std::int32_t;
+  static constexpr int kMantissa = 23;
+  static constexpr float kLow = -104.0F, kHigh = 89.0F;  // beyond: 0 and infinity
+  static constexpr float kLog2High = 0x1.62e4p-1F, kLog2Low = 0x1.7f7d1cp-20F;
+  static constexpr float kRound = 0x1.8p23F, kBias = 127.0F;
+};
+template <>
+struct ExpConstants<double> {
+  using Integer = std::int64_t;
+  static constexpr int kMantissa = 52;
+  static constexpr double kLow = -746.0, kHigh = 710.0;
+  static constexpr double kLog2High = 0x1.62e42fefa38p-1, kLog2Low = 0x1.ef35793c7673p-45;
+  static constexpr double kRound = 0x1.8p52, kBias = 1023.0;
+};
+
+// exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials of least relative error, 5e-10 and 4e-18
+inline Batch<float> exp_polynomial(const Batch<float>& r) {
+  using V = Batch<float>;
+  V p(0.0013814909586388686F);
+  p = xsimd::fma(p, r, V(0.0083686745618268051F));
+  p = xsimd::fma(p, r, V(0.041668377070882938F));
+  p = xsimd::fma(p, r, V(0.16666521157858649F));
+  p = xsimd::fma(p, r, V(0.49999993533261866F));
+  return xsimd::fma(p, r * r, r) + 1.0F;
+}
+inline Batch<double> exp_polynomial(const Batch<double>& r) {
+  using V = Batch<double>;
+  const V r2 = r * r, r4 = r2 * r2;
+  const V a = xsimd::fma(V(0.16666666666666416), r, V(0.500000000000001));
+  const V b = xsimd::fma(V(0.0083333333334936009), r, V(0.041666666666535089));
+  const V c = xsimd::fma(V(0.00019841269505901861), r, V(0.0013888888942528363));
+  const V d = xsimd::fma(V(2.7557588520069979e-06), r, V(2.4801494095311003e-05));
+  const V e = xsimd::fma(V(2.4999040838161982e-08), r, V(2.7629932952272511e-07));
+  const V low = xsimd::fma(b, r2, a), high = xsimd::fma(xsimd::fma(e, r2, d), r2, c);
+  return xsimd::fma(xsimd::fma(high, r4, low), r2, r) + 1.0;
+}
+
+// Right to 1.01 units in the last place, subnormal results included; xsimd 8.1's is infinite from 88.38
+// (float) and 709.44 on, and 0 where the result would be subnormal.
+template <class S>
+Batch<S> exp(const Batch<S>& x) {
+  using V = Batch<S>;
+  using C = ExpConstants<S>;
+  // exp(x) = exp(r) 2^k with k = round(x / log(2)); adding kRound rounds. Of two operands of which one is
+  // NaN, x86's minimum is the second.
+  const V a = xsimd::max(V(C::kLow), xsimd::min(V(C::kHigh), x));
+  const V round(C::kRound);
+  const V k = xsimd::fma(a, V(S(1.44269504088896340736L)), round) - round;
+  const V r = xsimd::fnma(k, V(C::kLog2Low), xsimd::fnma(k, V(C::kLog2High), a));
+  // 2^k in two factors, so that neither is infinite or zero where their product with exp(r) is not. The low
+  // bits of kRound + n are those of the integer n.
+  const V biased(C::kRound + C::kBias);
+  const V half = xsimd::fma(k, V(S(0.5)), round) - round;
+  const auto power = [&](const V& n) {
+    using I = xsimd::batch<typename C::Integer, typename V::arch_type>;
+    return xsimd::bitwise_cast<V>(xsimd::bitwise_cast<I>(n + biased) << C::kMantissa);
+  };
+  return exp_polynomial(r) * power(half) * power(k - half);
+}
+
+}  // namespace unroll::kernel::UNROLL_ISA
