@@ -95,9 +95,10 @@ class Tape {
   // Forgets what was recorded and keeps the parameters' gradients: one tape for several micro-batches.
   void release() noexcept;
 
-  // Number of recorded nodes, and the bytes of the tape itself (values not counted).
+  // Number of recorded nodes, the bytes of the tape itself (values not counted), and those of them in use.
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
+  std::size_t used_bytes() const noexcept;
 
   // The innermost tape of this thread, or null.
   static Tape* current() noexcept { return detail::thread_state.tape; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layers/bptt/wanted.hpp"
+#include "layers/layer_op.hpp"
 #include "layers/run_on_tape.hpp"
 #include "layers/state.hpp"
 
@@ -41,37 +42,14 @@ std::vector<Var<scalar_t<Cell>>> differentiate_on_tape(const decltype(Cell::opti
   cell.options = options;
   state_t<Cell> state;
   for_each_in_state(state, [&](auto& var) { var = copies[next++]; });
+  const std::size_t state_vars = next - 1;
   Cell::each(cell, [&](const std::string&, auto& member) {
     if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = copies[next++];
   });
 
-  std::vector<Var<S>> outputs(1);
-  for_each_in_state(state, [&](const auto&) { outputs.emplace_back(); });
-  const bool all_states = upstream.size() > outputs.size();
-  auto result = run_on_tape(cell, copies[0], std::move(state), steps, all_states);
-  outputs.assign({result.output});
-  for_each_in_state(result.state, [&](const auto& var) { outputs.push_back(var); });
-  if (all_states) {
-    for_each_in_state(*result.all, [&](const auto& var) {
-      if (&var != &hidden_of<S>(*result.all)) outputs.push_back(var);
-    });
-  }
-  std::vector<Var<S>> used, seeds, wanted;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (!upstream[k].defined()) continue;
-    used.push_back(outputs[k]);
-    seeds.push_back(upstream[k]);
-  }
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    if (needed[i]) wanted.push_back(copies[i]);
-  }
-  auto found = gradients(used, wanted, seeds, /*create_graph=*/true);
-  std::vector<Var<S>> result_gradients(inputs.size());
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needed[i]) result_gradients[i] = std::move(found[at++]);
-  }
-  return result_gradients;
+  const bool all_states = upstream.size() > state_vars + 1;
+  const auto result = run_on_tape(cell, copies[0], std::move(state), steps, all_states);
+  return layer_gradients(layer_outputs(result), upstream, copies, needed, /*create_graph=*/true);
 }
 
 // The tensor behind an optional Var, or null.
