@@ -4,6 +4,7 @@
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
+#include "framework/memory_report.hpp"
 #include "framework/numpy_random.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"

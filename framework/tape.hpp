@@ -22,6 +22,7 @@ namespace detail {
 
 struct Node;
 class Backprop;
+class MemoryTracker;
 
 // What a kind of node can do; one static table per op instantiation.
 struct NodeType {
@@ -123,6 +124,7 @@ class Tape {
 
  private:
   friend class detail::Backprop;
+  friend class detail::MemoryTracker;
   template <class S>
   friend class Var;
   template <class S>
