@@ -38,10 +38,18 @@ std::string where(const std::string& context) { return context.empty() ? "" : " 
 
 }  // namespace
 
-LayerScope::LayerScope(const char* kind, std::string_view parameter_name) noexcept
-    : kind_(kind), parameter_name_(parameter_name), outer_(std::exchange(innermost, this)) {}
+LayerScope::LayerScope(const char* kind, std::string_view parameter_name)
+    : kind_(kind), parameter_name_(parameter_name), outer_(innermost), tracker_(detail::memory_tracker) {
+  if (tracker_ != nullptr) [[unlikely]]
+    detail::enter_layer(*tracker_, kind, parameter_name);
+  innermost = this;
+}
 
-LayerScope::~LayerScope() { innermost = outer_; }
+LayerScope::~LayerScope() {
+  innermost = outer_;
+  if (tracker_ != nullptr && tracker_ == detail::memory_tracker) [[unlikely]]
+    detail::leave_layer(*tracker_);
+}
 
 std::string LayerScope::describe() {
   std::string text;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "framework/memory_report.hpp"
 #include "framework/tape.hpp"
 
 namespace unroll {
@@ -29,7 +30,7 @@ class DetectNonfinite {
 class LayerScope {
  public:
   // parameter_name: the dotted name of any of the layer's parameters, from which its path is taken.
-  explicit LayerScope(const char* kind, std::string_view parameter_name = {}) noexcept;
+  explicit LayerScope(const char* kind, std::string_view parameter_name = {});
   ~LayerScope();
   LayerScope(const LayerScope&) = delete;
   LayerScope& operator=(const LayerScope&) = delete;
@@ -43,6 +44,7 @@ class LayerScope {
   std::string_view parameter_name_;
   Index step_ = -1;
   LayerScope* outer_;
+  detail::MemoryTracker* tracker_;  // that counts what this layer holds, or null
 };
 
 }  // namespace unroll

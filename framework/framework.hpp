@@ -5,6 +5,7 @@
 #include "framework/build_info.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
+#include "framework/memory_report.hpp"
 #include "framework/numpy_random.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"

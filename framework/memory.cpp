@@ -1,5 +1,7 @@
 #include "framework/memory.hpp"
 
+#include "framework/block_log.hpp"
+
 namespace unroll {
 namespace detail {
 
@@ -38,10 +40,15 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
 #else
   (void)shift;
 #endif
-  return ::operator new (bytes, std::align_val_t{kAlignment});
+  void* block = ::operator new (bytes, std::align_val_t{kAlignment});
+  if (block_log != nullptr) block_log->add(block, bytes);
+  return block;
 }
 
-void system_free(void* block) noexcept { ::operator delete (block, std::align_val_t{kAlignment}); }
+void system_free(void* block) noexcept {
+  if (block_log != nullptr) block_log->remove(block);
+  ::operator delete (block, std::align_val_t{kAlignment});
+}
 
 }  // namespace detail
 

@@ -38,8 +38,15 @@ struct Pool {
 };
 extern thread_local constinit Pool pool;
 
+// What counts this thread's blocks, if anything does (block_log.hpp).
+class BlockLog;
+inline thread_local constinit BlockLog* block_log = nullptr;
+
 // Empties this thread's list of values that are kept for reuse (var.cpp).
 void discard_recycled_values() noexcept;
+// The same, and keeps none until resume_recycling().
+void pause_recycling();
+void resume_recycling() noexcept;
 void* pool_allocate_slow(std::size_t bytes, int shift);
 void system_free(void* block) noexcept;
 

@@ -88,6 +88,12 @@ std::size_t Tape::bytes() const noexcept {
   return total;
 }
 
+std::size_t Tape::used_bytes() const noexcept {
+  std::size_t total = nodes_.size() * sizeof(detail::Node*);
+  for (const Chunk& chunk : chunks_) total += chunk.bytes;
+  return total - (limit_ - cursor_);
+}
+
 void Tape::remember_context() {
   contexts_[static_cast<std::uint32_t>(nodes_.size())] = LayerScope::describe();
 }

@@ -23,6 +23,7 @@ namespace detail {
 
 struct Node;
 class Backprop;
+class MemoryTracker;
 
 // What a kind of node can do; one static table per op instantiation.
 struct NodeType {
@@ -96,9 +97,10 @@ class Tape {
   // Forgets what was recorded and keeps the parameters' gradients: one tape for several micro-batches.
   void release() noexcept;
 
-  // Number of recorded nodes, and the bytes of the tape itself (values not counted).
+  // Number of recorded nodes, the bytes of the tape itself (values not counted), and those of them in use.
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
+  std::size_t used_bytes() const noexcept;
 
   // The innermost tape of this thread, or null.
   static Tape* current() noexcept { return detail::thread_state.tape; }
@@ -123,6 +125,7 @@ class Tape {
 
  private:
   friend class detail::Backprop;
+  friend class detail::MemoryTracker;
   template <class S>
   friend class Var;
   template <class S>

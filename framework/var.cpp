@@ -38,6 +38,15 @@ void discard_recycled_values() noexcept {
   empty_recycler<double>();
 }
 
+void pause_recycling() {
+  open_recycler<float>();  // which opens it once only
+  open_recycler<double>();
+  discard_recycled_values();
+  recycler<float>.open = recycler<double>.open = false;
+}
+
+void resume_recycling() noexcept { recycler<float>.open = recycler<double>.open = true; }
+
 void throw_empty_var() {
   throw TapeError("[Var] want a value, got an empty handle (default-constructed or moved from)");
 }

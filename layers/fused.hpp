@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "layers/bptt/wanted.hpp"
+#include "layers/layer_op.hpp"
 #include "layers/run_on_tape.hpp"
 #include "layers/state.hpp"
 
@@ -16,7 +17,7 @@ namespace unroll::detail {
 // The inputs of a fused op in one order: x, the state's Vars, the cell's parameters (absent ones undefined).
 template <class Cell>
 VarList<scalar_t<Cell>> fused_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                  const state_t<Cell>& state) {
+                                     const state_t<Cell>& state) {
   VarList<scalar_t<Cell>> inputs;
   inputs.reserve(16);
   inputs.push_back(x);
@@ -31,8 +32,8 @@ VarList<scalar_t<Cell>> fused_inputs(const Cell& cell, const Var<scalar_t<Cell>>
 // that second and higher derivatives of the kernel exist.
 template <class Cell>
 VarList<scalar_t<Cell>> differentiate_on_tape(const decltype(Cell::options)& options,
-                                           const VarList<scalar_t<Cell>>& inputs, const bptt::Steps& steps,
-                                           const VarList<scalar_t<Cell>>& upstream, const Needed& needed) {
+                                              const VarList<scalar_t<Cell>>& inputs, const bptt::Steps& steps,
+                                              const VarList<scalar_t<Cell>>& upstream, const Needed& needed) {
   using S = scalar_t<Cell>;
   // Copies, so that only this op is differentiated and not what its inputs were computed from.
   std::vector<Var<S>> copies;
@@ -42,37 +43,14 @@ VarList<scalar_t<Cell>> differentiate_on_tape(const decltype(Cell::options)& opt
   cell.options = options;
   state_t<Cell> state;
   for_each_in_state(state, [&](auto& var) { var = copies[next++]; });
+  const std::size_t state_vars = next - 1;
   Cell::each(cell, [&](std::string_view, auto& member) {
     if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) member = copies[next++];
   });
 
-  std::vector<Var<S>> outputs(1);
-  for_each_in_state(state, [&](const auto&) { outputs.emplace_back(); });
-  const bool all_states = upstream.size() > outputs.size();
-  auto result = run_on_tape(cell, copies[0], std::move(state), steps, all_states);
-  outputs.assign({result.output});
-  for_each_in_state(result.state, [&](const auto& var) { outputs.push_back(var); });
-  if (all_states) {
-    for_each_in_state(*result.all, [&](const auto& var) {
-      if (&var != &hidden_of<S>(*result.all)) outputs.push_back(var);
-    });
-  }
-  std::vector<Var<S>> used, seeds, wanted;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (!upstream[k].defined()) continue;
-    used.push_back(outputs[k]);
-    seeds.push_back(upstream[k]);
-  }
-  for (std::size_t i = 0; i < copies.size(); ++i) {
-    if (needed[i]) wanted.push_back(copies[i]);
-  }
-  auto found = gradients(used, wanted, seeds, /*create_graph=*/true);
-  VarList<S> result_gradients(inputs.size());
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needed[i]) result_gradients[i] = std::move(found[at++]);
-  }
-  return result_gradients;
+  const bool all_states = upstream.size() > state_vars + 1;
+  const auto result = run_on_tape(cell, copies[0], std::move(state), steps, all_states);
+  return layer_gradients(layer_outputs(result), upstream, copies, needed, /*create_graph=*/true);
 }
 
 // The tensor behind an optional Var, or null.

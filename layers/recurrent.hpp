@@ -1,6 +1,7 @@
 // Recurrent<Cell>: everything a sequence layer needs, from one cell's step().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,9 +9,9 @@
 #include "framework/anomaly.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
+#include "layers/checkpoint.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent_options.hpp"
-#include "layers/run_on_tape.hpp"
 #include "layers/sequence_plan.hpp"
 #include "layers/state.hpp"
 
@@ -25,12 +26,6 @@ Var<S> last(const RecurrentOutput<S, State>& result, bool bidirectional = false)
 }
 
 namespace detail {
-
-template <class Cell>
-concept HasKernel = requires(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
-                             const bptt::Steps& steps) {
-  cell.sequence(x, state, steps, true);
-};
 
 template <class Cell>
 constexpr const char* kind_of() {
@@ -262,6 +257,10 @@ std::string Recurrent<Cell>::describe() const {
   std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
   if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
   if (options_.bidirectional) text += ", both directions";
+  if (options_.checkpoint_every > 0)
+    text += ", checkpoints every " + std::to_string(options_.checkpoint_every) + " steps";
+  if (options_.checkpoint_bytes > 0)
+    text += ", checkpoints every " + std::to_string(options_.checkpoint_bytes) + " bytes";
   text += std::string(", path ") + to_string(path());
   if (options_.path == Path::automatic && obstacle() != nullptr) text += std::string(" (") + obstacle() + ")";
   return text;
@@ -310,14 +309,18 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
 template <class Cell>
 auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::Steps& steps,
                                bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
-  if constexpr (detail::HasKernel<Cell>) {
-    if (path() == Path::fused) return cell.sequence(x, state, steps, all_states);
+  detail::StepMode<S> mode{path() == Path::fused, all_states, nullptr};
+  std::optional<detail::StepRegularizer<S>> regularizer;
+  if (!mode.fused && (options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
+                      (options_.recurrent_dropout > 0.0 && training))) {
+    mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
   }
-  const bool regularized = options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
-                           (options_.recurrent_dropout > 0.0 && training);
-  if (!regularized) return detail::run_on_tape(cell, x, std::move(state), steps, all_states, nullptr, &scope);
-  const detail::StepRegularizer<S> regularizer(options_, training, hidden_of<S>(state).shape(), rng_);
-  return detail::run_on_tape(cell, x, std::move(state), steps, all_states, &regularizer, &scope);
+  // Nothing is kept when nothing records; and who looks for NaN wants the step that it is found in.
+  const bool checkpoints = (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) &&
+                           Tape::is_recording() && !DetectNonfinite::active();
+  if (checkpoints && steps.count() > 1 && steps.total > 0)
+    return detail::run_checkpointed(cell, x, state, steps, mode, options_, rng_);
+  return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
 }
 
 template <class Cell>

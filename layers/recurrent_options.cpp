@@ -41,6 +41,17 @@ void check_recurrent_options(const LayerName& layer, const RecurrentOptions& opt
         "[{}] zoneout_cell wants a state beside h, which this cell has not (zoneout_hidden acts on h)",
         layer.str()));
   }
+  const auto not_negative = [&](const char* name, Index value) {
+    if (value < 0)
+      throw ArgumentError(fmt::format("[{}] {} want >= 0 (0: off), got {}", layer.str(), name, value));
+  };
+  not_negative("checkpoint_every", options.checkpoint_every);
+  not_negative("checkpoint_bytes", options.checkpoint_bytes);
+  if (options.checkpoint_every > 0 && options.checkpoint_bytes > 0) {
+    throw ArgumentError(
+        fmt::format("[{}] checkpoint_every and checkpoint_bytes want one of the two, got {} and {}",
+                    layer.str(), options.checkpoint_every, options.checkpoint_bytes));
+  }
 }
 
 void throw_not_covered(const LayerName& layer, const char* obstacle) {

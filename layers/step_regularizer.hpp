@@ -23,19 +23,29 @@ class StepRegularizer {
  public:
   // hidden: the initial h of the whole batch, (B,H).
   StepRegularizer(const RecurrentOptions& options, bool training, const Shape& hidden, Rng& rng)
-      : options_(options), training_(training), rng_(rng) {
+      : zoneout_hidden_(options.zoneout_hidden),
+        zoneout_cell_(options.zoneout_cell),
+        training_(training),
+        rng_(rng) {
     if (training && options.recurrent_dropout > 0.0)
       mask_ = dropout(Var<S>(ones<S>(hidden)), options.recurrent_dropout, rng);
   }
+  // The mask that `drawn` has, and another generator for what every step draws.
+  StepRegularizer(const StepRegularizer& drawn, Rng& rng)
+      : zoneout_hidden_(drawn.zoneout_hidden_),
+        zoneout_cell_(drawn.zoneout_cell_),
+        training_(drawn.training_),
+        rng_(rng),
+        mask_(drawn.mask_) {}
 
   // The cell's step on the first rows of the batch: all those of x and state.
   template <class Cell>
   state_t<Cell> step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const {
     state_t<Cell> next = mask_.defined() ? masked_step(cell, x, state) : cell.step(x, state);
-    if (options_.zoneout_hidden == 0.0 && options_.zoneout_cell == 0.0) return next;
+    if (zoneout_hidden_ == 0.0 && zoneout_cell_ == 0.0) return next;
     const Var<S>* hidden = &hidden_of<S>(state);
     return map_states(state, next, [&](const Var<S>& before, const Var<S>& after) {
-      const double p = &before == hidden ? options_.zoneout_hidden : options_.zoneout_cell;
+      const double p = &before == hidden ? zoneout_hidden_ : zoneout_cell_;
       return zoneout(before, after, p, training_, rng_);
     });
   }
@@ -57,7 +67,7 @@ class StepRegularizer {
     }
   }
 
-  const RecurrentOptions& options_;
+  double zoneout_hidden_, zoneout_cell_;
   bool training_;
   Rng& rng_;
   Var<S> mask_;  // (B,H); empty: none

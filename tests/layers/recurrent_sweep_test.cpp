@@ -67,17 +67,23 @@ void sweep(const char* name, typename Recurrent<Cell>::CellOptions cell, bool co
     Rng rng(31);
     std::size_t fused = 0, count = 0;
     for (const Case& c : cases(detail::has_inner_state<state_t<Cell>>())) {
-      Recurrent<Cell> layer(cell, c.options, rng);
-      layer.training = c.training;
-      fused += layer.path() == Path::fused ? 1U : 0U;
-      Shape shape{c.steps, kBatch, kInput};
-      if (c.options.batch_first) std::swap(shape[0], shape[1]);
-      const Tensor<double> x = random_normal<double>(shape, 0.0, 1.0, rng);
-      const auto report = verify(layer, x, {.seed = 1 + count, .lengths = c.lengths, .training = c.training});
-      INFO("case " << count << ": " << layer.describe() << ", T = " << c.steps << ", "
-                   << (c.lengths.empty() ? "equal" : "ragged") << "\n"
-                   << report.message);
-      CHECK(report);
+      // Every eleventh case with checkpoints as well: 7 cases of different kinds.
+      for (const Index every : count % 11 == 0 ? std::vector<Index>{0, 2} : std::vector<Index>{0}) {
+        RecurrentOptions options = c.options;
+        options.checkpoint_every = every;
+        Recurrent<Cell> layer(cell, options, rng);
+        layer.training = c.training;
+        if (every == 0) fused += layer.path() == Path::fused ? 1U : 0U;
+        Shape shape{c.steps, kBatch, kInput};
+        if (c.options.batch_first) std::swap(shape[0], shape[1]);
+        const Tensor<double> x = random_normal<double>(shape, 0.0, 1.0, rng);
+        const auto report =
+            verify(layer, x, {.seed = 1 + count, .lengths = c.lengths, .training = c.training});
+        INFO("case " << count << ": " << layer.describe() << ", T = " << c.steps << ", "
+                     << (c.lengths.empty() ? "equal" : "ragged") << "\n"
+                     << report.message);
+        CHECK(report);
+      }
       ++count;
     }
     CHECK(count == 72);

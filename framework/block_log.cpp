@@ -1,0 +1,40 @@
+#include "framework/block_log.hpp"
+
+#include <utility>
+
+namespace unroll::detail {
+
+BlockLog::BlockLog() : outer_(block_log) {
+  if (outer_ == nullptr) {
+    pool_free(pool_allocate(1), 1);  // the pool opens with its first block
+    pause_recycling();
+    aside_ = std::exchange(pool, Pool{});  // no free blocks, and closed
+  }
+  block_log = this;
+}
+
+BlockLog::~BlockLog() {
+  block_log = outer_;
+  if (outer_ == nullptr) {
+    pool = aside_;
+    resume_recycling();
+    return;
+  }
+  for (const auto& [block, entry] : blocks_) outer_->add(block, entry.bytes);
+}
+
+void BlockLog::add(const void* block, std::size_t bytes) {
+  blocks_.insert_or_assign(block, Block{bytes, owner});
+  bytes_ += bytes;
+}
+
+void BlockLog::remove(const void* block) noexcept {
+  if (const auto found = blocks_.find(block); found != blocks_.end()) {
+    bytes_ -= found->second.bytes;
+    blocks_.erase(found);
+  } else if (outer_ != nullptr) {
+    outer_->remove(block);
+  }
+}
+
+}  // namespace unroll::detail
