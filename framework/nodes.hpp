@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "framework/errors.hpp"
+#include "framework/joint.hpp"
 #include "framework/kernels/pointwise.hpp"
-#include "framework/tape.hpp"
 
 namespace unroll::detail {
 
@@ -62,6 +62,7 @@ struct LeafNode : Node {
   static std::span<const std::uint32_t> parents(const Node&) noexcept { return {}; }
   static void destroy(Node& node) noexcept {
     auto& self = static_cast<LeafNode&>(node);
+    self.leaf.get()->leaf->packed.reset();
     self.leaf.get()->tape = self.outer_tape;
     self.leaf.get()->node = self.outer_node;
     self.~LeafNode();

@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "framework/tape.hpp"
+#include "framework/joint.hpp"
 
 namespace unroll {
 

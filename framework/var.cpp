@@ -66,6 +66,7 @@ bool Var<S>::requires_grad() const noexcept {
 template <class S>
 Tensor<S>& Var<S>::mutable_value() {
   Tensor<S>& data = checked()->data;
+  if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of what is about to change
   Tape* tape = Tape::current();
   if (tape != nullptr && value_->tape == tape->serial()) {
     tape->parameter_changed_ = true;

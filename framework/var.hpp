@@ -34,6 +34,7 @@ struct Leaf {
   Var<S> gradient;
   std::uint64_t gradient_tape = 0;  // the tape that computed gradient
   std::vector<std::function<Var<S>(const Var<S>&)>> hooks;
+  std::shared_ptr<void> packed;  // the value laid out for products, while a tape uses it (ops/matmul.cpp)
 };
 
 template <class S>
@@ -159,8 +160,8 @@ class Var {
     return data()[0];
   }
 
-  // The tensor, to be changed in place (initialisation, optimizers). A tape that has used this value refuses
-  // a later backward(), since what it recorded no longer holds.
+  // The tensor, to be changed in place (initialisation, optimizers): to be called for every change. A tape
+  // that has used this value refuses a later backward(), since what it recorded no longer holds.
   Tensor<S>& mutable_value();
 
   // True for a parameter and for what the current tape has computed from one.

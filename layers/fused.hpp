@@ -36,7 +36,7 @@ VarList<scalar_t<Cell>> differentiate_on_tape(const decltype(Cell::options)& opt
                                               const VarList<scalar_t<Cell>>& upstream, const Needed& needed) {
   using S = scalar_t<Cell>;
   // Copies, so that only this op is differentiated and not what its inputs were computed from.
-  std::vector<Var<S>> copies;
+  VarList<S> copies;
   for (const Var<S>& in : inputs) copies.push_back(in.defined() ? in * 1.0 : Var<S>());
   std::size_t next = 1;
   Cell cell;

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "framework/tape.hpp"
+#include "framework/joint.hpp"
 #include "layers/state.hpp"
 
 namespace unroll::detail {

@@ -27,9 +27,11 @@ void pack(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t
     const std::size_t width = std::min(kPanel<S>, n - j);
     const S* from = b + j * column;
     if (width < kPanel<S>) std::fill_n(out, k * kPanel<S>, S(0));
-    if (column == 1) {
+    if (column == 1 && width == kPanel<S>) {
       for (std::size_t p = 0; p < k; ++p) {
-        for (std::size_t t = 0; t < width; ++t) out[p * kPanel<S> + t] = from[p * row + t];
+        for (std::size_t t = 0; t < kPanel<S>; t += Batch<S>::size) {
+          Batch<S>::load_unaligned(from + p * row + t).store_unaligned(out + p * kPanel<S> + t);
+        }
       }
     } else {
       for (std::size_t t = 0; t < width; ++t) {

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "framework/errors.hpp"
 #include "framework/kernels/gemm.hpp"
+#include "framework/kernels/packed.hpp"
 #include "framework/ops.hpp"
 
 namespace unroll {
@@ -87,21 +90,78 @@ std::size_t row_count(const Var<S>& x) {
 template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q);
 
+// A parameter laid out for products, as it is and transposed, from the second time on that one tape uses it:
+// a cell multiplies by its weights at every step. Dropped when the tape ends.
+template <class S>
+struct PackedParameter {
+  std::uint64_t tape = 0;
+  const kernel::Packing<S>* layout = nullptr;  // of the instruction set in use
+  std::size_t uses[2] = {};
+  kernel::Packed<S> packed[2];
+};
+
+// The packed form of weight (K,N), or of its transpose, or null when it does not pay.
+template <class S>
+const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
+  auto& leaf = weight.get()->leaf;
+  const Tape* tape = Tape::current();
+  if (leaf == nullptr || tape == nullptr || weight.get()->tape != tape->serial()) return nullptr;
+  if (leaf->packed == nullptr) leaf->packed = std::make_shared<PackedParameter<S>>();
+  auto& cache = *static_cast<PackedParameter<S>*>(leaf->packed.get());
+  if (cache.tape != tape->serial())
+    cache = PackedParameter<S>{.tape = tape->serial(), .uses = {}, .packed = {}};
+  kernel::Packed<S>& packed = cache.packed[transposed];
+  if (++cache.uses[transposed] < 2) return nullptr;
+  if (packed.data() == nullptr) {
+    const std::size_t rows = weight.shape()[0], columns = weight.shape()[1];
+    packed = transposed ? kernel::Packed<S>::transposed(weight.data(), rows, columns)
+                        : kernel::Packed<S>::plain(weight.data(), rows, columns);
+  }
+  return &packed;
+}
+
+// y (rows,N) = x (rows,K) op(weight), or += with add.
+template <class S>
+void multiply_rows(std::size_t rows, const S* x, const Var<S>& weight, bool transposed, bool add, S* y) {
+  constexpr std::size_t kRowsWorthPacking = 4;
+  const std::size_t columns = weight.shape()[1];
+  const std::size_t k = transposed ? columns : weight.shape()[0],
+                    n = transposed ? weight.shape()[0] : columns;
+  if (rows >= kRowsWorthPacking) {
+    if (const kernel::Packed<S>* packed = packed_form(weight, transposed)) {
+      kernel::packing<S>().multiply(rows, n, k, x, k, 1, packed->data(), add, y, n);
+      return;
+    }
+  }
+  kernel::gemm(false, transposed, rows, n, k, S(1), x, k, weight.data(), columns, S(add ? 1 : 0), y, n);
+}
+
+// The gradient of a weight used by rows_product or linear.
+template <class S>
+struct WeightRule {
+  Var<S> x;
+  bool transposed;
+  Var<S> operator()(const Var<S>& g) const { return transposed ? rows_outer(g, x) : rows_outer(x, g); }
+  bool add_to(const Var<S>& g, Tensor<S>& sum) const {
+    const Var<S>&p = transposed ? g : x, &q = transposed ? x : g;
+    const std::size_t m = p.shape().back(), n = q.shape().back();
+    if (sum.shape() != Shape{m, n}) return false;
+    kernel::gemm(true, false, m, n, row_count(p), S(1), p.data(), m, q.data(), n, S(1), sum.data(), n);
+    return true;
+  }
+};
+
 // y (...,N) = x (...,K) op(weight), op(weight) (K,N).
 template <class S>
 Var<S> rows_product(const Var<S>& x, const Var<S>& weight, bool transposed) {
-  const std::size_t columns = weight.shape()[1];
   Shape shape = x.shape();
-  const std::size_t k = shape.back();
-  const std::size_t n = shape.back() = transposed ? weight.shape()[0] : columns;
+  shape.back() = transposed ? weight.shape()[0] : weight.shape()[1];
   Var<S> y = Var<S>::uninitialized(shape);
-  kernel::gemm(false, transposed, row_count(x), n, k, S(1), x.data(), k, weight.data(), columns, S(0),
-               y.get()->data.data(), n);
+  multiply_rows(row_count(x), x.data(), weight, transposed, false, y.get()->data.data());
   return record(
       "linear", std::move(y),
       input(x, [weight, transposed](const Var<S>& g) { return rows_product(g, weight, !transposed); }),
-      input(weight,
-            [x, transposed](const Var<S>& g) { return transposed ? rows_outer(g, x) : rows_outer(x, g); }));
+      input(weight, WeightRule<S>{x, transposed}));
 }
 
 // y (M,N) = sum over rows of p (...,M)^T q (...,N).
@@ -143,10 +203,10 @@ Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias) {
   S* out = y.get()->data.data();
   const std::size_t rows = row_count(x);
   for (std::size_t r = 0; r < rows; ++r) std::copy_n(bias.data(), o, out + r * o);
-  kernel::gemm(false, true, rows, o, i, S(1), x.data(), i, weight.data(), i, S(1), out, o);
+  multiply_rows(rows, x.data(), weight, true, true, out);
   return record("linear", std::move(y),
                 input(x, [weight](const Var<S>& g) { return rows_product(g, weight, false); }),
-                input(weight, [x](const Var<S>& g) { return rows_outer(g, x); }),
+                input(weight, WeightRule<S>{x, true}),
                 input(bias, [s = bias.shape()](const Var<S>& g) { return sum_to(g, s); }));
 }
 

@@ -86,11 +86,12 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
   if (wanted.bias_ih || wanted.bias_hh) {
     d.bias_ih = Tensor<S>(Shape{gates});
-    bias_gradient(steps.total, da.data(), gates, gates, d.bias_ih.data());
+    kernel::packing<S>().column_sums(steps.total, gates, da.data(), gates, d.bias_ih.data());
   }
   if (wanted.bias_hh) {
     d.bias_hh = d.bias_ih;
-    if (variant.reset_after) bias_gradient(steps.total, da_hn.data(), H, H, d.bias_hh.data() + 2 * H);
+    if (variant.reset_after)
+      kernel::packing<S>().column_sums(steps.total, H, da_hn.data(), H, d.bias_hh.data() + 2 * H);
   }
   if (!wanted.bias_ih) d.bias_ih = Tensor<S>();
   if (wanted.weight_hh) {

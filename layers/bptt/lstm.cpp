@@ -94,7 +94,7 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
   }
   if (wanted.bias_ih || wanted.bias_hh) {
     d.bias = Tensor<S>(Shape{gates});
-    bias_gradient(steps.total, da.data(), gates, gates, d.bias.data());
+    kernel::packing<S>().column_sums(steps.total, gates, da.data(), gates, d.bias.data());
   }
   if (projects && wanted.weight_hr) d.weight_hr = weight_gradient(dh_steps, f.unprojected.data(), hidden);
   if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());

@@ -62,14 +62,7 @@ Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Sha
 template <class S>
 void add_weight_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, const S* x,
                          std::size_t in, bool add, S* dw) {
-  // Measured: up to here the BLAS is slower, since it packs both factors.
-  constexpr std::size_t kOwn = std::size_t{1} << 24;
-  if (rows * gates * in > kOwn) {
-    kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
-    return;
-  }
-  const auto packed = kernel::Packed<S>::plain(x, rows, in);
-  kernel::packing<S>().multiply(gates, in, rows, dy, 1, stride, packed.data(), add, dw, in);
+  kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
 }
 
 // d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).
@@ -99,16 +92,6 @@ void recurrent_weight_gradient(const Steps& steps, const S* dy, std::size_t gate
   const std::size_t dy_row = steps.reverse ? 0 : batch, after_row = steps.reverse ? batch : 0;
   add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after.data() + after_row * width, width,
                       true, dw);
-}
-
-// db (G) = column sums of dy, which has G of its `stride` columns.
-template <class S>
-void bias_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, S* db) {
-  std::fill_n(db, gates, S(0));
-  for (std::size_t r = 0; r < rows; ++r) {
-    const S* row = dy + r * stride;
-    for (std::size_t g = 0; g < gates; ++g) db[g] += row[g];
-  }
 }
 
 // b_ih + b_hh, or zeros: either may be absent (null).

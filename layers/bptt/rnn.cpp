@@ -59,7 +59,7 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
   }
   if (wanted.bias_ih || wanted.bias_hh) {
     d.bias = Tensor<S>(Shape{H});
-    bias_gradient(steps.total, da.data(), H, H, d.bias.data());
+    kernel::packing<S>().column_sums(steps.total, H, da.data(), H, d.bias.data());
   }
   if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
   return d;
