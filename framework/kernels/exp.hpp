@@ -11,19 +11,21 @@ template <class S>
 struct ExpConstants;
 template <>
 struct ExpConstants<float> {
-  using Integer = std::int32_t;
+  using Bits = std::uint32_t;
   static constexpr int kMantissa = 23;
   static constexpr float kLow = -104.0F, kHigh = 89.0F;  // beyond: 0 and infinity
   static constexpr float kLog2High = 0x1.62e4p-1F, kLog2Low = 0x1.7f7d1cp-20F;
-  static constexpr float kRound = 0x1.8p23F, kBias = 127.0F;
+  static constexpr float kRound = 0x1.8p23F;
+  static constexpr Bits kOne = 0x3f800000;
 };
 template <>
 struct ExpConstants<double> {
-  using Integer = std::int64_t;
+  using Bits = std::uint64_t;
   static constexpr int kMantissa = 52;
   static constexpr double kLow = -746.0, kHigh = 710.0;
   static constexpr double kLog2High = 0x1.62e42fefa38p-1, kLog2Low = 0x1.ef35793c7673p-45;
-  static constexpr double kRound = 0x1.8p52, kBias = 1023.0;
+  static constexpr double kRound = 0x1.8p52;
+  static constexpr Bits kOne = 0x3ff0000000000000;
 };
 
 // exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials of least relative error, 5e-10 and 4e-18
@@ -57,18 +59,17 @@ Batch<S> exp(const Batch<S>& x) {
   // exp(x) = exp(r) 2^k with k = round(x / log(2)); adding kRound rounds. Of two operands of which one is
   // NaN, x86's minimum is the second.
   const V a = xsimd::max(V(C::kLow), xsimd::min(V(C::kHigh), x));
-  const V round(C::kRound);
-  const V k = xsimd::fma(a, V(S(1.44269504088896340736L)), round) - round;
+  const V round(C::kRound), shifted = xsimd::fma(a, V(S(1.44269504088896340736L)), round),
+                            k = shifted - round;
   const V r = xsimd::fnma(k, V(C::kLog2Low), xsimd::fnma(k, V(C::kLog2High), a));
-  // 2^k in two factors, so that neither is infinite or zero where their product with exp(r) is not. The low
-  // bits of kRound + n are those of the integer n.
-  const V biased(C::kRound + C::kBias);
-  const V half = xsimd::fma(k, V(S(0.5)), round) - round;
-  const auto power = [&](const V& n) {
-    using I = xsimd::batch<typename C::Integer, typename V::arch_type>;
-    return xsimd::bitwise_cast<V>(xsimd::bitwise_cast<I>(n + biased) << C::kMantissa);
+  // 2^k in two factors, so that neither is infinite or zero where their product with exp(r) is not;
+  // multiplied, as NaN has to stay NaN. The low bits of kRound + k are those of the integer k.
+  using Bits = xsimd::batch<typename C::Bits, typename V::arch_type>;
+  const auto power = [](const Bits& n) {
+    return xsimd::bitwise_cast<V>((n << C::kMantissa) + Bits(C::kOne));
   };
-  return exp_polynomial(r) * power(half) * power(k - half);
+  const Bits whole = xsimd::bitwise_cast<Bits>(shifted), half = whole >> 1;
+  return exp_polynomial(r) * power(half) * power(whole - half);
 }
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -48,7 +49,8 @@ void reduce(typename Reductions<S>::Function f, const S* x, const Shape& shape, 
     return;
   }
   // One pass per reduced axis, from the last, which leaves the least to the others.
-  Tensor<S> before;
+  std::optional<Tensor<S>>
+      before;  // not made where one pass is enough: a tensor is what a small reduction costs
   for (std::size_t axis = size.size(); axis-- > 0;) {
     if (!contains(reduced, axis)) continue;
     std::size_t outer = 1, inner = 1;
@@ -63,7 +65,7 @@ void reduce(typename Reductions<S>::Function f, const S* x, const Shape& shape, 
     Tensor<S> after(Shape{outer * inner});
     reduce_axis(f, x, outer, n, inner, after.data());
     before = std::move(after);
-    x = before.data();
+    x = before->data();
   }
 }
 

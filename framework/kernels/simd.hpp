@@ -2,56 +2,60 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 
 #include "framework/kernels/batch.hpp"
 #include "framework/kernels/exp.hpp"
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// Calls f on a whole batch also for the last few elements, padded: so an element's value does not depend on
-// its place in the buffer. f must be defined (any value) for padding, which repeats the last element.
+// The first n of a batch's elements, the rest of it filled with the last of them. Element by element into a
+// register: a copy in memory would wait for its narrow stores.
+template <class S>
+Batch<S> load_padded(const S* x, std::size_t n) {
+  return [=]<std::size_t... k>(std::index_sequence<k...>) { return Batch<S>{x[k < n ? k : n - 1]...}; }
+  (std::make_index_sequence<Batch<S>::size>{});
+}
+
+template <class S>
+void store_part(const Batch<S>& v, S* y, std::size_t n) {
+  S lanes[Batch<S>::size];
+  v.store_unaligned(lanes);
+  for (std::size_t k = 0; k < n; ++k) y[k] = lanes[k];
+}
+
+// Calls f on a whole batch also for the last few elements: so an element's value does not depend on its place
+// in the buffer. The last batch overlaps the one before it, and is read first as y may be x; fewer elements
+// than one batch are padded. f must be defined (any value) for padding, which repeats the last element.
 template <class S, class F>
 [[gnu::always_inline]] inline void map(const S* x, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
-  std::size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
-  if (i < n) {
-    S out[kWidth];
-    if (n == i + 1) {
-      f(Batch<S>(x[i])).store_unaligned(out);
-      y[i] = out[0];
-      return;
-    }
-    S in[kWidth];
-    for (std::size_t k = 0; k < kWidth; ++k) in[k] = x[i + k < n ? i + k : n - 1];
-    f(Batch<S>::load_unaligned(in)).store_unaligned(out);
-    for (std::size_t k = 0; i + k < n; ++k) y[i + k] = out[k];
+  if (n < kWidth) {
+    if (n == 0) return;
+    store_part<S>(f(n == 1 ? Batch<S>(*x) : load_padded(x, n)), y, n);
+    return;
   }
+  const auto last = Batch<S>::load_unaligned(x + n - kWidth);
+  for (std::size_t i = 0; i < n - kWidth; i += kWidth)
+    f(Batch<S>::load_unaligned(x + i)).store_unaligned(y + i);
+  f(last).store_unaligned(y + n - kWidth);
 }
 
 // The same for two inputs.
 template <class S, class F>
 [[gnu::always_inline]] inline void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
-  std::size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) {
+  if (n < kWidth) {
+    if (n == 0) return;
+    store_part<S>(n == 1 ? f(Batch<S>(*a), Batch<S>(*b)) : f(load_padded(a, n), load_padded(b, n)), y, n);
+    return;
+  }
+  const auto last_a = Batch<S>::load_unaligned(a + n - kWidth),
+             last_b = Batch<S>::load_unaligned(b + n - kWidth);
+  for (std::size_t i = 0; i < n - kWidth; i += kWidth) {
     f(Batch<S>::load_unaligned(a + i), Batch<S>::load_unaligned(b + i)).store_unaligned(y + i);
   }
-  if (i < n) {
-    S out[kWidth];
-    if (n == i + 1) {
-      f(Batch<S>(a[i]), Batch<S>(b[i])).store_unaligned(out);
-      y[i] = out[0];
-      return;
-    }
-    S in_a[kWidth], in_b[kWidth];
-    for (std::size_t k = 0; k < kWidth; ++k) {
-      in_a[k] = a[i + k < n ? i + k : n - 1];
-      in_b[k] = b[i + k < n ? i + k : n - 1];
-    }
-    f(Batch<S>::load_unaligned(in_a), Batch<S>::load_unaligned(in_b)).store_unaligned(out);
-    for (std::size_t k = 0; i + k < n; ++k) y[i + k] = out[k];
-  }
+  f(last_a, last_b).store_unaligned(y + n - kWidth);
 }
 
 // Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so
