@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "framework/kernels/batch.hpp"
@@ -23,6 +24,22 @@ void store_part(const Batch<S>& v, S* y, std::size_t n) {
   v.store_unaligned(lanes);
   for (std::size_t k = 0; k < n; ++k) y[k] = lanes[k];
 }
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// A mask of the first count lanes.
+template <class Int>
+__m256i first_lanes(std::size_t count) {
+  constexpr std::size_t kLanes = 32 / sizeof(Int);
+  alignas(64) static constexpr auto kOnes = [] {
+    struct {
+      Int value[2 * kLanes];
+    } ones{};
+    for (std::size_t k = 0; k < kLanes; ++k) ones.value[k] = -1;
+    return ones;
+  }();
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kOnes.value + kLanes - count));
+}
+#endif
 
 // Calls f on a whole batch also for the last few elements: so an element's value does not depend on its place
 // in the buffer. The last batch overlaps the one before it, and is read first as y may be x; fewer elements
@@ -58,6 +75,47 @@ template <class S, class F>
   f(last_a, last_b).store_unaligned(y + n - kWidth);
 }
 
+// The first count numbers from p, zeros behind them; what follows them in memory is not touched.
+template <class S>
+Batch<S> load_first(const S* p, std::size_t count) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<S, float>) {
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), p);
+  } else {
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1U << count) - 1), p);
+  }
+#elif defined(__AVX2__)
+  if constexpr (std::is_same_v<S, float>) {
+    return _mm256_maskload_ps(p, first_lanes<std::int32_t>(count));
+  } else {
+    return _mm256_maskload_pd(p, first_lanes<std::int64_t>(count));
+  }
+#else
+  S padded[Batch<S>::size] = {};
+  for (std::size_t k = 0; k < count; ++k) padded[k] = p[k];
+  return Batch<S>::load_unaligned(padded);
+#endif
+}
+
+template <class S>
+void store_first(const Batch<S>& v, S* p, std::size_t count) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<S, float>) {
+    _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1), v);
+  } else {
+    _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1U << count) - 1), v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (std::is_same_v<S, float>) {
+    _mm256_maskstore_ps(p, first_lanes<std::int32_t>(count), v);
+  } else {
+    _mm256_maskstore_pd(p, first_lanes<std::int64_t>(count), v);
+  }
+#else
+  store_part(v, p, count);
+#endif
+}
+
 // Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so
 // that fused kernels need no scalar copy of themselves for the last few elements.
 template <class S, bool kFull>
@@ -67,18 +125,14 @@ struct Lanes {
     if constexpr (kFull) {
       return Batch<S>::load_unaligned(p + at);
     } else {
-      S padded[Batch<S>::size] = {};
-      for (std::size_t k = 0; k < count; ++k) padded[k] = p[at + k];
-      return Batch<S>::load_unaligned(padded);
+      return load_first(p + at, count);
     }
   }
   void store(S* p, const Batch<S>& v) const {
     if constexpr (kFull) {
       v.store_unaligned(p + at);
     } else {
-      S padded[Batch<S>::size];
-      v.store_unaligned(padded);
-      for (std::size_t k = 0; k < count; ++k) p[at + k] = padded[k];
+      store_first(v, p + at, count);
     }
   }
 };
