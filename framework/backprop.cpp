@@ -34,9 +34,9 @@ void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
 }
 
 template <class S>
-void Backprop::seed(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& upstream) {
+void Backprop::seed(std::span<const Var<S>> outputs, std::span<const Var<S>> upstream) {
   std::size_t count = 0;
-  std::vector<std::uint32_t> nodes(outputs.size(), kNoNode);
+  PooledVector<std::uint32_t> nodes(outputs.size(), kNoNode);
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     nodes[k] = tape_.node_of(outputs[k]);
     if (nodes[k] != kNoNode) count = std::max<std::size_t>(count, nodes[k] + std::size_t{1});
@@ -106,7 +106,7 @@ Backprop::~Backprop() {
 
 template void Backprop::add(std::uint32_t, Var<float>&&);
 template void Backprop::add(std::uint32_t, Var<double>&&);
-template void Backprop::seed(const std::vector<Var<float>>&, const std::vector<Var<float>>&);
-template void Backprop::seed(const std::vector<Var<double>>&, const std::vector<Var<double>>&);
+template void Backprop::seed(std::span<const Var<float>>, std::span<const Var<float>>);
+template void Backprop::seed(std::span<const Var<double>>, std::span<const Var<double>>);
 
 }  // namespace unroll::detail

@@ -5,6 +5,7 @@
 #include "framework/build_info.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
+#include "framework/joint.hpp"
 #include "framework/memory_report.hpp"
 #include "framework/numpy_random.hpp"
 #include "framework/ops.hpp"
@@ -12,3 +13,4 @@
 #include "framework/serialization.hpp"
 #include "framework/simd.hpp"
 #include "framework/tape.hpp"
+#include "framework/threads.hpp"

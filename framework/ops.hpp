@@ -137,7 +137,7 @@ Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias = {});
 
 // --- reductions (ops/reduce.cpp); no axes: over all of them ---
 
-using Axes = std::vector<Index>;
+using Axes = PooledVector<Index>;
 
 template <class S>
 Var<S> sum(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);

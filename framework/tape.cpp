@@ -142,7 +142,7 @@ void Tape::backward(const Var<S>& output, const Var<S>& upstream) {
   }
   const NoGrad no_recording;
   detail::Backprop pass(*this);
-  pass.seed<S>({output}, {upstream});
+  pass.seed<S>(std::span(&output, 1), std::span(&upstream, 1));
   pass.run({});
 }
 
@@ -183,7 +183,7 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
   std::optional<NoGrad> no_recording;
   if (!create_graph) no_recording.emplace();
   detail::Backprop pass(*tape);
-  pass.seed(outputs, seeds);
+  pass.seed<S>(outputs, seeds);
   pass.restrict_to(targets);
   pass.run(targets);
 

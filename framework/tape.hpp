@@ -243,7 +243,7 @@ class Backprop {
   Backprop(const Backprop&) = delete;
   Backprop& operator=(const Backprop&) = delete;
   template <class S>
-  void seed(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& upstream);
+  void seed(std::span<const Var<S>> outputs, std::span<const Var<S>> upstream);
   // Runs from the last seed to the first node. The gradients of `keep` nodes stay to be taken.
   void run(std::span<const std::uint32_t> keep);
   // Restricts the pass to what leads to the targets.

@@ -287,7 +287,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   };
   for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
     if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
-    std::vector<Var<S>> outputs;
+    VarList<S> outputs;
     for (std::size_t direction = 0; direction < directions(); ++direction) {
       const std::size_t k = layer * directions() + direction;
       auto result = run_cell(cells_[k], sequence, std::move(states[k]), plan.layout(direction == 1),
@@ -296,7 +296,8 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
       if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
       outputs.push_back(std::move(result.output));
     }
-    sequence = outputs.size() == 1 ? std::move(outputs[0]) : concat(outputs, -1);
+    sequence = outputs.size() == 1 ? std::move(outputs[0])
+                                   : concat(std::vector<Var<S>>(outputs.begin(), outputs.end()), -1);
   }
   if (plan.restore) {
     for (State& state : states) {

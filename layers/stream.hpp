@@ -83,7 +83,7 @@ class Stream : public MoveOnly {
   // stream.set_states(lstm(past).states). Throws ShapeError for another number or other shapes, ArgumentError
   // for the states of another kind of cell.
   template <class State>
-  void set_states(const std::vector<State>& states) {
+  void set_states(const States<State>& states) {
     std::vector<Var<S>> parts;
     for (const State& state : states) {
       for_each_in_state(state, [&](const Var<S>& var) { parts.push_back(var); });
@@ -93,8 +93,8 @@ class Stream : public MoveOnly {
   // The states as the layer takes them: stream.template states<LstmState<S>>(), or <Var<S>> for RNN and GRU.
   // Throws ArgumentError for another kind of cell.
   template <class State>
-  std::vector<State> states() const {
-    std::vector<State> result;
+  States<State> states() const {
+    States<State> result;
     std::size_t parts_of_state = 0;
     State counted;
     for_each_in_state(counted, [&](const auto&) { ++parts_of_state; });

@@ -32,7 +32,7 @@ struct Network {
     visit("head", self.head);
   }
 
-  using States = States<typename Layer::State>;
+  using States = unroll::States<typename Layer::State>;
   struct Result {
     Var<float> next;  // (T,B,1)
     States states;

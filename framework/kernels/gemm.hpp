@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "framework/threads.hpp"
+
 namespace unroll::kernel {
 
 // C (m,n) = alpha op(A) op(B) + beta C, row-major; op(A) is (m,k), op(B) is (k,n); ld* are row strides of the
@@ -12,11 +14,3 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
           const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc);
 
 }  // namespace unroll::kernel
-
-namespace unroll {
-
-// Threads that matrix products may use; 1 until set. Throws ArgumentError below 1.
-void set_num_threads(int threads);
-int num_threads() noexcept;
-
-}  // namespace unroll

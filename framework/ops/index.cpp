@@ -85,7 +85,8 @@ Positions positions(const Range& range, std::size_t axis, std::size_t axis_size)
 using Held = std::shared_ptr<const IndexTensor>;
 
 Held hold(const IndexTensor& indices) {
-  return Tape::is_recording() ? std::make_shared<const IndexTensor>(indices) : nullptr;
+  return Tape::is_recording() ? std::allocate_shared<const IndexTensor>(PoolAllocator<IndexTensor>(), indices)
+                              : nullptr;
 }
 
 // Rows along an axis, in the order of indices; row `skipped` reads as 0 and receives nothing.
@@ -343,7 +344,8 @@ Var<S> masked_fill(const Var<S>& x, const Mask& mask, double value) {
     throw ShapeError(fmt::format("[masked_fill] mask want a shape that broadcasts to x's {}, got {}",
                                  to_string(x.shape()), to_string(mask.shape())));
   }
-  const auto held = Tape::is_recording() ? std::make_shared<const Mask>(mask) : nullptr;
+  const auto held =
+      Tape::is_recording() ? std::allocate_shared<const Mask>(PoolAllocator<Mask>(), mask) : nullptr;
   return fill_where(x, mask, held, static_cast<S>(value));
 }
 

@@ -118,7 +118,9 @@ Var<double> stack_states(const States<State>& states, Var<double> State::*part) 
   for (const State& state : states) parts.push_back(state.*part);
   return stack(parts, 0);
 }
-Var<double> stack_states(const Vars& states) { return stack(states, 0); }
+Var<double> stack_states(const States<Var<double>>& states) {
+  return stack(Vars(states.begin(), states.end()), 0);
+}
 
 template <class Layer>
 constexpr bool kIsLstm = std::is_same_v<typename Layer::State, LstmState<double>>;

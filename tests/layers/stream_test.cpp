@@ -31,7 +31,7 @@ Tensor<S> normal(const Shape& shape, Rng& rng) {
 template <class Layer>
 auto random_states(const Layer& layer, std::size_t batch, Rng& rng) {
   using S = typename Layer::Scalar;
-  std::vector<typename Layer::State> states;
+  States<typename Layer::State> states;
   for (const auto& cell : layer.cells()) {
     states.push_back(map_state(zero_state(cell, batch),
                                [&](const Var<S>& v) { return Var<S>(normal<S>(v.shape(), rng)); }));
@@ -63,7 +63,7 @@ double distance(Stream<S>& stream, const Tensor<S>& x, const Tensor<S>& y) {
 }
 
 template <class State>
-double distance(const std::vector<State>& a, const std::vector<State>& b) {
+double distance(const States<State>& a, const States<State>& b) {
   REQUIRE(a.size() == b.size());
   double largest = 0.0;
   for (std::size_t k = 0; k < a.size(); ++k) {
