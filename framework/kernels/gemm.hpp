@@ -15,7 +15,8 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 
 namespace unroll {
 
-// Threads that matrix products may use; 1 until set. Throws ArgumentError below 1.
+// Threads that matrix products and the time loops of recurrent kernels may use; 1 until set. Throws
+// ArgumentError below 1.
 void set_num_threads(int threads);
 int num_threads() noexcept;
 

@@ -90,8 +90,9 @@ std::size_t row_count(const Var<S>& x) {
 template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q);
 
-// A parameter laid out for products, as it is and transposed, from the second time on that one tape uses it:
-// a cell multiplies by its weights at every step. Dropped when the tape ends.
+// A parameter laid out for products, as it is and transposed, once a tape has used it that way before: a cell
+// multiplies by its weights at every step. The use by which the tape gets to know the parameter does not
+// count. Dropped when the tape ends.
 template <class S>
 struct PackedParameter {
   std::uint64_t tape = 0;
