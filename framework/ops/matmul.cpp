@@ -90,8 +90,9 @@ std::size_t row_count(const Var<S>& x) {
 template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q);
 
-// A parameter laid out for products, as it is and transposed, from the second time on that one tape uses it:
-// a cell multiplies by its weights at every step. Dropped when the tape ends.
+// A parameter laid out for products, as it is and transposed, once a tape has used it that way before: a cell
+// multiplies by its weights at every step. The use by which the tape gets to know the parameter does not
+// count. Dropped when the tape ends.
 template <class S>
 struct PackedParameter {
   std::uint64_t tape = 0;
@@ -106,10 +107,14 @@ const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
   auto& leaf = weight.get()->leaf;
   const Tape* tape = Tape::current();
   if (leaf == nullptr || tape == nullptr || weight.get()->tape != tape->serial()) return nullptr;
-  if (leaf->packed == nullptr) leaf->packed = std::make_shared<PackedParameter<S>>();
+  if (leaf->packed == nullptr) {
+    leaf->packed = std::allocate_shared<PackedParameter<S>>(PoolAllocator<PackedParameter<S>>());
+  }
   auto& cache = *static_cast<PackedParameter<S>*>(leaf->packed.get());
-  if (cache.tape != tape->serial())
-    cache = PackedParameter<S>{.tape = tape->serial(), .uses = {}, .packed = {}};
+  const kernel::Packing<S>* layout = &kernel::packing<S>();
+  if (cache.tape != tape->serial() || cache.layout != layout) {
+    cache = PackedParameter<S>{.tape = tape->serial(), .layout = layout, .uses = {}, .packed = {}};
+  }
   kernel::Packed<S>& packed = cache.packed[transposed];
   if (++cache.uses[transposed] < 2) return nullptr;
   if (packed.data() == nullptr) {

@@ -15,7 +15,7 @@ struct LstmForwardLoop {
   const S* recurrent;   // W_hh^T (P,4H)
   const S* projection;  // W_hr^T (H,P), or null
   const S* bias;        // (4H)
-  S* gates;             // (N,4H) W_ih x in, i f g o out
+  S* gates;             // (N,4H) W_ih x in, i f g o out if cell is kept
   S* cell;              // (N,H) c; null: not kept
   S* tanh_cell;         // (N,H); null: not kept
   S* hidden;            // (N,H) o tanh(c): the output, unless that is projected

@@ -6,8 +6,8 @@ namespace {
 
 using namespace kernel::UNROLL_ISA;
 
-// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o; c (H) the old cell
-// state and receives the new one.
+// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o if kKeep; c (H) the
+// old cell state and receives the new one.
 template <class S, bool kKeep>
 void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tanh_cell, S* m, S* h) {
   for_lanes<S>(hidden, [&](const auto& lane) {
