@@ -19,7 +19,8 @@ function(unroll_isa_sources target)
     unroll_compile_options(${objects})
     unroll_kernel_options(${objects})
     target_compile_definitions(${objects} PRIVATE UNROLL_ISA=${isa})
-    target_compile_options(${objects} PRIVATE ${UNROLL_ISA_FLAGS_${isa}})
+    # They throw nothing; told so, clang needs no function that ends the program at an exception, compiled for this set.
+    target_compile_options(${objects} PRIVATE ${UNROLL_ISA_FLAGS_${isa}} -fno-exceptions)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
     set_property(GLOBAL APPEND PROPERTY UNROLL_ISA_TARGETS_${isa} ${objects})  # for the tests
     # Optimised in Debug, too: without it xsimd 8.1's AVX-512 code does not compile (its intrinsics are macros then), and

@@ -41,8 +41,8 @@ std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths);
 // states at the end. Throws ArgumentError for a bidirectional layer, a window size below 1 and lengths
 // outside 0..steps, and what the layer throws.
 template <class Cell, class Input, class F>
-std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps, Index size,
-                                           RecurrentInputs<state_t<Cell>> given, Input&& input, F&& f) {
+States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps, Index size,
+                                      RecurrentInputs<state_t<Cell>> given, Input&& input, F&& f) {
   layer.require_one_direction("for_each_window");
   detail::check_window_lengths(steps, given.lengths);
   for (const Window window : windows(steps, size)) {
@@ -58,8 +58,8 @@ std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index s
 // The same for an x that is there as a whole, (T,B,I) or (B,T,I): a constant on the windows' tapes, unless it
 // is a parameter.
 template <class Cell, class F>
-std::vector<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x,
-                                           Index size, RecurrentInputs<state_t<Cell>> given, F&& f) {
+States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x, Index size,
+                                      RecurrentInputs<state_t<Cell>> given, F&& f) {
   const Index time_axis = layer.options().batch_first ? 1 : 0;
   if (x.dimension() != 3) layer(x);  // says what it wants
   const auto part = [&](Window window) { return slice(x, time_axis, {window.first, window.last}); };

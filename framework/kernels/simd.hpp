@@ -29,15 +29,14 @@ void store_part(const Batch<S>& v, S* y, std::size_t n) {
 // A mask of the first count lanes.
 template <class Int>
 __m256i first_lanes(std::size_t count) {
-  constexpr std::size_t kLanes = 32 / sizeof(Int);
   alignas(64) static constexpr auto kOnes = [] {
     struct {
-      Int value[2 * kLanes];
+      Int value[64 / sizeof(Int)];
     } ones{};
-    for (std::size_t k = 0; k < kLanes; ++k) ones.value[k] = -1;
+    for (std::size_t k = 0; k < 32 / sizeof(Int); ++k) ones.value[k] = -1;
     return ones;
   }();
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kOnes.value + kLanes - count));
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kOnes.value + 32 / sizeof(Int) - count));
 }
 #endif
 

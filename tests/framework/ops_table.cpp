@@ -16,8 +16,8 @@ namespace unroll::test {
 namespace {
 
 template <class S>
-VarList<S> make_inputs(const Tensors& inputs, bool parameters) {
-  VarList<S> result;
+Vars<S> make_inputs(const Tensors& inputs, bool parameters) {
+  Vars<S> result;
   for (const auto& x : inputs) {
     Tensor<S> converted = convert_tensor<S>(x);
     result.push_back(parameters ? parameter(std::move(converted)) : Var<S>(std::move(converted)));
@@ -26,7 +26,7 @@ VarList<S> make_inputs(const Tensors& inputs, bool parameters) {
 }
 
 template <class S>
-Tensors to_doubles(const VarList<S>& vars) {
+Tensors to_doubles(const Vars<S>& vars) {
   Tensors result;
   for (const auto& v : vars) result.push_back(convert_tensor<double>(v.value()));
   return result;
@@ -71,12 +71,12 @@ struct Result {
 // are.
 template <class S>
 Result differentiate(const Op& op, const Tensors& inputs, const Tensors& upstream, int only = -1) {
-  VarList<S> vars = make_inputs<S>(inputs, only < 0);
+  Vars<S> vars = make_inputs<S>(inputs, only < 0);
   if (only >= 0)
     vars[static_cast<std::size_t>(only)] = parameter(vars[static_cast<std::size_t>(only)].value());
   Tape tape;
-  const VarList<S> outputs = in_precision<S>(op)(vars);
-  VarList<S> seeds;
+  const Vars<S> outputs = in_precision<S>(op)(vars);
+  Vars<S> seeds;
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     seeds.emplace_back(upstream.empty() ? ones<S>(outputs[k].shape()) : convert_tensor<S>(upstream[k]));
   }
@@ -126,7 +126,7 @@ template <class S>
 void check_rejection(const Row& row, const Rejection& r) {
   Tensors inputs;
   for (const Shape& shape : r.shapes) inputs.push_back(ones<double>(shape));
-  const VarList<S> vars = make_inputs<S>(inputs, true);
+  const Vars<S> vars = make_inputs<S>(inputs, true);
   Tape tape;
   try {
     in_precision<S>(r.op)(vars);

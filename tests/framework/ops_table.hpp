@@ -19,13 +19,13 @@ inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // One op in both precisions, with its number of outputs erased.
 struct Op {
-  std::function<VarList<float>(const VarList<float>&)> in_float;
-  std::function<VarList<double>(const VarList<double>&)> in_double;
+  std::function<Vars<float>(const Vars<float>&)> in_float;
+  std::function<Vars<double>(const Vars<double>&)> in_double;
 };
 
 template <class S, class F>
-std::function<VarList<S>(const VarList<S>&)> erased(F f) {
-  return [f](const VarList<S>& inputs) -> VarList<S> {
+std::function<Vars<S>(const Vars<S>&)> erased(F f) {
+  return [f](const Vars<S>& inputs) -> Vars<S> {
     auto result = f(inputs);
     if constexpr (std::is_same_v<decltype(result), Var<S>>) {
       return {result};

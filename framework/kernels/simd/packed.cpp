@@ -1,4 +1,4 @@
-#include "framework/kernels/packed.hpp"
+#include "framework/kernels/packing.hpp"
 
 #include "framework/kernels/packed_gemm.hpp"
 
