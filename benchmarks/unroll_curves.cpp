@@ -78,13 +78,13 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Point> points;
-  for (const std::size_t H : {16, 32, 64, 128, 256, 512, 1024})
+  for (const std::size_t H : std::initializer_list<std::size_t>{16, 32, 64, 128, 256, 512, 1024})
     points.push_back({.axis = "H", .value = H, .H = H});
-  for (const std::size_t B : {1, 2, 4, 8, 16, 32, 64, 128, 256})
+  for (const std::size_t B : std::initializer_list<std::size_t>{1, 2, 4, 8, 16, 32, 64, 128, 256})
     points.push_back({.axis = "B", .value = B, .B = B});
-  for (const std::size_t T : {1, 3, 10, 30, 100, 300, 1000})
+  for (const std::size_t T : std::initializer_list<std::size_t>{1, 3, 10, 30, 100, 300, 1000})
     points.push_back({.axis = "T", .value = T, .T = T});
-  for (const std::size_t layers : {1, 2, 3, 4})
+  for (const std::size_t layers : std::initializer_list<std::size_t>{1, 2, 3, 4})
     points.push_back({.axis = "layers", .value = layers, .layers = layers});
 
   std::ofstream file(path);

@@ -137,13 +137,11 @@ class CheckpointedRun {
 
 template <class Cell>
 std::size_t CheckpointedRun<Cell>::bytes_per_step() const {
-  // Where most sequences are alive.
-  const std::size_t count = std::min<std::size_t>(steps_.count(), 4);
-  const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
-  const Segment few(steps_, begin, begin + count);
   const Checkpoint now = checkpoint(state_);
-  std::size_t bytes = 0;
-  {
+  // What the first, or where it is the other way round the last, steps hold: there most sequences are alive.
+  const auto held_by = [&](std::size_t count) {
+    const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
+    const Segment few(steps_, begin, begin + count);
     const BlockLog log;
     const Tape tape;
     const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
@@ -153,10 +151,15 @@ std::size_t CheckpointedRun<Cell>::bytes_per_step() const {
     const Var<S> x = parameter(few.take(inputs_[0].value(), steps_));
     const std::size_t before = held();
     const auto kept = run_steps(cell, x, state_with(leaves), few.steps, mode_);
-    bytes = held() - before;
-  }
+    return held() - before;
+  };
+  // By the difference of two lengths, since some of it is there once for all steps: packed weights.
+  constexpr std::size_t kFew = 4, kMore = 8;
+  const std::size_t count = steps_.count();
+  const std::size_t bytes =
+      count < kMore ? held_by(count) / count : (held_by(kMore) - held_by(kFew)) / (kMore - kFew);
   restore(now, cell_);
-  return std::max<std::size_t>(bytes / count, 1);
+  return std::max<std::size_t>(bytes, 1);
 }
 
 template <class Cell>

@@ -338,7 +338,7 @@ auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const Sta
   if (given.empty()) return states;
   if (given.size() != states.size()) detail::throw_state_count(name(), states.size(), given.size());
   for (std::size_t k = 0; k < states.size(); ++k) {
-    std::vector<std::string> parts;
+    PooledVector<std::string> parts;
     for_each_named_in_state(states[k],
                             [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
     std::size_t next = 0;

@@ -76,6 +76,8 @@ std::string cpu_name() {
   return name + " (family " + family + ", model " + model + ")";
 }
 
+void set_blas_threads(int threads) { openblas_set_num_threads(threads); }
+
 std::string blas_core() { return openblas_get_corename(); }
 
 double peak_bytes(const std::function<void()>& work) {

@@ -20,6 +20,9 @@ std::string cpu_name();
 // The kernels that OpenBLAS has chosen for this CPU.
 std::string blas_core();
 
+// Threads of OpenBLAS itself, for what calls it directly.
+void set_blas_threads(int threads);
+
 // Bytes by which a new process grows at its peak while it runs work; 0 when it fails.
 double peak_bytes(const std::function<void()>& work);
 

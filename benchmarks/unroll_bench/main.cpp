@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <map>
 
-#include "framework/kernels/gemm.hpp"
+#include "framework/threads.hpp"
 #include "machine.hpp"
 #include "report.hpp"
 #include "workloads.hpp"
@@ -46,6 +46,7 @@ std::map<std::string, Step> built;
 void measure(benchmark::State& state, const Variant& v) {
   pin(v.threads);
   unroll::set_num_threads(v.threads);
+  set_blas_threads(v.name.rfind("gemm", 0) == 0 ? v.threads : 1);
   auto found = built.find(v.id());
   if (found == built.end()) {
     try {

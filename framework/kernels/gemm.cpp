@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <type_traits>
 
 #include "framework/errors.hpp"
@@ -14,7 +16,8 @@ namespace kernel {
 namespace {
 
 // OpenBLAS would start a thread per core; small recurrent products only get slower by that, and a result that
-// does not depend on the machine's core count is worth more. Set once, before the first product.
+// does not depend on the machine's core count is worth more. Set once, before the first product: the threads
+// are ours.
 [[maybe_unused]] const bool kSingleThreaded = [] {
   openblas_set_num_threads(1);
   return true;
@@ -65,9 +68,44 @@ bool done_packed(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
   if (alpha != S(1) || (beta != S(0) && beta != S(1))) return false;
   if (m * n * k > kLargest || m < (transpose_b ? kRowsTransposing : kRows)) return false;
   const Packed<S> packed(k, n, b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1);
-  packing<S>().multiply(m, n, k, a, transpose_a ? 1 : lda, transpose_a ? lda : 1, packed.data(), beta == S(1),
-                        c, ldc);
+  multiply_packed(m, n, k, a, transpose_a ? 1 : lda, transpose_a ? lda : 1, packed, beta == S(1), c, ldc);
   return true;
+}
+
+// The BLAS, on one thread each. Large products are cut into parts of C's rows that do not depend on the
+// number of threads, so that the result does not either: a BLAS that cuts by itself gives other bits for
+// every number.
+template <class S>
+void blas(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+          const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
+  constexpr std::size_t kWorthCutting = std::size_t{1} << 25, kParts = 4, kRows = 64;
+  const auto ta = transpose_a ? CblasTrans : CblasNoTrans;
+  const auto tb = transpose_b ? CblasTrans : CblasNoTrans;
+  const auto i = [](std::size_t v) { return static_cast<blasint>(v); };
+  const auto rows = [&](std::size_t first, std::size_t count) {
+    const S* from = a + first * (transpose_a ? 1 : lda);
+    S* to = c + first * ldc;
+    if constexpr (std::is_same_v<S, float>) {
+      cblas_sgemm(CblasRowMajor, ta, tb, i(count), i(n), i(k), alpha, from, i(lda), b, i(ldb), beta, to,
+                  i(ldc));
+    } else {
+      cblas_dgemm(CblasRowMajor, ta, tb, i(count), i(n), i(k), alpha, from, i(lda), b, i(ldb), beta, to,
+                  i(ldc));
+    }
+  };
+  if (m * n * k < kWorthCutting || m < kParts * kRows) {
+    rows(0, m);
+    return;
+  }
+  const std::size_t threads = std::min(static_cast<std::size_t>(num_threads()), kParts);
+  const auto part = [&](std::size_t p) { rows(m * p / kParts, m * (p + 1) / kParts - m * p / kParts); };
+  if (threads < 2) {
+    for (std::size_t p = 0; p < kParts; ++p) part(p);
+    return;
+  }
+  parallel(threads, [&](std::size_t thread) {
+    for (std::size_t p = thread; p < kParts; p += threads) part(p);
+  });
 }
 
 }  // namespace
@@ -82,14 +120,7 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   }
   if (done_here(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   if (done_packed(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
-  const auto ta = transpose_a ? CblasTrans : CblasNoTrans;
-  const auto tb = transpose_b ? CblasTrans : CblasNoTrans;
-  const auto i = [](std::size_t v) { return static_cast<blasint>(v); };
-  if constexpr (std::is_same_v<S, float>) {
-    cblas_sgemm(CblasRowMajor, ta, tb, i(m), i(n), i(k), alpha, a, i(lda), b, i(ldb), beta, c, i(ldc));
-  } else {
-    cblas_dgemm(CblasRowMajor, ta, tb, i(m), i(n), i(k), alpha, a, i(lda), b, i(ldb), beta, c, i(ldc));
-  }
+  blas(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, float, const float*, std::size_t,
@@ -99,11 +130,15 @@ template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, double, co
 
 }  // namespace kernel
 
-void set_num_threads(int threads) {
-  if (threads < 1) throw ArgumentError(fmt::format("[set_num_threads] threads want >= 1, got {}", threads));
-  openblas_set_num_threads(threads);
+namespace {
+std::atomic<int> threads_allowed{1};
 }
 
-int num_threads() noexcept { return openblas_get_num_threads(); }
+void set_num_threads(int threads) {
+  if (threads < 1) throw ArgumentError(fmt::format("[set_num_threads] threads want >= 1, got {}", threads));
+  threads_allowed = threads;
+}
+
+int num_threads() noexcept { return threads_allowed.load(std::memory_order_relaxed); }
 
 }  // namespace unroll

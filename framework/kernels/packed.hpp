@@ -2,10 +2,13 @@
 // Internal.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "framework/kernels/packing.hpp"
+#include "framework/kernels/parallel.hpp"
 #include "framework/tensor.hpp"
+#include "framework/threads.hpp"
 
 namespace unroll::kernel {
 
@@ -28,5 +31,26 @@ class Packed {
  private:
   Tensor<S> numbers_;
 };
+
+// C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
+// a_column]. On as many threads as are allowed and pay: every row comes out the same whichever thread
+// computes it.
+template <class S>
+void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
+                     std::size_t a_column, const Packed<S>& b, bool accumulate, S* c, std::size_t ldc) {
+  constexpr std::size_t kWorthAThread = 4000000, kRows = 16;
+  const std::size_t parts = std::min({static_cast<std::size_t>(num_threads()), m * n * k / kWorthAThread + 1,
+                                      std::max<std::size_t>(m / kRows, 1)});
+  const auto run = [&](std::size_t part) {
+    const std::size_t begin = m * part / parts, end = m * (part + 1) / parts;
+    packing<S>().multiply(end - begin, n, k, a + begin * a_row, a_row, a_column, b.data(), accumulate,
+                          c + begin * ldc, ldc);
+  };
+  if (parts < 2) {
+    run(0);
+  } else {
+    parallel(parts, run);
+  }
+}
 
 }  // namespace unroll::kernel

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <type_traits>
 
 namespace unroll::kernel {
 
@@ -12,11 +11,10 @@ namespace unroll::kernel {
 void parallel(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
 
 template <class F>
-void parallel(std::size_t parts, F&& f) {
+void parallel(std::size_t parts, const F& f) {
+  const F* function = &f;
   parallel(
-      parts,
-      [](void* context, std::size_t part) { (*static_cast<std::remove_reference_t<F>*>(context))(part); },
-      &f);
+      parts, [](void* context, std::size_t part) { (**static_cast<const F**>(context))(part); }, &function);
 }
 
 }  // namespace unroll::kernel

@@ -134,7 +134,7 @@ void multiply_rows(std::size_t rows, const S* x, const Var<S>& weight, bool tran
                     n = transposed ? weight.shape()[0] : columns;
   if (rows >= kRowsWorthPacking) {
     if (const kernel::Packed<S>* packed = packed_form(weight, transposed)) {
-      kernel::packing<S>().multiply(rows, n, k, x, k, 1, packed->data(), add, y, n);
+      kernel::multiply_packed(rows, n, k, x, k, 1, *packed, add, y, n);
       return;
     }
   }

@@ -41,7 +41,7 @@ void multiply_transposed(const S* x, std::size_t rows, const Tensor<S>& weight, 
     return;
   }
   const auto packed = kernel::Packed<S>::transposed(weight.data(), out, in);
-  kernel::packing<S>().multiply(rows, out, in, x, in, 1, packed.data(), false, y, out);
+  kernel::multiply_packed(rows, out, in, x, in, 1, packed, false, y, out);
 }
 
 // dx (N,I) = dy (N,O) weight
@@ -54,7 +54,7 @@ Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Sha
     return dx;
   }
   const auto packed = kernel::Packed<S>::plain(weight.data(), out, in);
-  kernel::packing<S>().multiply(rows, in, out, dy.data(), out, 1, packed.data(), false, dx.data(), in);
+  kernel::multiply_packed(rows, in, out, dy.data(), out, 1, packed, false, dx.data(), in);
   return dx;
 }
 

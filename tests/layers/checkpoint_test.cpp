@@ -77,7 +77,7 @@ std::vector<Tensor<double>> two_calls(typename Recurrent<Cell>::CellOptions size
     const Shape shape{layer.options().batch_first ? kBatch : kSteps,
                       layer.options().batch_first ? kSteps : kBatch, kInput};
     std::vector<Var<double>> inputs{parameter(random(shape))};
-    std::vector<state_t<Cell>> states;
+    States<state_t<Cell>> states;
     for (const Cell& cell : layer.cells()) {
       if (!call.given_states) break;
       states.push_back(map_state(zero_state(cell, kBatch), [&](const Var<double>& zero) {

@@ -285,7 +285,7 @@ TEST_CASE("a stream refuses states that do not fit, and goes on as it was") {
   states.pop_back();
   CHECK_THROWS_WITH(stream.set_states(states),
                     Equals("[Stream.set_states] states want 2 entries (one per layer), got 1"));
-  const std::vector<Var<double>> of_gru(2, Var<double>(zeros<double>({2, 3})));
+  const States<Var<double>> of_gru(2, Var<double>(zeros<double>({2, 3})));
   CHECK_THROWS_WITH(stream.set_states(of_gru),
                     Equals("[Stream.set_states] states want h and c per layer, got 1 (the "
                            "states of another cell?)"));

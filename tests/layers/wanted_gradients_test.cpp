@@ -122,7 +122,7 @@ TEST_CASE("asking a fused layer for one gradient alone gives the same as asking 
     const Var<double> x = parameter(input);
     auto wanted = parameters(layer);
     wanted.push_back(x);
-    std::vector<state_t<std::remove_cvref_t<decltype(layer.cells()[0])>>> states;
+    States<state_t<std::remove_cvref_t<decltype(layer.cells()[0])>>> states;
     for (const auto& cell : layer.cells()) {
       states.push_back(map_state(zero_state(cell, 3), [&](const Var<double>& zero) {
         return parameter(random_normal<double>(zero.shape(), 0.0, 1.0, rng));
