@@ -38,7 +38,7 @@ class Packed {
 template <class S>
 void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
                      std::size_t a_column, const Packed<S>& b, bool accumulate, S* c, std::size_t ldc) {
-  constexpr std::size_t kWorthAThread = 4000000, kRows = 16;
+  constexpr std::size_t kWorthAThread = std::size_t{1} << 25, kRows = 16;  // as bptt/products.hpp
   const std::size_t parts = std::min({static_cast<std::size_t>(num_threads()), m * n * k / kWorthAThread + 1,
                                       std::max<std::size_t>(m / kRows, 1)});
   const auto run = [&](std::size_t part) {
