@@ -62,8 +62,8 @@ detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S
                                 Var<S>(std::move(forward.h_n))};
   detail::record_fused(
       "gru", *this, outputs, x, h0, steps,
-      [variant, forward = std::move(forward), output = outputs[0]](const VarList<S>& in, const bptt::Steps& run,
-                                                                   const VarList<S>& up, const Needed& needed) {
+      [variant, forward = std::move(forward), output = outputs[0]](
+          const VarList<S>& in, const bptt::Steps& run, const VarList<S>& up, const Needed& needed) {
         auto d = bptt::gru_backward<S>(
             in[0].value(), in[1].value(),
             {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])},

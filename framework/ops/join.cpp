@@ -86,14 +86,15 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
     from += run;
   }
   if (pieces.empty() || (!Tape::is_recording() && !DetectNonfinite::active())) return pieces;
-  record_joint<S>(op, pieces, std::span(&x, 1),
-                  [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const Needed&) {
-                    VarList<S> parts = upstream;
-                    for (std::size_t k = 0; k < parts.size(); ++k) {
-                      if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
-                    }
-                    return VarList<S>{join<S>(op, parts, sizes, axis, drop_axis)};
-                  });
+  record_joint<S>(
+      op, pieces, std::span(&x, 1),
+      [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const Needed&) {
+        VarList<S> parts = upstream;
+        for (std::size_t k = 0; k < parts.size(); ++k) {
+          if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
+        }
+        return VarList<S>{join<S>(op, parts, sizes, axis, drop_axis)};
+      });
   return pieces;
 }
 

@@ -104,6 +104,7 @@ TEST_CASE("a joint rule that returns too few gradients is refused") {
   const Var<double> a = parameter(Tensor<double>{2.0});
   Tape tape;
   Vars y{Var<double>(a.value()), Var<double>(a.value())};
-  record_joint<double>("short", y, {a}, [](const VarList<double>&, const Needed&) { return VarList<double>{}; });
+  record_joint<double>("short", y, {a},
+                       [](const VarList<double>&, const Needed&) { return VarList<double>{}; });
   CHECK_THROWS_AS(tape.backward(y[0]), TapeError);
 }
