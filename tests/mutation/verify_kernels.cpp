@@ -1,5 +1,5 @@
-// Runs verify on every kernel. Linked against the library it must pass; against a kernel with a planted mistake it
-// must not.
+// Runs verify on every kernel. Linked against the library it must pass; against a kernel with a planted
+// mistake it must not.
 #include <cstdio>
 
 #include "layers/layers.hpp"
@@ -33,7 +33,8 @@ int main() {
       check(Lstm<double>({.input = 2, .hidden = 4, .projection = 3}, options, rng), lengths);
       for (const auto reset : {GruReset::after, GruReset::before}) {
         for (const auto update : {GruUpdate::z_keeps, GruUpdate::z_updates})
-          check(Gru<double>({.input = 2, .hidden = 4, .reset = reset, .update = update}, options, rng), lengths);
+          check(Gru<double>({.input = 2, .hidden = 4, .reset = reset, .update = update}, options, rng),
+                lengths);
       }
     }
   }
