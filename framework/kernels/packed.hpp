@@ -12,6 +12,12 @@
 
 namespace unroll::kernel {
 
+// Multiplications from which a further thread pays. Measured: with 7 million it loses, with 100 million it
+// wins.
+inline constexpr std::size_t kWorthAThread = std::size_t{1} << 25;
+// Rows of the left factor from which packing the right one pays.
+inline constexpr std::size_t kRowsWorthPacking = 4;
+
 // The layout is that of kernels/packed_gemm.hpp for the instruction set in use.
 template <class S>
 class Packed {
@@ -38,7 +44,7 @@ class Packed {
 template <class S>
 void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
                      std::size_t a_column, const Packed<S>& b, bool accumulate, S* c, std::size_t ldc) {
-  constexpr std::size_t kWorthAThread = std::size_t{1} << 25, kRows = 16;  // as bptt/products.hpp
+  constexpr std::size_t kRows = 16;  // fewer per thread are not worth the second reading of B
   const std::size_t parts = std::min({static_cast<std::size_t>(num_threads()), m * n * k / kWorthAThread + 1,
                                       std::max<std::size_t>(m / kRows, 1)});
   const auto run = [&](std::size_t part) {

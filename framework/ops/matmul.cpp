@@ -128,11 +128,10 @@ const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
 // y (rows,N) = x (rows,K) op(weight), or += with add.
 template <class S>
 void multiply_rows(std::size_t rows, const S* x, const Var<S>& weight, bool transposed, bool add, S* y) {
-  constexpr std::size_t kRowsWorthPacking = 4;
   const std::size_t columns = weight.shape()[1];
   const std::size_t k = transposed ? columns : weight.shape()[0],
                     n = transposed ? weight.shape()[0] : columns;
-  if (rows >= kRowsWorthPacking) {
+  if (rows >= kernel::kRowsWorthPacking) {
     if (const kernel::Packed<S>* packed = packed_form(weight, transposed)) {
       kernel::multiply_packed(rows, n, k, x, k, 1, *packed, add, y, n);
       return;

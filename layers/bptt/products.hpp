@@ -15,11 +15,9 @@ namespace unroll::bptt {
 // of the whole loop.
 template <class F>
 void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
-  // Measured: with 7 million multiplications a second thread loses, with 100 million it wins; fewer than four
-  // rows per thread waste most of each product.
-  constexpr std::size_t kWorthAThread = std::size_t{1} << 25, kRows = 4;
+  constexpr std::size_t kRows = 4;  // fewer per thread waste most of each product
   const std::size_t parts =
-      std::min({static_cast<std::size_t>(num_threads()), multiplications / kWorthAThread + 1,
+      std::min({static_cast<std::size_t>(num_threads()), multiplications / kernel::kWorthAThread + 1,
                 std::max<std::size_t>(steps.batch / kRows, 1)});
   if (parts < 2) {
     run(std::size_t{0}, steps.batch);
@@ -29,14 +27,11 @@ void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
   kernel::parallel(parts, [&](std::size_t part) { run(cuts[part], cuts[part + 1]); });
 }
 
-// Rows from which packing the right factor pays.
-inline constexpr std::size_t kRowsWorthPacking = 4;
-
 // y (N,O) = x (N,I) weight^T, weight (O,I).
 template <class S>
 void multiply_transposed(const S* x, std::size_t rows, const Tensor<S>& weight, S* y) {
   const std::size_t out = weight.shape()[0], in = weight.shape()[1];
-  if (rows < kRowsWorthPacking) {
+  if (rows < kernel::kRowsWorthPacking) {
     kernel::gemm(false, true, rows, out, in, S(1), x, in, weight.data(), in, S(0), y, out);
     return;
   }
@@ -49,7 +44,7 @@ template <class S>
 Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Shape& shape) {
   const std::size_t out = weight.shape()[0], in = weight.shape()[1], rows = dy.shape()[0];
   Tensor<S> dx(shape);
-  if (rows < kRowsWorthPacking) {
+  if (rows < kernel::kRowsWorthPacking) {
     kernel::gemm(false, false, rows, in, out, S(1), dy.data(), out, weight.data(), in, S(0), dx.data(), in);
     return dx;
   }
