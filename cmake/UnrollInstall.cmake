@@ -4,10 +4,10 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(TARGETS unroll_unroll unroll_layers unroll_optim unroll_framework unroll_xtensor unroll_blas unroll_xtensor_blas
+install(TARGETS unroll_unroll unroll_training unroll_layers unroll_optim unroll_framework unroll_xtensor unroll_blas unroll_xtensor_blas
         EXPORT unrollTargets)
 install(FILES unroll.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/unroll)
-install(DIRECTORY framework layers optim DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/unroll FILES_MATCHING PATTERN "*.hpp"
+install(DIRECTORY framework layers optim training DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/unroll FILES_MATCHING PATTERN "*.hpp"
         PATTERN "kernels" EXCLUDE)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/unroll)
 install(EXPORT unrollTargets NAMESPACE unroll:: DESTINATION ${package_dir})

@@ -1,14 +1,11 @@
 #include "framework/serialization.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
@@ -20,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 
 namespace unroll {
@@ -37,63 +35,6 @@ constexpr int kDeepestHeader = 4;  // nesting of a header, with room for an erro
 
 template <class S>
 constexpr const char* kDtype = sizeof(S) == 4 ? "F32" : "F64";
-
-// --- writing
-// ------------------------------------------------------------------------------------------------
-
-// A file that is written under another name beside its own and takes its own name when it is complete.
-class PendingFile {
- public:
-  explicit PendingFile(const std::string& path) : path_(path) {
-    static std::atomic<unsigned> counter{0};
-    do {
-      temporary_ = fmt::format("{}.{}.{}.tmp", path, ::getpid(), ++counter);
-      descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    } while (descriptor_ < 0 && errno == EEXIST);
-    if (descriptor_ < 0) fail("want to create the file");
-  }
-  ~PendingFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
-  }
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-
-  void write(const void* data, std::size_t bytes) {
-    const char* at = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t written = ::write(descriptor_, at, bytes);
-      if (written < 0) {
-        if (errno == EINTR) continue;
-        fail("want to write the file");
-      }
-      at += written;
-      bytes -= static_cast<std::size_t>(written);
-    }
-  }
-
-  void commit() {
-    if (::fsync(descriptor_) != 0) fail("want to flush the file to disk");
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("want to give the file its name");
-    temporary_.clear();
-    // The new name itself must reach the disk; a file system that cannot do it has at least the file.
-    const std::size_t slash = path_.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-    if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
-      ::fsync(directory);
-      ::close(directory);
-    }
-  }
-
- private:
-  [[noreturn]] void fail(const char* what) {
-    throw FileError(fmt::format("[save_tensors] {}: {}, got: {}", path_, what, std::strerror(errno)));
-  }
-  const std::string& path_;
-  std::string temporary_;  // empty once the file has its name
-  int descriptor_ = -1;
-};
 
 // value as JSON; what it holds must be UTF-8.
 std::string utf8_json(const Json& value) {
@@ -318,7 +259,7 @@ void save_tensors(const std::string& path, const StateDict<S>& state) {
                                     kLargestHeader, text.size()));
   }
 
-  PendingFile file(path);
+  AtomicFile file(path, "save_tensors");
   const std::uint64_t length = text.size();
   file.write(&length, sizeof(length));
   file.write(text.data(), text.size());

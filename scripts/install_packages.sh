@@ -2,7 +2,8 @@
 # Installs what Unroll builds with, from Debian 12's own packages. Does nothing when all are there.
 set -eu
 packages="g++ cmake ninja-build pkg-config libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev \
-liblapack-dev libfmt-dev nlohmann-json3-dev libcli11-dev catch2 gnuplot-nox valgrind"
+liblapack-dev libfmt-dev nlohmann-json3-dev libcli11-dev catch2 gnuplot-nox valgrind \
+zlib1g-dev libzip-dev libprotobuf-dev protobuf-compiler libonnx-dev"
 missing=""
 for package in $packages; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"

@@ -1,0 +1,4 @@
+// The training kit: data sets and readers, a trainer with logs, models in and out.
+#pragma once
+
+#include "training/logs/log.hpp"
