@@ -40,8 +40,9 @@ struct JointNode : Node {
 template <class S, class Rule>
 struct JointNodeOf final : JointNode<S> {
   Rule rule;
-  JointNodeOf(const char* op, PooledVector<std::uint32_t> parents, std::size_t outputs, Rule&& r)
-      : JointNode<S>(&kType, op, std::move(parents), outputs), rule(std::move(r)) {}
+  template <class Given>
+  JointNodeOf(const char* op, PooledVector<std::uint32_t> parents, std::size_t outputs, Given&& given)
+      : JointNode<S>(&kType, op, std::move(parents), outputs), rule(std::forward<Given>(given)) {}
 
   static void run(Node& node, Backprop& pass, std::uint32_t index) {
     auto& self = static_cast<JointNodeOf&>(node);
@@ -60,19 +61,19 @@ struct JointNodeOf final : JointNode<S> {
 // there: upstream (VarList<S>) holds one Var per output (empty where no gradient arrived), the result
 // (VarList<S>) one per input (empty where needed[i] is false or the gradient is zero).
 template <class S, class Rule>
-void record_joint(const char* op, std::span<Var<S>> outputs, std::span<const Var<S>> inputs, Rule rule) {
-  using NodeT = detail::JointNodeOf<S, Rule>;
+void record_joint(const char* op, std::span<Var<S>> outputs, std::span<const Var<S>> inputs, Rule&& rule) {
+  using NodeT = detail::JointNodeOf<S, std::decay_t<Rule>>;
   PooledVector<std::uint32_t> parents = NodeT::parents_of(op, outputs, inputs);
   if (parents.empty()) return;
-  const std::uint32_t node =
-      detail::thread_state.tape->emplace<NodeT>(op, std::move(parents), outputs.size(), std::move(rule));
+  const std::uint32_t node = detail::thread_state.tape->emplace<NodeT>(op, std::move(parents), outputs.size(),
+                                                                       std::forward<Rule>(rule));
   NodeT::add_ports(op, node, outputs);
 }
 
 template <class S, class Rule>
 void record_joint(const char* op, std::span<Var<S>> outputs, std::initializer_list<Var<S>> inputs,
-                  Rule rule) {
-  record_joint<S>(op, outputs, std::span(inputs.begin(), inputs.size()), std::move(rule));
+                  Rule&& rule) {
+  record_joint<S>(op, outputs, std::span(inputs.begin(), inputs.size()), std::forward<Rule>(rule));
 }
 
 }  // namespace unroll

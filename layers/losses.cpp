@@ -6,29 +6,23 @@
 #include <limits>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/pointwise.hpp"
+#include "framework/kernels/reduce.hpp"
+#include "layers/reduce_losses.hpp"
 
 namespace unroll {
-namespace {
 
-template <class S>
-Var<S> reduce(const Var<S>& losses, Reduction reduction) {
-  switch (reduction) {
-    case Reduction::mean:
-      return mean(losses);
-    case Reduction::sum:
-      return sum(losses);
-    case Reduction::none:
-      break;
-  }
-  return losses;
-}
-
-void check_same_shape(const char* loss, const Shape& prediction, const Shape& target) {
+void detail::check_same_shape(const char* loss, const Shape& prediction, const Shape& target) {
   if (prediction != target) {
     throw ShapeError(fmt::format("[{}] target want {} (the prediction's shape; nothing broadcasts), got {}",
                                  loss, to_string(prediction), to_string(target)));
   }
 }
+
+namespace {
+
+using detail::check_same_shape;
+using detail::reduce;
 
 // Weights of single elements may leave out or repeat axes, but must not make the result larger.
 template <class S>
@@ -46,140 +40,30 @@ void check_weight(const char* loss, const char* name, const Var<S>& weight, cons
   }
 }
 
-// The shape of what is left when the class axis (1) is taken out.
-Shape positions_of(const char* loss, const Shape& logits) {
-  if (logits.size() != 2 && logits.size() != 3) {
-    throw ShapeError(fmt::format("[{}] logits want (N,C) or (N,C,T), got {}", loss, to_string(logits)));
-  }
-  Shape shape{logits[0]};
-  if (logits.size() == 3) shape.push_back(logits[2]);
-  return shape;
-}
-
-template <class S>
-Tensor<S> weights_tensor(const char* loss, const std::vector<double>& weights, std::size_t classes) {
-  if (!weights.empty() && weights.size() != classes) {
-    throw ShapeError(fmt::format("[{}] class_weights want {} entries (one per class), got {}", loss, classes,
-                                 weights.size()));
-  }
-  Tensor<S> tensor = ones<S>({classes});
-  std::transform(weights.begin(), weights.end(), tensor.data(), [](double w) { return static_cast<S>(w); });
-  return tensor;
-}
-
-void check_smoothing(double smoothing) {
-  if (!(smoothing >= 0.0 && smoothing <= 1.0)) {
-    throw ArgumentError(fmt::format("[cross_entropy] label_smoothing want 0..1, got {}", smoothing));
-  }
-}
-
-// Class weights as (C) or (C,1), to be multiplied with (N,C) or (N,C,T).
-template <class S>
-Var<S> along_classes(const Tensor<S>& weights, std::size_t rank) {
-  Tensor<S> shaped = weights;
-  if (rank == 3) shaped.reshape(Shape{weights.size(), 1});
-  return Var<S>(std::move(shaped));
-}
-
-// The weighted -log p_y of every position, 0 where it is ignored, and what the mean divides by.
-template <class S>
-struct Picked {
-  Var<S> losses;  // (N) or (N,T)
-  Mask ignored;
-  double total_weight = 0.0;
-};
-
-template <class S>
-Picked<S> pick(const char* loss, const Var<S>& log_p, const IndexTensor& labels,
-               const CrossEntropyOptions& options) {
-  const Shape positions = positions_of(loss, log_p.shape());
-  if (labels.shape() != positions) {
-    throw ShapeError(fmt::format("[{}] labels want {} for logits {}, got {}", loss, to_string(positions),
-                                 to_string(log_p.shape()), to_string(labels.shape())));
-  }
-  const std::size_t classes = log_p.shape(1);
-  const Tensor<S> class_weights = weights_tensor<S>(loss, options.class_weights, classes);
-  Picked<S> picked;
-  picked.ignored = Mask(positions);
-  IndexTensor safe = labels;  // ignored positions look at class 0, with weight 0
-  Tensor<S> weights(positions);
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    const std::int64_t label = labels.data()[i];
-    const bool ignored = label == options.ignore_index;
-    if (!ignored && (label < 0 || static_cast<std::size_t>(label) >= classes)) {
-      throw ShapeError(fmt::format("[{}] labels want 0..{} or ignore_index {}, got {} at position {}", loss,
-                                   classes - 1, options.ignore_index, label, i));
-    }
-    picked.ignored.data()[i] = ignored;
-    safe.data()[i] = ignored ? 0 : label;
-    weights.data()[i] = ignored ? S(0) : class_weights.data()[static_cast<std::size_t>(label)];
-    picked.total_weight += static_cast<double>(weights.data()[i]);
-  }
-  Shape column = log_p.shape();
-  column[1] = 1;
-  safe.reshape(column);
-  const Var<S> chosen = squeeze(gather(log_p, 1, safe), {1});
-  picked.losses = masked_fill(-(chosen * Var<S>(std::move(weights))), picked.ignored, 0.0);
-  return picked;
-}
-
-template <class S>
-Var<S> reduce_picked(const Var<S>& losses, double total_weight, Reduction reduction) {
-  if (reduction == Reduction::mean) return sum(losses) / total_weight;
-  return reduce(losses, reduction);
-}
-
 }  // namespace
 
-template <class S>
-Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels, const CrossEntropyOptions& options) {
-  positions_of("cross_entropy", logits.shape());
-  check_smoothing(options.label_smoothing);
-  const Var<S> log_p = log_softmax(logits, 1);
-  auto [losses, ignored, total] = pick("cross_entropy", log_p, labels, options);
-  if (options.label_smoothing > 0.0) {
-    const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
-    const Var<S> weights = along_classes(
-        weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
-    const Var<S> spread = masked_fill(-sum(log_p * weights, {1}), ignored, 0.0);
-    losses = losses * (1.0 - s) + spread * (s / classes);
-  }
-  return reduce_picked(losses, total, options.reduction);
-}
-
-template <class S>
-Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const CrossEntropyOptions& options) {
-  const Shape positions = positions_of("cross_entropy", logits.shape());
-  check_smoothing(options.label_smoothing);
-  check_same_shape("cross_entropy", logits.shape(), probabilities.shape());
-  if (options.ignore_index >= 0) {
-    throw ArgumentError(
-        fmt::format("[cross_entropy] ignore_index want < 0 for class probabilities, which have no label to "
-                    "ignore, got {}",
-                    options.ignore_index));
-  }
-  const Var<S> weights = along_classes(
-      weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
-  const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
-  const Var<S> target = s > 0.0 ? probabilities * (1.0 - s) + s / classes : probabilities;
-  const Var<S> losses = -sum(log_softmax(logits, 1) * target * weights, {1});
-  return reduce_picked(losses, static_cast<double>(element_count(positions)), options.reduction);
-}
-
-template <class S>
-Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels,
-                const CrossEntropyOptions& options) {
-  if (options.label_smoothing != 0.0) {
-    throw ArgumentError("[nll_loss] label_smoothing want 0, since only cross_entropy has smoothing");
-  }
-  const auto picked = pick("nll_loss", log_probabilities, labels, options);
-  return reduce_picked(picked.losses, picked.total_weight, options.reduction);
-}
-
+// One op where it is reduced: a tiny model's step is mostly the ops that it records.
 template <class S>
 Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduction) {
   check_same_shape("mse_loss", prediction.shape(), target.shape());
-  return reduce(square(prediction - target), reduction);
+  if (reduction == Reduction::none) return square(prediction - target);
+  const std::size_t n = prediction.size();
+  const S share = reduction == Reduction::mean ? S(1) / static_cast<S>(n) : S(1);
+  Tensor<S> difference(prediction.shape());
+  S* d = difference.data();
+  kernel::pointwise<S>().subtract.same(prediction.data(), target.data(), d, n);
+  kernel::pointwise<S>().square(d, d, n);
+  Var<S> loss = Var<S>::uninitialized(Shape{});
+  S* sum = loss.get()->data.data();
+  kernel::reductions<S>().sum(d, 1, n, 1, sum, nullptr);
+  *sum *= share;
+  const auto rule = [share](const Var<S>& from, const Var<S>& to) {
+    return input(from, [from, to, c = 2.0 * static_cast<double>(share)](const Var<S>& g) {
+      // As a number g spares a broadcast, and as a Var it can be differentiated.
+      return Tape::is_recording() ? (from - to) * (g * c) : (from - to) * (static_cast<double>(g.item()) * c);
+    });
+  };
+  return record("mse_loss", std::move(loss), rule(prediction, target), rule(target, prediction));
 }
 
 template <class S>
@@ -281,17 +165,14 @@ Var<S> cosine_embedding_loss(const Var<S>& x1, const Var<S>& x2, const IndexTens
                 options.reduction);
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                   \
-  template Var<S> cross_entropy(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&); \
-  template Var<S> cross_entropy(const Var<S>&, const Var<S>&, const CrossEntropyOptions&);      \
-  template Var<S> nll_loss(const Var<S>&, const IndexTensor&, const CrossEntropyOptions&);      \
-  template Var<S> mse_loss(const Var<S>&, const Var<S>&, Reduction);                            \
-  template Var<S> l1_loss(const Var<S>&, const Var<S>&, Reduction);                             \
-  template Var<S> huber_loss(const Var<S>&, const Var<S>&, double, Reduction);                  \
-  template Var<S> smooth_l1_loss(const Var<S>&, const Var<S>&, double, Reduction);              \
-  template Var<S> bce_with_logits(const Var<S>&, const Var<S>&, const BceOptions<S>&);          \
-  template Var<S> kl_div_loss(const Var<S>&, const Var<S>&, const KlDivOptions&);               \
-  template Var<S> cosine_embedding_loss(const Var<S>&, const Var<S>&, const IndexTensor&,       \
+#define UNROLL_INSTANTIATE(S)                                                             \
+  template Var<S> mse_loss(const Var<S>&, const Var<S>&, Reduction);                      \
+  template Var<S> l1_loss(const Var<S>&, const Var<S>&, Reduction);                       \
+  template Var<S> huber_loss(const Var<S>&, const Var<S>&, double, Reduction);            \
+  template Var<S> smooth_l1_loss(const Var<S>&, const Var<S>&, double, Reduction);        \
+  template Var<S> bce_with_logits(const Var<S>&, const Var<S>&, const BceOptions<S>&);    \
+  template Var<S> kl_div_loss(const Var<S>&, const Var<S>&, const KlDivOptions&);         \
+  template Var<S> cosine_embedding_loss(const Var<S>&, const Var<S>&, const IndexTensor&, \
                                         const CosineEmbeddingOptions&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -37,6 +37,24 @@ void scale(S beta, S* c, std::size_t n) {
   }
 }
 
+// Products of a few numbers, where choosing a kernel would cost more than they do.
+constexpr std::size_t kTiny = 16;
+
+template <class S>
+void tiny(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+          const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
+  const std::size_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
+  const std::size_t b_row = transpose_b ? 1 : ldb, b_column = transpose_b ? ldb : 1;
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      S sum = S(0);
+      for (std::size_t p = 0; p < k; ++p) sum += a[i * a_row + p * a_column] * b[p * b_row + j * b_column];
+      S& out = c[i * ldc + j];
+      out = beta == S(0) ? alpha * sum : alpha * sum + beta * out;
+    }
+  }
+}
+
 // Whether the product was small enough to be done here.
 template <class S>
 bool done_here(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
@@ -116,6 +134,10 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   if (m == 0 || n == 0) return;
   if (k == 0) {
     for (std::size_t i = 0; i < m; ++i) scale(beta, c + i * ldc, n);
+    return;
+  }
+  if (m * n * k <= kTiny) {
+    tiny(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     return;
   }
   if (done_here(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;

@@ -20,23 +20,63 @@ constexpr std::size_t packed_size(std::size_t k, std::size_t n) noexcept {
   return (n + kPanel<S> - 1) / kPanel<S> * kPanel<S> * k;
 }
 
+#if defined(__SSE2__)
+// The rows of a block of 16 bytes by 16 bytes become its columns.
+inline void transpose_block(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) {
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride),
+         c = _mm_loadu_ps(from + 2 * from_stride), d = _mm_loadu_ps(from + 3 * from_stride);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a);
+  _mm_storeu_ps(to + to_stride, b);
+  _mm_storeu_ps(to + 2 * to_stride, c);
+  _mm_storeu_ps(to + 3 * to_stride, d);
+}
+inline void transpose_block(const double* from, std::size_t from_stride, double* to, std::size_t to_stride) {
+  const __m128d a = _mm_loadu_pd(from), b = _mm_loadu_pd(from + from_stride);
+  _mm_storeu_pd(to, _mm_unpacklo_pd(a, b));
+  _mm_storeu_pd(to + to_stride, _mm_unpackhi_pd(a, b));
+}
+template <class S>
+inline constexpr std::size_t kBlock = 16 / sizeof(S);
+#else
+template <class S>
+void transpose_block(const S* from, std::size_t, S* to, std::size_t) {
+  *to = *from;
+}
+template <class S>
+inline constexpr std::size_t kBlock = 1;
+#endif
+
 // Packs (k,n): element (p,j) is b[p * row + j * column].
 template <class S>
 void pack(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column, S* out) noexcept {
+  constexpr std::size_t kWidth = Batch<S>::size;
   for (std::size_t j = 0; j < n; j += kPanel<S>, out += k * kPanel<S>) {
     const std::size_t width = std::min(kPanel<S>, n - j);
     const S* from = b + j * column;
-    if (width < kPanel<S>) std::fill_n(out, k * kPanel<S>, S(0));
-    if (column == 1 && width == kPanel<S>) {
+    if (column == 1) {
+      const std::size_t first = std::min(width, kWidth);
       for (std::size_t p = 0; p < k; ++p) {
-        for (std::size_t t = 0; t < kPanel<S>; t += Batch<S>::size) {
-          Batch<S>::load_unaligned(from + p * row + t).store_unaligned(out + p * kPanel<S> + t);
+        S* to = out + p * kPanel<S>;
+        load_up_to(from + p * row, first).store_unaligned(to);
+        load_up_to(from + p * row + first, width - first).store_unaligned(to + kWidth);
+      }
+      continue;
+    }
+    if (width < kPanel<S>) std::fill_n(out, k * kPanel<S>, S(0));
+    std::size_t t = 0;
+    if (row == 1) {
+      for (; t + kBlock<S> <= width; t += kBlock<S>) {
+        std::size_t p = 0;
+        for (; p + kBlock<S> <= k; p += kBlock<S>)
+          transpose_block(from + t * column + p, column, out + p * kPanel<S> + t, kPanel<S>);
+        for (; p < k; ++p) {
+          for (std::size_t u = t; u < t + kBlock<S>; ++u) out[p * kPanel<S> + u] = from[p + u * column];
         }
       }
-    } else {
-      for (std::size_t t = 0; t < width; ++t) {
-        for (std::size_t p = 0; p < k; ++p) out[p * kPanel<S> + t] = from[p * row + t * column];
-      }
+    }
+    for (; t < width; ++t) {
+      for (std::size_t p = 0; p < k; ++p) out[p * kPanel<S> + t] = from[p * row + t * column];
     }
   }
 }
@@ -100,8 +140,14 @@ struct PackedGemm {
     constexpr std::size_t kWide = 4;
     std::size_t j = 0;
     if (rows == 1) {
-      for (; alone && n - j <= kPanel<S> && j < n; j += kPanel<S>) dot(i, j, p, depth);
       for (; j + kWide * kPanel<S> <= n; j += kWide * kPanel<S>) tile<1, 2 * kWide>(i, j, p, depth);
+      if (alone) {
+        // As many vectors as have columns, four at most.
+        for (; n - j > 3 * kWidth; j += std::min(4 * kWidth, n - j)) dot<4>(i, j, p, depth);
+        for (; n - j > kWidth; j += std::min(2 * kWidth, n - j)) dot<2>(i, j, p, depth);
+        if (j < n) dot<1>(i, j, p, depth);
+        return;
+      }
     }
     for (; j + 2 * kPanel<S> <= n; j += 2 * kPanel<S>) panels<3, 2>(rows, i, j, p, depth);
     for (; j < n; j += kPanel<S>) panels<3, 1>(rows, i, j, p, depth);
@@ -117,31 +163,55 @@ struct PackedGemm {
     }
   }
 
-  // One row of one panel in four parts of k.
+  // Columns of the last of N vectors from column j on.
+  template <std::size_t N>
+  std::size_t last_columns(std::size_t j) const {
+    return std::min(kWidth, n - j - (N - 1) * kWidth);
+  }
+
+  // One row, N vectors wide, in so many parts of k that eight sums run at once.
+  template <std::size_t N>
   void dot(std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
-    constexpr std::size_t kParts = 4;
-    V sum[kParts][2];
-    for (auto& part : sum) part[0] = part[1] = V(S(0));
+    constexpr std::size_t kParts = 8 / N;
+    if (depth < kParts) return tile<1, N>(i, j, p, depth);
+    V sum[kParts][N];
     const S* x = a + i * a_row + p * a_column;
     const S* y = packed + j * k + p * kPanel<S>;
-    const auto step = [&](std::size_t q, std::size_t part) {
-      const V factor(x[q * a_column]);
-      for (std::size_t t = 0; t < 2; ++t) {
-        sum[part][t] = xsimd::fma(factor, V::load_unaligned(y + q * kPanel<S> + t * kWidth), sum[part][t]);
-      }
+    const std::size_t next = k * kPanel<S>;
+    const auto number = [&](std::size_t q, std::size_t t) {
+      return V::load_unaligned(y + t / 2 * next + q * kPanel<S> + t % 2 * kWidth);
     };
-    std::size_t q = 0;
+    const auto add_product = [&](std::size_t q, std::size_t part) {
+      const V factor(x[q * a_column]);
+      for (std::size_t t = 0; t < N; ++t) sum[part][t] = xsimd::fma(factor, number(q, t), sum[part][t]);
+    };
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const V factor(x[part * a_column]);
+      for (std::size_t t = 0; t < N; ++t) sum[part][t] = factor * number(part, t);
+    }
+    std::size_t q = kParts;
     for (; q + kParts <= depth; q += kParts) {
-      for (std::size_t part = 0; part < kParts; ++part) step(q + part, part);
+      for (std::size_t part = 0; part < kParts; ++part) add_product(q + part, part);
     }
-    for (; q < depth; ++q) step(q, 0);
-    S total[2 * kWidth];
-    for (std::size_t t = 0; t < 2; ++t) {
-      ((sum[0][t] + sum[1][t]) + (sum[2][t] + sum[3][t])).store_unaligned(total + t * kWidth);
-    }
+    for (; q < depth; ++q) add_product(q, 0);
     S* out = c + i * ldc + j;
     const bool add = accumulate || p > 0;
-    for (std::size_t t = 0; t < n - j && t < kPanel<S>; ++t) out[t] = add ? out[t] + total[t] : total[t];
+    for (std::size_t t = 0; t < N; ++t, out += kWidth) {
+      const V total = sum_of<kParts>([&](std::size_t part) { return sum[part][t]; });
+      const std::size_t count = t + 1 < N ? kWidth : last_columns<N>(j);
+      store_up_to(add ? load_up_to(out, count) + total : total, out, count);
+    }
+  }
+
+  // f(first) + ... + f(first+Count-1), halved again and again. Unrolled here, so that what f reads stays in
+  // registers.
+  template <std::size_t Count, class F>
+  static V sum_of(const F& f, std::size_t first = 0) {
+    if constexpr (Count == 1) {
+      return f(first);
+    } else {
+      return sum_of<Count / 2>(f, first) + sum_of<Count / 2>(f, first + Count / 2);
+    }
   }
 
   template <std::size_t M, std::size_t N>
@@ -155,28 +225,17 @@ struct PackedGemm {
     }
   }
 
-  // M rows, N vectors wide.
+  // M rows, N vectors wide, of which the last may be cut short.
   template <std::size_t M, std::size_t N>
   void tile(std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
     V sum[M][N];
-    const bool add = accumulate || p > 0, whole = j + N * kWidth <= n;
+    const bool add = accumulate || p > 0;
+    const std::size_t last = last_columns<N>(j);
     S* out = c + i * ldc + j;
-    S edge[M * N * kWidth];
-    S* to = out;
-    std::size_t stride = ldc;
-    if (!whole) {
-      to = edge;
-      stride = N * kWidth;
-      const std::size_t width = n - j;
-      for (std::size_t r = 0; r < M; ++r) {
-        for (std::size_t t = 0; t < stride; ++t)
-          edge[r * stride + t] = t < width && add ? out[r * ldc + t] : S(0);
-      }
-    }
     for (std::size_t r = 0; r < M; ++r) {
-      for (std::size_t t = 0; t < N; ++t) {
-        sum[r][t] = add ? V::load_unaligned(to + r * stride + t * kWidth) : V(S(0));
-      }
+      for (std::size_t t = 0; t + 1 < N; ++t)
+        sum[r][t] = add ? V::load_unaligned(out + r * ldc + t * kWidth) : V(S(0));
+      sum[r][N - 1] = add ? load_up_to(out + r * ldc + (N - 1) * kWidth, last) : V(S(0));
     }
     const S* x = a + i * a_row + p * a_column;
     const S* y = packed + j * k + p * kPanel<S>;
@@ -190,10 +249,8 @@ struct PackedGemm {
       }
     }
     for (std::size_t r = 0; r < M; ++r) {
-      for (std::size_t t = 0; t < N; ++t) sum[r][t].store_unaligned(to + r * stride + t * kWidth);
-    }
-    if (!whole) {
-      for (std::size_t r = 0; r < M; ++r) std::copy_n(edge + r * stride, n - j, out + r * ldc);
+      for (std::size_t t = 0; t + 1 < N; ++t) sum[r][t].store_unaligned(out + r * ldc + t * kWidth);
+      store_up_to(sum[r][N - 1], out + r * ldc + (N - 1) * kWidth, last);
     }
   }
 };

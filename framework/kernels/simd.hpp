@@ -115,6 +115,20 @@ void store_first(const Batch<S>& v, S* p, std::size_t count) {
 #endif
 }
 
+// The same for a count that is often a whole batch.
+template <class S>
+Batch<S> load_up_to(const S* p, std::size_t count) {
+  return count == Batch<S>::size ? Batch<S>::load_unaligned(p) : load_first(p, count);
+}
+template <class S>
+void store_up_to(const Batch<S>& v, S* p, std::size_t count) {
+  if (count == Batch<S>::size) {
+    v.store_unaligned(p);
+  } else {
+    store_first(v, p, count);
+  }
+}
+
 // Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so
 // that fused kernels need no scalar copy of themselves for the last few elements.
 template <class S, bool kFull>

@@ -9,6 +9,14 @@ namespace unroll::bptt {
 
 using kernel::Packed;
 
+namespace {
+
+// Numbers of tanh(c) that are kept for the way back. More would not stay in a cache, and computing them again
+// costs no more than reading them.
+constexpr std::size_t kLargestKeptTanh = std::size_t{1} << 18;
+
+}  // namespace
+
 template <class S>
 LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                             const LstmWeights<S>& w, const Steps& steps, bool keep) {
@@ -18,7 +26,7 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
   f.gates = Tensor<S>(Shape{steps.total, gates});
   if (keep) {
     f.cell = Tensor<S>(Shape{steps.total, hidden});
-    f.tanh_cell = Tensor<S>(Shape{steps.total, hidden});
+    if (steps.total * hidden <= kLargestKeptTanh) f.tanh_cell = Tensor<S>(Shape{steps.total, hidden});
   }
   f.output = Tensor<S>(Shape{steps.total, out});
   if (projects) f.unprojected = Tensor<S>(Shape{steps.total, hidden});
@@ -39,7 +47,7 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
                              .bias = bias.data(),
                              .gates = f.gates.data(),
                              .cell = keep ? f.cell.data() : nullptr,
-                             .tanh_cell = keep ? f.tanh_cell.data() : nullptr,
+                             .tanh_cell = f.tanh_cell.dimension() > 0 ? f.tanh_cell.data() : nullptr,
                              .hidden = projects ? f.unprojected.data() : f.output.data(),
                              .output = f.output.data(),
                              .h = f.h_n.data(),
@@ -74,7 +82,7 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
                               .projection = projection.data(),
                               .gates = f.gates.data(),
                               .cell = f.cell.data(),
-                              .tanh_cell = f.tanh_cell.data(),
+                              .tanh_cell = f.tanh_cell.dimension() > 0 ? f.tanh_cell.data() : nullptr,
                               .c0 = c0.data(),
                               .up_output = data_or_null(upstream.output),
                               .up_cell = data_or_null(upstream.cell),

@@ -25,7 +25,7 @@ struct LstmForward {
   Tensor<S> cell;    // (N,H) c of every alive step
   // Kept for the way back:
   Tensor<S> gates;        // (N,4H) i f g o after their activations
-  Tensor<S> tanh_cell;    // (N,H)
+  Tensor<S> tanh_cell;    // (N,H); empty: too many to keep
   Tensor<S> unprojected;  // (N,H) o tanh(c), only with a projection
 };
 

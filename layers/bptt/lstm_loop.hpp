@@ -32,7 +32,7 @@ struct LstmBackwardLoop {
   const S* projection;  // W_hr (P,H), or null
   const S* gates;       // (N,4H)
   const S* cell;        // (N,H)
-  const S* tanh_cell;   // (N,H)
+  const S* tanh_cell;   // (N,H); null: not kept, computed from cell
   const S* c0;          // (B,H)
   const S* up_output;   // (N,P) gradient from above, or null
   const S* up_cell;     // (N,H), or null

@@ -80,13 +80,16 @@ void recurrent_weight_gradient(const Steps& steps, const S* dy, std::size_t gate
     add_weight_gradient(steps.total, dy, gates, stride, before.data(), width, false, dw);
     return;
   }
-  // The rows of the step before are the same rows of `after`, one step away: no copy.
+  // The rows of the step before are the same rows of `after`, one step away: no copy. And states of zeros,
+  // with which most sequences begin, add nothing.
   const std::size_t first = steps.reverse ? steps.total - batch : 0, rest = steps.total - batch;
-  add_weight_gradient(batch, dy + first * stride, gates, stride, initial.data(), width, false, dw);
+  const bool add = rest == 0 || !std::all_of(initial.data(), initial.data() + initial.size(),
+                                             [](S h) { return h == S(0); });
+  if (add) add_weight_gradient(batch, dy + first * stride, gates, stride, initial.data(), width, false, dw);
   if (rest == 0) return;
   const std::size_t dy_row = steps.reverse ? 0 : batch, after_row = steps.reverse ? batch : 0;
-  add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after.data() + after_row * width, width,
-                      true, dw);
+  add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after.data() + after_row * width, width, add,
+                      dw);
 }
 
 // b_ih + b_hh, or zeros: either may be absent (null).

@@ -24,7 +24,7 @@ void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tan
       lane.store(a + 2 * hidden, g);
       lane.store(a + 3 * hidden, o);
       lane.store(cell, next);
-      lane.store(tanh_cell, squashed);
+      if (tanh_cell != nullptr) lane.store(tanh_cell, squashed);
     }
     const auto out = o * squashed;
     lane.store(m, out);
@@ -35,11 +35,12 @@ void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tan
 // The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
 // steps and leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
 template <class S>
-void cell_backward(std::size_t hidden, const S* gates, const S* tanh_cell, const S* c_before, const S* dm,
-                   const S* up, S* dc, S* da) {
+void cell_backward(std::size_t hidden, const S* gates, const S* cell, const S* tanh_cell, const S* c_before,
+                   const S* dm, const S* up, S* dc, S* da) {
   for_lanes<S>(hidden, [&](const auto& lane) {
     const auto i = lane.load(gates), f = lane.load(gates + hidden), g = lane.load(gates + 2 * hidden),
-               o = lane.load(gates + 3 * hidden), squashed = lane.load(tanh_cell);
+               o = lane.load(gates + 3 * hidden);
+    const auto squashed = tanh_cell != nullptr ? lane.load(tanh_cell) : tanh(lane.load(cell));
     auto d_m = lane.load(dm);
     if (up != nullptr) d_m += lane.load(up);
     const auto d_o = d_m * squashed;
@@ -76,7 +77,7 @@ void forward(const LstmForwardLoop<S>& f) noexcept {
       S* next = projects ? m : h + r * H;
       if (keep) {
         cell_forward<S, true>(H, f.bias, a + r * G, c + r * H, f.cell + (at + r) * H,
-                              f.tanh_cell + (at + r) * H, m, next);
+                              f.tanh_cell == nullptr ? nullptr : f.tanh_cell + (at + r) * H, m, next);
       } else {
         cell_forward<S, false>(H, f.bias, a + r * G, c + r * H, nullptr, nullptr, m, next);
       }
@@ -112,7 +113,8 @@ void backward(const LstmBackwardLoop<S>& f) noexcept {
     const S* before = k == 0 ? nullptr : f.cell + steps.first(steps.time(k - 1)) * H;
     for (std::size_t r = 0; r < rows; ++r) {
       const S* c_before = r < kept ? before + r * H : f.c0 + (b + r) * H;
-      cell_backward(H, f.gates + (at + r) * G, f.tanh_cell + (at + r) * H, c_before, dm + r * H,
+      cell_backward(H, f.gates + (at + r) * G, f.cell + (at + r) * H,
+                    f.tanh_cell == nullptr ? nullptr : f.tanh_cell + (at + r) * H, c_before, dm + r * H,
                     up == nullptr ? nullptr : up + r * H, dc + r * H, f.da + (at + r) * G);
     }
     if (k == 0 && !f.state_wanted) break;
