@@ -1,4 +1,4 @@
-#include "examples/support/table.hpp"
+#include "training/data/table.hpp"
 
 #include <unistd.h>
 #include <catch2/catch.hpp>
@@ -8,7 +8,6 @@
 #include "framework/errors.hpp"
 
 using namespace unroll;
-using namespace unroll::examples;
 
 namespace {
 
