@@ -38,12 +38,12 @@ auto SequenceDataset<S>::input_of(const Tensor<S>& values) -> Input {
   if (values.dimension() != 2)
     throw ShapeError(
         fmt::format("[SequenceDataset.add] values want (T,I), got {}", to_string(values.shape())));
-  return {values.shape()[0], values.shape()[1], values.data(), nullptr};
+  return {false, values.shape()[0], values.shape()[1], values.data(), nullptr};
 }
 
 template <class S>
 auto SequenceDataset<S>::input_of(const Ids& ids) -> Input {
-  return {ids.size(), 0, nullptr, ids.data()};
+  return {true, ids.size(), 0, nullptr, ids.data()};
 }
 
 template <class S>
@@ -66,7 +66,7 @@ void SequenceDataset<S>::own_store() {
 
 template <class S>
 void SequenceDataset<S>::append(const Input& input, const Target& target) {
-  const bool has_ids = input.values == nullptr;
+  const bool has_ids = input.has_ids;
   const auto axes = [&](std::size_t width) { return fmt::format("(T,{})", width); };
   if (input.length == 0 || (!has_ids && input.width == 0)) {
     throw ShapeError(
@@ -82,6 +82,10 @@ void SequenceDataset<S>::append(const Input& input, const Target& target) {
       throw ArgumentError(
           fmt::format("[SequenceDataset.add] ids want >= 0, got {} at {}", *bad, bad - input.ids));
   }
+  const bool is_label = target.kind == TargetKind::label || target.kind == TargetKind::step_labels;
+  const bool is_vector = target.kind == TargetKind::vector || target.kind == TargetKind::step_vectors;
+  if (is_vector && target.width == 0)
+    throw ShapeError("[SequenceDataset.add] target want at least one number, got none");
   const bool by_step = target.kind == TargetKind::step_labels || target.kind == TargetKind::step_vectors;
   if (by_step && target.steps != input.length) {
     throw ShapeError(fmt::format("[SequenceDataset.add] target want {} steps (as the sequence), got {}",
@@ -123,10 +127,10 @@ void SequenceDataset<S>::append(const Input& input, const Target& target) {
     sample.first = store.values.size() / input.width;
     store.values.insert(store.values.end(), input.values, input.values + input.length * input.width);
   }
-  if (target.labels != nullptr) {
+  if (is_label) {
     sample.target = store.labels.size();
     store.labels.insert(store.labels.end(), target.labels, target.labels + target.steps);
-  } else if (target.values != nullptr) {
+  } else if (is_vector) {
     sample.target = store.targets.size();
     store.targets.insert(store.targets.end(), target.values, target.values + target.steps * target.width);
   }
@@ -174,13 +178,13 @@ namespace {
 template <class Input, class S>
 Input values_row(const Tensor<S>& values, std::size_t i) {
   const std::size_t steps = values.shape()[1], width = values.shape()[2];
-  return {steps, width, values.data() + i * steps * width, nullptr};
+  return {false, steps, width, values.data() + i * steps * width, nullptr};
 }
 
 template <class Input>
 Input ids_row(const IndexTensor& ids, std::size_t i) {
   const std::size_t steps = ids.shape()[1];
-  return {steps, 0, nullptr, ids.data() + i * steps};
+  return {true, steps, 0, nullptr, ids.data() + i * steps};
 }
 
 template <class Target>

@@ -89,6 +89,7 @@ class SequenceDataset {
     std::size_t target;         // first element of the target or of the labels
   };
   struct Input {
+    bool has_ids;
     std::size_t length, width;
     const S* values;
     const std::int64_t* ids;

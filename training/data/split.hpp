@@ -17,6 +17,7 @@ class Table;
 // Positions of samples, each part in ascending order; every sample is in one part.
 struct Split {
   std::vector<Index> train, valid, test;
+  bool operator==(const Split&) const = default;
 };
 
 // The shares of validation and test; training gets the rest.
