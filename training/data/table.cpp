@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <utf8.h>
 
 #include <algorithm>
 #include <charconv>
@@ -139,7 +140,14 @@ std::vector<std::int64_t> Table::integers(std::string_view name) const {
 std::vector<std::string> Table::texts(std::string_view name) const {
   const std::size_t at = column(name);
   std::vector<std::string> values;
-  for (const TableRow& row : rows_) values.push_back(row.fields.at(at));
+  for (const TableRow& row : rows_) {
+    const std::string& field = row.fields.at(at);
+    if (const std::size_t bad = utf8::find_invalid(std::string_view(field)); bad != std::string::npos) {
+      fail(row, fmt::format("column '{}' want UTF-8, got byte 0x{:02x} at position {}", name,
+                            static_cast<unsigned>(static_cast<unsigned char>(field[bad])), bad + 1));
+    }
+    values.push_back(field);
+  }
   return values;
 }
 

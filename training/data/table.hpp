@@ -42,7 +42,8 @@ class Table {
   double number(const TableRow& row, std::size_t column) const;
   std::int64_t integer(const TableRow& row, std::size_t column) const;
 
-  // A whole column by its name; throws FileError as column, number and integer do.
+  // A whole column by its name; throws FileError as column, number and integer do, and for a text that is not
+  // UTF-8.
   std::vector<double> numbers(std::string_view name) const;
   std::vector<std::int64_t> integers(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;

@@ -9,7 +9,8 @@
 
 namespace unroll {
 
-TextStream::TextStream(std::vector<std::int64_t> ids, const StreamOptions& options) : ids_(std::move(ids)) {
+TextStream::TextStream(std::vector<std::int64_t> ids, const TextStreamOptions& options)
+    : ids_(std::move(ids)) {
   if (options.batch_size < 1 || options.window < 1) {
     throw ArgumentError(fmt::format("[TextStream] batch_size and window want >= 1, got {} and {}",
                                     options.batch_size, options.window));
@@ -34,11 +35,11 @@ void TextStream::start_epoch(std::int64_t epoch) {
   if (epoch < 1) throw ArgumentError(fmt::format("[TextStream.start_epoch] epoch want >= 1, got {}", epoch));
 }
 
-StreamBatch TextStream::batch(std::size_t i) const {
+TextBatch TextStream::batch(std::size_t i) const {
   if (i >= size()) throw ArgumentError(fmt::format("[TextStream.batch] i want 0..{}, got {}", size() - 1, i));
   const std::size_t first = i * window_, count = std::min(window_, steps_ - first);
-  StreamBatch batch{empty<std::int64_t>({count, streams_}), empty<std::int64_t>({count, streams_}), i == 0,
-                    first};
+  TextBatch batch{empty<std::int64_t>({count, streams_}), empty<std::int64_t>({count, streams_}), i == 0,
+                  first};
   for (std::size_t t = 0; t < count; ++t) {
     for (std::size_t b = 0; b < streams_; ++b) {
       const std::size_t at = b * steps_ + first + t;

@@ -10,13 +10,13 @@
 
 namespace unroll {
 
-struct StreamOptions {
+struct TextStreamOptions {
   Index batch_size = 32;  // B streams side by side
   Index window = 64;      // T steps
 };
 
 // One window of all streams.
-struct StreamBatch {
+struct TextBatch {
   IndexTensor ids;     // (T,B)
   IndexTensor labels;  // (T,B): what follows each id in the text
   bool first = false;  // the streams begin here: states start anew, else they go on from the window before
@@ -36,14 +36,14 @@ struct StreamBatch {
 class TextStream {
  public:
   // Throws ArgumentError for batch_size or window < 1, a negative id, and fewer than B + 1 ids.
-  explicit TextStream(std::vector<std::int64_t> ids, const StreamOptions& options = {});
+  explicit TextStream(std::vector<std::int64_t> ids, const TextStreamOptions& options = {});
 
   // Windows in an epoch.
   std::size_t size() const noexcept;
   // From 1. Throws ArgumentError for less.
   void start_epoch(std::int64_t epoch);
   // Throws ArgumentError unless i < size().
-  StreamBatch batch(std::size_t i) const;
+  TextBatch batch(std::size_t i) const;
 
   // n.
   std::size_t steps() const noexcept { return steps_; }

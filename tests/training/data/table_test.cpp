@@ -147,3 +147,12 @@ TEST_CASE("a column's first field of another type is named with file, line and c
   CHECK_THROWS_WITH(read_table(large.path).matrix<float>({"x"}),
                     large.path + ":2: column 'x' want a number that fits a float, got '1e39'");
 }
+
+TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
+  const ScratchFile file("name,x\nann,1\nJos\xe9,2\n");
+  const Table table = read_table(file.path);
+  CHECK(table.integers("x") == std::vector<std::int64_t>{1, 2});
+  CHECK_THROWS_AS(table.texts("name"), FileError);
+  CHECK_THROWS_WITH(table.texts("name"),
+                    file.path + ":3: column 'name' want UTF-8, got byte 0xe9 at position 4");
+}

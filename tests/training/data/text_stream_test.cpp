@@ -34,7 +34,7 @@ TEST_CASE("every step of the streams is in one window, with the id that follows 
         CHECK(stream.steps() == steps);
         std::size_t step = 0;
         for (std::size_t i = 0; i < stream.size(); ++i) {
-          const StreamBatch batch = stream.batch(i);
+          const TextBatch batch = stream.batch(i);
           CHECK(batch.first == (i == 0));
           CHECK(batch.position == step);
           CHECK(batch.size() == batch.ids.size());
@@ -67,7 +67,7 @@ TEST_CASE("carrying the states from window to window gives what one pass gives")
   const Var<double> want = gru(embedding(whole.batch(0).ids)).output;
   States<Gru<double>::State> states;
   for (std::size_t i = 0; i < stream.size(); ++i) {
-    const StreamBatch batch = stream.batch(i);
+    const TextBatch batch = stream.batch(i);
     if (batch.first) states = {};
     const auto [y, after] = gru(embedding(batch.ids), {.states = states});
     states = after;
