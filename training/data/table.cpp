@@ -1,43 +1,38 @@
-#include "examples/support/table.hpp"
+#include "training/data/table.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <utf8.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <limits>
 
 #include "framework/errors.hpp"
+#include "training/data/file_text.hpp"
 
-namespace unroll::examples {
+namespace unroll {
+
+using detail::fail_at;
+
 namespace {
 
-[[noreturn]] void fail_at(const std::string& path, std::size_t line, std::string_view message) {
-  throw FileError(fmt::format("{}:{}: {}", path, line, message));
-}
-
-std::string read_file(const std::string& path) {
-  if (std::filesystem::is_directory(path))
-    throw FileError(fmt::format("{}: want a file, got a directory", path));
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw FileError(fmt::format("{}: want a readable file, got: {}", path, std::strerror(errno)));
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (text.empty()) throw FileError(fmt::format("{}: want a header line, got an empty file", path));
-  return text;
+// A field as T in C notation, nothing before or behind it; numbers are finite.
+template <class T>
+std::optional<T> parse(const std::string& field) {
+  T value{};
+  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+  if (error != std::errc() || end != field.data() + field.size()) return std::nullopt;
+  if (!std::isfinite(static_cast<double>(value))) return std::nullopt;
+  return value;
 }
 
 // Cuts text into rows and fields.
 class Scanner {
  public:
   Scanner(const std::string& path, std::string_view text, char delimiter)
-      : path_(path), text_(text), delimiter_(delimiter) {
-    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
-  }
+      : path_(path), text_(detail::without_bom(text)), delimiter_(delimiter) {}
 
   bool done() const noexcept { return at_ == text_.size(); }
 
@@ -118,13 +113,74 @@ std::size_t Table::column(std::string_view name) const {
 }
 
 double Table::number(const TableRow& row, std::size_t column) const {
-  const std::string& field = row.fields.at(column);
-  double value = 0.0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc() || end != field.data() + field.size() || !std::isfinite(value)) {
-    fail(row, fmt::format("column '{}' want a finite number, got '{}'", header_.at(column), field));
+  if (const auto value = parse<double>(row.fields.at(column))) return *value;
+  fail(row,
+       fmt::format("column '{}' want a finite number, got '{}'", header_.at(column), row.fields[column]));
+}
+
+std::int64_t Table::integer(const TableRow& row, std::size_t column) const {
+  if (const auto value = parse<std::int64_t>(row.fields.at(column))) return *value;
+  fail(row, fmt::format("column '{}' want a whole number, got '{}'", header_.at(column), row.fields[column]));
+}
+
+std::vector<double> Table::numbers(std::string_view name) const {
+  const std::size_t at = column(name);
+  std::vector<double> values;
+  for (const TableRow& row : rows_) values.push_back(number(row, at));
+  return values;
+}
+
+std::vector<std::int64_t> Table::integers(std::string_view name) const {
+  const std::size_t at = column(name);
+  std::vector<std::int64_t> values;
+  for (const TableRow& row : rows_) values.push_back(integer(row, at));
+  return values;
+}
+
+std::vector<std::string> Table::texts(std::string_view name) const {
+  const std::size_t at = column(name);
+  std::vector<std::string> values;
+  for (const TableRow& row : rows_) {
+    const std::string& field = row.fields.at(at);
+    if (const std::size_t bad = utf8::find_invalid(std::string_view(field)); bad != std::string::npos) {
+      fail(row, fmt::format("column '{}' want UTF-8, got byte 0x{:02x} at position {}", name,
+                            static_cast<unsigned>(static_cast<unsigned char>(field[bad])), bad + 1));
+    }
+    values.push_back(field);
   }
-  return value;
+  return values;
+}
+
+template <class S>
+Tensor<S> Table::matrix(const std::vector<std::string>& names) const {
+  std::vector<std::size_t> columns;
+  for (const std::string& name : names) columns.push_back(column(name));
+  Tensor<S> result(Shape{rows_.size(), columns.size()});
+  S* to = result.data();
+  for (const TableRow& row : rows_) {
+    for (const std::size_t at : columns) {
+      const double value = number(row, at);
+      if (std::abs(value) > static_cast<double>(std::numeric_limits<S>::max())) {
+        fail(row, fmt::format("column '{}' want a number that fits a float, got '{}'", header_[at],
+                              row.fields[at]));
+      }
+      *to++ = static_cast<S>(value);
+    }
+  }
+  return result;
+}
+
+ColumnType Table::type(std::string_view name) const {
+  const std::size_t at = column(name);
+  const auto all = [&](auto&& holds) {
+    return std::all_of(rows_.begin(), rows_.end(),
+                       [&](const TableRow& row) { return holds(row.fields.at(at)); });
+  };
+  if (all([](const std::string& field) { return parse<std::int64_t>(field).has_value(); }))
+    return ColumnType::integer;
+  if (all([](const std::string& field) { return parse<double>(field).has_value(); }))
+    return ColumnType::number;
+  return ColumnType::text;
 }
 
 std::string Table::where(const TableRow& row) const { return fmt::format("{}:{}", path_, row.line); }
@@ -132,7 +188,8 @@ std::string Table::where(const TableRow& row) const { return fmt::format("{}:{}"
 void Table::fail(const TableRow& row, std::string_view message) const { fail_at(path_, row.line, message); }
 
 Table read_table(const std::string& path, std::optional<char> delimiter) {
-  const std::string text = read_file(path);
+  const std::string text = detail::read_bytes(path);
+  if (text.empty()) throw FileError(fmt::format("{}: want a header line, got an empty file", path));
   Scanner scanner(path, text, delimiter.value_or(delimiter_of(text)));
   const std::vector<std::string> header = scanner.next_row().fields;
   for (std::size_t i = 0; i < header.size(); ++i) {
@@ -155,4 +212,7 @@ Table read_table(const std::string& path, std::optional<char> delimiter) {
   return Table(path, header, std::move(rows));
 }
 
-}  // namespace unroll::examples
+template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;
+template Tensor<double> Table::matrix<double>(const std::vector<std::string>&) const;
+
+}  // namespace unroll

@@ -1,33 +1,19 @@
-#include "examples/support/table.hpp"
+#include "training/data/table.hpp"
 
-#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <fstream>
 
 #include "framework/errors.hpp"
+#include "tests/training/data/same.hpp"
+#include "tests/training/data/scratch_file.hpp"
 
 using namespace unroll;
-using namespace unroll::examples;
 
 namespace {
 
-// A file that goes away with the test.
-struct File {
-  std::string path;
-  explicit File(const std::string& text) {
-    static int count = 0;
-    path = (std::filesystem::temp_directory_path() /
-            ("unroll_table_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + ".csv"))
-               .string();
-    std::ofstream(path, std::ios::binary) << text;
-  }
-  ~File() { std::filesystem::remove(path); }
-};
-
 void refuses(const std::string& text, const std::string& message) {
   CAPTURE(text);
-  const File file(text);
+  const ScratchFile file(text);
   CHECK_THROWS_AS(read_table(file.path), FileError);
   CHECK_THROWS_WITH(read_table(file.path), file.path + message);
 }
@@ -35,7 +21,7 @@ void refuses(const std::string& text, const std::string& message) {
 }  // namespace
 
 TEST_CASE("a table has a header, rows and line numbers") {
-  const File file("split,year,sst\ntrain,1950,23.11\ntest,-2e-1,\n");
+  const ScratchFile file("split,year,sst\ntrain,1950,23.11\ntest,-2e-1,\n");
   const Table table = read_table(file.path);
   CHECK(table.path() == file.path);
   CHECK(table.header() == std::vector<std::string>{"split", "year", "sst"});
@@ -53,7 +39,7 @@ TEST_CASE("a table has a header, rows and line numbers") {
 }
 
 TEST_CASE("tabs, Windows line ends, a byte order mark and a missing last line end are read") {
-  const File file("\xef\xbb\xbfsplit\tword, of all\r\ntrain\tmañana, día\r\ntest\ta,b");
+  const ScratchFile file("\xef\xbb\xbfsplit\tword, of all\r\ntrain\tmañana, día\r\ntest\ta,b");
   const Table table = read_table(file.path);
   CHECK(table.header() == std::vector<std::string>{"split", "word, of all"});
   CHECK(table.rows()[0].fields == std::vector<std::string>{"train", "mañana, día"});
@@ -63,7 +49,7 @@ TEST_CASE("tabs, Windows line ends, a byte order mark and a missing last line en
 }
 
 TEST_CASE("a quoted field holds delimiters, quotes and line ends") {
-  const File file("a,\"b \"\"c\"\"\"\n\"1,5\",\"x\ny\"\n\"\",2\n");
+  const ScratchFile file("a,\"b \"\"c\"\"\"\n\"1,5\",\"x\ny\"\n\"\",2\n");
   const Table table = read_table(file.path);
   CHECK(table.header() == std::vector<std::string>{"a", "b \"c\""});
   REQUIRE(table.rows().size() == 2);
@@ -92,7 +78,7 @@ TEST_CASE("a missing file, a folder and a missing column are refused") {
                     "/no/such/file.csv: want a readable file, got: No such file or directory");
   const std::string folder = std::filesystem::temp_directory_path().string();
   CHECK_THROWS_WITH(read_table(folder), folder + ": want a file, got a directory");
-  const File file("split,year\ntrain,1\n");
+  const ScratchFile file("split,year\ntrain,1\n");
   const Table table = read_table(file.path);
   CHECK_THROWS_AS(table.column("sst"), FileError);
   CHECK_THROWS_WITH(table.column("sst"), file.path + ":1: want a column 'sst', got split, year");
@@ -102,7 +88,7 @@ TEST_CASE("a field that is no finite number is refused") {
   for (const char* bad : {"", "x", "1.5x", " 1", "1 ", "+1", "1,5", "nan", "NaN", "inf", "-inf", "infinity",
                           "1e999", "0x10", "--1", "1e", "."}) {
     CAPTURE(bad);
-    const File file(std::string("year,sst\n1950,1\n1951,\"") + bad + "\"\n");
+    const ScratchFile file(std::string("year,sst\n1950,1\n1951,\"") + bad + "\"\n");
     const Table table = read_table(file.path);
     CHECK(table.number(table.rows()[1], 0) == 1951.0);
     CHECK_THROWS_AS(table.number(table.rows()[1], 1), FileError);
@@ -121,4 +107,52 @@ TEST_CASE("the tables shipped with the examples are whole") {
     CHECK(words.rows().size() == 4000);
     CHECK(words.column("ascii") == 2);
   }
+}
+
+TEST_CASE("a column is read as numbers, whole numbers or texts, and several as a matrix") {
+  const ScratchFile file("name,year,value\nann,1950,1.5\nbob,-7,-2e3\n");
+  const Table table = read_table(file.path);
+  CHECK(table.size() == 2);
+  CHECK(table.numbers("value") == std::vector<double>{1.5, -2000.0});
+  CHECK(table.integers("year") == std::vector<std::int64_t>{1950, -7});
+  CHECK(table.texts("name") == std::vector<std::string>{"ann", "bob"});
+  const Tensor<float> matrix = table.matrix<float>({"value", "year"});
+  CHECK(matrix.shape() == Shape{2, 2});
+  CHECK(same(matrix, Tensor<float>{{1.5F, 1950.0F}, {-2000.0F, -7.0F}}));
+  CHECK(table.matrix<double>({}).shape() == Shape{2, 0});
+  CHECK(table.type("year") == ColumnType::integer);
+  CHECK(table.type("value") == ColumnType::number);
+  CHECK(table.type("name") == ColumnType::text);
+  CHECK_THROWS_WITH(table.numbers("x"), file.path + ":1: want a column 'x', got name, year, value");
+  CHECK_THROWS_AS(table.type("x"), FileError);
+}
+
+TEST_CASE("a column's first field of another type is named with file, line and column") {
+  const ScratchFile file("x,n\n1,1\nn/a,2.5\n1e39,9223372036854775808\n");
+  const Table table = read_table(file.path);
+  CHECK_THROWS_AS(table.numbers("x"), FileError);
+  CHECK_THROWS_WITH(table.numbers("x"), file.path + ":3: column 'x' want a finite number, got 'n/a'");
+  CHECK_THROWS_WITH(table.matrix<double>({"n", "x"}),
+                    file.path + ":3: column 'x' want a finite number, got 'n/a'");
+  CHECK_THROWS_WITH(table.integers("n"), file.path + ":3: column 'n' want a whole number, got '2.5'");
+  CHECK_THROWS_WITH(table.integer(table.rows()[2], 1),
+                    file.path + ":4: column 'n' want a whole number, got '9223372036854775808'");
+  for (const char* bad : {"", " 1", "1 ", "+1", "1.0", "1e3", "0x1"}) {
+    CAPTURE(bad);
+    const ScratchFile other(std::string("n\n\"") + bad + "\"\n");
+    CHECK_THROWS_AS(read_table(other.path).integers("n"), FileError);
+  }
+  const ScratchFile large("x\n1e39\n");
+  CHECK(read_table(large.path).matrix<double>({"x"})(0, 0) == 1e39);
+  CHECK_THROWS_WITH(read_table(large.path).matrix<float>({"x"}),
+                    large.path + ":2: column 'x' want a number that fits a float, got '1e39'");
+}
+
+TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
+  const ScratchFile file("name,x\nann,1\nJos\xe9,2\n");
+  const Table table = read_table(file.path);
+  CHECK(table.integers("x") == std::vector<std::int64_t>{1, 2});
+  CHECK_THROWS_AS(table.texts("name"), FileError);
+  CHECK_THROWS_WITH(table.texts("name"),
+                    file.path + ":3: column 'name' want UTF-8, got byte 0xe9 at position 4");
 }

@@ -1,0 +1,140 @@
+#include "training/data/batches.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "framework/errors.hpp"
+#include "training/data/content_hash.hpp"
+
+namespace unroll {
+
+double PaddingReport::share() const noexcept {
+  return padded_steps == 0 ? 0.0 : 1.0 - static_cast<double>(real_steps) / static_cast<double>(padded_steps);
+}
+
+double PaddingReport::saved() const noexcept {
+  if (unbucketed_steps == 0) return 0.0;
+  return 1.0 - static_cast<double>(padded_steps) / static_cast<double>(unbucketed_steps);
+}
+
+template <class S>
+Batches<S>::Batches(SequenceDataset<S> data, const BatchOptions& options, Augment augment)
+    : data_(std::move(data)), options_(options), augment_(std::move(augment)) {
+  const auto require = [](bool good, const char* want, Index got) {
+    if (!good) throw ArgumentError(fmt::format("[Batches] {}, got {}", want, got));
+  };
+  require(!data_.empty(), "data want at least one sample", 0);
+  require(options_.batch_size >= 1, "batch_size want >= 1", options_.batch_size);
+  require(options_.bucket_batches >= 0, "bucket_batches want >= 0", options_.bucket_batches);
+  require(options_.num_samples >= 0, "num_samples want >= 0", options_.num_samples);
+  if (options_.num_samples > 0 && !options_.shuffle)
+    throw ArgumentError("[Batches] num_samples want shuffle (they are drawn at random), got shuffle = false");
+  const Index samples = options_.num_samples > 0 ? options_.num_samples : static_cast<Index>(data_.size());
+  if (options_.drop_last && samples < options_.batch_size) {
+    throw ArgumentError(
+        fmt::format("[Batches] batch_size want at most {} with drop_last (the samples of an epoch), "
+                    "got {}",
+                    samples, options_.batch_size));
+  }
+  start_epoch(1);
+}
+
+// The samples of an epoch, as they come before bucketing.
+template <class S>
+std::vector<Index> Batches<S>::draw(Rng& rng) const {
+  const auto n = static_cast<Index>(data_.size());
+  std::vector<Index> drawn;
+  if (options_.num_samples > 0) {
+    drawn.resize(static_cast<std::size_t>(options_.num_samples));
+    for (Index& sample : drawn) sample = rng.below(n);
+  } else if (options_.shuffle) {
+    drawn = rng.permutation(n);
+  } else {
+    drawn.resize(data_.size());
+    std::iota(drawn.begin(), drawn.end(), Index{0});
+  }
+  const auto size = static_cast<std::size_t>(options_.batch_size);
+  if (options_.drop_last) drawn.resize(drawn.size() / size * size);
+  return drawn;
+}
+
+template <class S>
+void Batches<S>::start_epoch(std::int64_t epoch) {
+  if (epoch < 1) throw ArgumentError(fmt::format("[Batches.start_epoch] epoch want >= 1, got {}", epoch));
+  Rng rng(detail::epoch_seed(options_.seed, epoch));
+  const auto size = static_cast<std::size_t>(options_.batch_size);
+  std::vector<Index> drawn = draw(rng);
+  std::vector<Index> order = drawn;
+  if (options_.bucket_batches > 0) {
+    const std::size_t bucket = size * static_cast<std::size_t>(options_.bucket_batches);
+    for (std::size_t begin = 0; begin < order.size(); begin += bucket) {
+      const auto first = order.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto last = order.begin() + static_cast<std::ptrdiff_t>(std::min(begin + bucket, order.size()));
+      std::stable_sort(first, last, [&](Index a, Index b) {
+        return data_.length(static_cast<std::size_t>(a)) > data_.length(static_cast<std::size_t>(b));
+      });
+    }
+  }
+  const std::size_t count = (order.size() + size - 1) / size;
+  std::vector<Index> batch_order(count);
+  std::iota(batch_order.begin(), batch_order.end(), Index{0});
+  // Sorting has put the long sequences of every bucket in front.
+  if (options_.bucket_batches > 0 && options_.shuffle)
+    batch_order = rng.permutation(static_cast<Index>(count));
+
+  std::vector<Index> placed;
+  std::vector<std::size_t> begins{0};
+  for (const Index b : batch_order) {
+    const std::size_t begin = static_cast<std::size_t>(b) * size, end = std::min(begin + size, order.size());
+    placed.insert(placed.end(), order.begin() + static_cast<std::ptrdiff_t>(begin),
+                  order.begin() + static_cast<std::ptrdiff_t>(end));
+    begins.push_back(placed.size());
+  }
+  epoch_ = epoch;
+  drawn_ = std::move(drawn);
+  order_ = std::move(placed);
+  begins_ = std::move(begins);
+}
+
+template <class S>
+Batch<S> Batches<S>::batch(std::size_t i) const {
+  if (i >= size()) throw ArgumentError(fmt::format("[Batches.batch] i want 0..{}, got {}", size() - 1, i));
+  const std::span<const Index> samples(order_.data() + begins_[i], begins_[i + 1] - begins_[i]);
+  Batch<S> batch = make_batch(data_, samples, options_.padding);
+  if (augment_) {
+    // Another stream of numbers than the order's.
+    Rng rng(detail::epoch_seed(detail::epoch_seed(options_.seed, epoch_), static_cast<std::int64_t>(i) + 1));
+    augment_(batch, rng);
+  }
+  return batch;
+}
+
+template <class S>
+std::size_t Batches<S>::batch_steps(const std::vector<Index>& order, std::size_t begin,
+                                    std::size_t end) const {
+  std::size_t longest = 0;
+  for (std::size_t k = begin; k < end; ++k)
+    longest = std::max(longest, data_.length(static_cast<std::size_t>(order[k])));
+  return longest * (end - begin);
+}
+
+template <class S>
+PaddingReport Batches<S>::padding() const {
+  PaddingReport report;
+  for (const Index sample : order_) report.real_steps += data_.length(static_cast<std::size_t>(sample));
+  for (std::size_t i = 0; i < size(); ++i)
+    report.padded_steps += batch_steps(order_, begins_[i], begins_[i + 1]);
+  const auto step = static_cast<std::size_t>(options_.batch_size);
+  for (std::size_t begin = 0; begin < drawn_.size(); begin += step)
+    report.unbucketed_steps += batch_steps(drawn_, begin, std::min(begin + step, drawn_.size()));
+  return report;
+}
+
+template class Batches<float>;
+template class Batches<double>;
+
+}  // namespace unroll

@@ -1,0 +1,26 @@
+// IDX files: the format of MNIST and of the data sets that look like it.
+#pragma once
+
+#include <string>
+
+#include "framework/tensor.hpp"
+
+namespace unroll {
+
+// Reads an IDX file, plain or gzipped (what it is, the file says, not its name): 2 bytes 0, the element type,
+// the number of axes, their sizes as 32-bit numbers, the elements row-major, everything big-endian. A type is
+// read into an S that holds all its values:
+//   float         u8 i8 i16 f32
+//   double        u8 i8 i16 i32 f32 f64
+//   std::int64_t  u8 i8 i16 i32
+// (..., as the file says). Throws FileError naming the file for one that is missing, no IDX file, of another
+// type, of no or more than 6 axes, of fewer or more elements than it says, or whose compressed data is
+// damaged.
+template <class S>
+Tensor<S> read_idx(const std::string& path);
+
+extern template Tensor<float> read_idx<float>(const std::string&);
+extern template Tensor<double> read_idx<double>(const std::string&);
+extern template Tensor<std::int64_t> read_idx<std::int64_t>(const std::string&);
+
+}  // namespace unroll

@@ -1,0 +1,85 @@
+#include "training/data/labels.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+namespace {
+
+using Json = nlohmann::json;
+
+bool is_whole(const std::string& name) {
+  return name.find_first_not_of("0123456789") == std::string::npos && (name == "0" || name.front() != '0');
+}
+
+}  // namespace
+
+Labels::Labels(std::vector<std::string> names) : names_(std::move(names)) {
+  for (const std::string& name : names_) {
+    if (name.empty()) throw ArgumentError("[Labels] labels want names that are not empty, got ''");
+    if (!ids_.emplace(name, static_cast<std::int64_t>(ids_.size())).second)
+      throw ArgumentError(fmt::format("[Labels] labels want different names, got '{}' twice", name));
+  }
+  if (names_.size() < 2)
+    throw ArgumentError(fmt::format("[Labels] labels want at least 2 different ones, got {}", names_.size()));
+}
+
+Labels Labels::of(std::span<const std::string> labels) {
+  const std::set<std::string> different(labels.begin(), labels.end());
+  std::vector<std::string> names(different.begin(), different.end());
+  if (std::none_of(names.begin(), names.end(), [](const std::string& name) { return name.empty(); }) &&
+      std::all_of(names.begin(), names.end(), is_whole)) {
+    std::stable_sort(names.begin(), names.end(),
+                     [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+  }
+  return Labels(std::move(names));
+}
+
+const std::string& Labels::name(std::int64_t id) const {
+  if (id < 0 || static_cast<std::size_t>(id) >= names_.size())
+    throw ArgumentError(fmt::format("[Labels.name] id want 0..{}, got {}", names_.size() - 1, id));
+  return names_[static_cast<std::size_t>(id)];
+}
+
+std::optional<std::int64_t> Labels::find(std::string_view name) const {
+  const auto found = ids_.find(name);
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<std::int64_t> Labels::encode(std::span<const std::string> labels) const {
+  std::vector<std::int64_t> ids;
+  for (const std::string& label : labels) {
+    const auto id = find(label);
+    if (!id) {
+      throw ArgumentError(fmt::format("[Labels.encode] labels want one of the {} known ones, got '{}' at {}",
+                                      names_.size(), label, ids.size()));
+    }
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+std::string Labels::to_json() const {
+  try {
+    return Json(names_).dump();
+  } catch (const Json::exception&) {
+    throw ArgumentError("[Labels.to_json] labels want UTF-8, got other bytes");
+  }
+}
+
+Labels Labels::from_json(std::string_view json) {
+  const Json parsed = Json::parse(json, nullptr, false);
+  if (!parsed.is_array() ||
+      !std::all_of(parsed.begin(), parsed.end(), [](const Json& n) { return n.is_string(); }))
+    throw ArgumentError("[Labels.from_json] json want a list of names, got something else");
+  return Labels(parsed.get<std::vector<std::string>>());
+}
+
+}  // namespace unroll

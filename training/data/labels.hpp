@@ -1,0 +1,43 @@
+// Labels: the names of classes and their numbers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace unroll {
+
+// Class 0, 1, ...: the different names among the training rows' labels, as numbers where all are whole
+// numbers >= 0 ("2" before "10"), else in the order of their bytes.
+class Labels {
+ public:
+  // Throws ArgumentError for fewer than two different names and for an empty one.
+  static Labels of(std::span<const std::string> labels);
+
+  std::size_t size() const noexcept { return names_.size(); }
+  const std::vector<std::string>& names() const noexcept { return names_; }
+  // Throws ArgumentError outside 0..size()-1.
+  const std::string& name(std::int64_t id) const;
+  std::optional<std::int64_t> find(std::string_view name) const;
+  // The classes of labels. Throws ArgumentError naming the first that is no class.
+  std::vector<std::int64_t> encode(std::span<const std::string> labels) const;
+
+  // As a JSON list of names, for the metadata of a model file.
+  std::string to_json() const;
+  // Throws ArgumentError for anything but a list of two or more different names.
+  static Labels from_json(std::string_view json);
+
+  bool operator==(const Labels& other) const { return names_ == other.names_; }
+
+ private:
+  explicit Labels(std::vector<std::string> names);
+
+  std::vector<std::string> names_;
+  std::map<std::string, std::int64_t, std::less<>> ids_;
+};
+
+}  // namespace unroll

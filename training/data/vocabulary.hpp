@@ -1,0 +1,80 @@
+// Vocabulary: the characters or words of a training text and their numbers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "framework/tensor.hpp"
+
+namespace unroll {
+
+enum class TextUnit { character, word };
+
+struct VocabularyOptions {
+  TextUnit unit = TextUnit::character;
+  Index min_count = 1;                 // rarer tokens are unknown
+  std::optional<Index> max_size = {};  // the most tokens there may be, special ones among them
+  std::vector<std::string> special = {"<pad>", "<unk>"};  // get the ids 0, 1, ... in this order
+};
+
+// Tokens by id: the special ones, then those of the training text, the most frequent first and, among equally
+// frequent ones, in the order of their code points. "<pad>" is what batches are filled up with; "<unk>"
+// stands for every token that is not in the vocabulary, and without it such a token is an error.
+class Vocabulary {
+ public:
+  // Of UTF-8 texts, the training part alone. A word that reads like a special token is that token. Throws
+  // ArgumentError for options out of range, special tokens that are empty or twice there, a text that is not
+  // UTF-8, and when nothing is left.
+  static Vocabulary of(std::span<const std::string> texts, const VocabularyOptions& options = {});
+  static Vocabulary of(const std::string& text, const VocabularyOptions& options = {});
+
+  std::size_t size() const noexcept { return tokens_.size(); }
+  TextUnit unit() const noexcept { return unit_; }
+  // All tokens; the first special_count() of them are the special ones.
+  const std::vector<std::string>& tokens() const noexcept { return tokens_; }
+  std::size_t special_count() const noexcept { return special_; }
+
+  // The id of a token, if it has one; of "<pad>" and "<unk>" likewise.
+  std::optional<std::int64_t> find(std::string_view token) const;
+  std::optional<std::int64_t> pad() const { return find("<pad>"); }
+  std::optional<std::int64_t> unknown() const { return find("<unk>"); }
+
+  // The ids of a text's characters or words. Throws ArgumentError for a text that is not UTF-8, and for an
+  // unknown token when there is no "<unk>".
+  std::vector<std::int64_t> encode(std::string_view text) const;
+  // The text of ids: characters end to end, words with spaces between; special tokens by their names, or left
+  // out. Throws ArgumentError for an id outside 0..size()-1.
+  std::string decode(std::span<const std::int64_t> ids, bool skip_special = false) const;
+
+  // As JSON, for the metadata of a model file: {"unit": "character", "special": 2, "tokens": [...]}.
+  std::string to_json() const;
+  // Throws ArgumentError for anything that to_json would not write.
+  static Vocabulary from_json(std::string_view json);
+
+  bool operator==(const Vocabulary& other) const {
+    return unit_ == other.unit_ && special_ == other.special_ && tokens_ == other.tokens_;
+  }
+
+ private:
+  Vocabulary(TextUnit unit, std::size_t special, std::vector<std::string> tokens);
+
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+
+  TextUnit unit_;
+  std::size_t special_;
+  std::vector<std::string> tokens_;
+  std::unordered_map<std::string, std::int64_t, Hash, std::equal_to<>> ids_;
+};
+
+}  // namespace unroll
