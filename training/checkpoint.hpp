@@ -21,7 +21,7 @@ struct Checkpoint {
 // in the metadata; it appears whole under its name (save_tensors), and what earlier writers of this name left
 // beside it when they were killed is removed. Throws FileError when it cannot be written.
 template <class S>
-void save_checkpoint(const std::string& path, const Checkpoint<S>& checkpoint);
+void save_checkpoint(const std::string& path, Checkpoint<S> checkpoint);
 
 // Reads such a file. Throws FileError naming it when it is no complete checkpoint of scalar type S.
 template <class S>

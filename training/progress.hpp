@@ -35,12 +35,14 @@ class Progress {
   // A line of its own on stderr, in place of the bar.
   void print(const std::string& line);
 
-  // The line as it would be drawn on a terminal of this width; rate in steps a second, 0: not known yet.
-  static std::string line(std::size_t done, std::size_t total, double rate, std::size_t width,
-                          const std::string& label, const std::string& note);
-  // The line for where there is no terminal.
-  static std::string plain_line(std::size_t done, std::size_t total, double rate, const std::string& label,
-                                const std::string& note);
+  struct Line {
+    std::size_t done, total;
+    double rate;  // steps a second; 0: not known yet
+    std::string label, note;
+  };
+  // The line as it would be drawn on a terminal of this width, and where there is none.
+  static std::string line(const Line& line, std::size_t width);
+  static std::string plain_line(const Line& line);
 
  private:
   using Clock = std::chrono::steady_clock;

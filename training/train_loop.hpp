@@ -38,30 +38,33 @@ class TrainLoop {
 
   // train_loop.cpp
   void begin(TrainTask<S>& task);
-  std::optional<Stop> run_epochs(TrainTask<S>& task);
-  bool end_epoch(TrainTask<S>& task);
-  void judge(EpochReport& report, bool has_validation);
+  void find_monitor(bool has_validation);
+  Stop run_epochs(TrainTask<S>& task);
+  std::optional<Stop> asked_to_stop();
+  void end_epoch(TrainTask<S>& task);
+  void judge(EpochReport& report);
   void report_step(const StepReport& report);
+  void report_progress();
   void report_epoch(const EpochReport& report);
-  TrainResult result(Stop stop) const;
-  std::string how_to_resume() const;
+  TrainResult ended(Stop stop) const;
+  std::string how_to_go_on() const;
   bool stopped_early() const noexcept;
-  void save_after_error() noexcept;
 
   // train_step.cpp
   void step(TrainTask<S>& task);
   void set_step_lr();
   void set_lr(double lr);
   StepReport update(TrainTask<S>& task, Group group);
-  double gradient_norm();
+  double clip();
   void log_histograms(std::int64_t step);
   void remember();
   void go_back();
+  std::string nonfinite_parameter() const;
   [[noreturn]] void throw_nonfinite(TrainTask<S>& task, Group group, const std::string& what);
   std::string find_op(TrainTask<S>& task, Group group);
-  std::string nonfinite_parameter() const;
   void check_weights();
   std::string rescue_weights();
+  void save_after_error() noexcept;
 
   // train_resume.cpp
   void check(const Checkpoint<S>& checkpoint, const std::string& path) const;
@@ -73,16 +76,21 @@ class TrainLoop {
   Optimizer<S>& optimizer_;
   TrainOptions options_;
   std::vector<NamedParameter<S>> parameters_;
+  std::vector<NamedRng> generators_;
   TrainState state_;
   TensorMap<S> best_;
   std::optional<PlateauSchedule> plateau_;
   std::unique_ptr<Progress> progress_;
+  std::string monitor_;  // of this run: "valid/loss"
+  Better better_ = Better::lower;
   bool resumed_ = false;  // from a checkpoint, and the logs have not been told
   bool stop_requested_ = false;
+  bool saved_ = false;    // options_.checkpoint is a file of this trainer's
+  bool unsaved_ = false;  // something has changed since
 
   // The state before the step under way, to go back to.
   bool remembered_ = false;
-  std::vector<std::string> random_before_;
+  std::vector<Rng> random_before_;
   TensorMap<S> carried_before_;
 };
 

@@ -32,8 +32,8 @@ struct StepReport {
 struct EpochReport {
   std::int64_t epoch = 0;  // from 1
   std::int64_t step = 0;   // optimizer steps so far
-  Scores train;            // as the batches were learned from
-  Scores valid;            // empty without validation data
+  Scores train = {};       // as the batches were learned from
+  Scores valid = {};       // empty without validation data
   double grad_norm = 0.0;  // mean over the steps, before clipping
   double lr = 0.0;         // of the first group, in the last step
   bool best = false;       // the monitored score is the best so far
@@ -50,6 +50,7 @@ struct TrainResult {
   std::vector<EpochReport> history;  // one for each complete epoch, those before a resume included
   double best_score = 0.0;           // of the monitored score; NaN without a complete epoch
   std::int64_t best_epoch = 0;       // 0 without a complete epoch
+  std::string message = {};          // the same in words, and how to go on after an interruption
   bool interrupted() const noexcept { return stop == Stop::interrupted; }
 };
 

@@ -37,8 +37,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
  public:
   using S = scalar_t<Model>;
 
-  // Throws ArgumentError for options that are not allowed, two metrics of one name, and an optimizer that
-  // does not have exactly... parameters of the model.
+  // Throws ArgumentError for options that are not allowed and for two metrics of one name.
   Trainer(Model& model, Optimizer<S>& optimizer, Loss loss, TrainOptions options = {}, Metrics... metrics)
       : model_(model),
         loss_(std::move(loss)),
