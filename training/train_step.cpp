@@ -240,12 +240,20 @@ void TrainLoop<S>::save_after_error() noexcept {
   }
 }
 
-#define UNROLL_INSTANTIATE(S)                      \
-  template void TrainLoop<S>::step(TrainTask<S>&); \
-  template void TrainLoop<S>::set_lr(double);      \
-  template void TrainLoop<S>::remember();          \
-  template void TrainLoop<S>::go_back();           \
-  template void TrainLoop<S>::check_weights();     \
+#define UNROLL_INSTANTIATE(S)                                                            \
+  template void TrainLoop<S>::step(TrainTask<S>&);                                       \
+  template void TrainLoop<S>::set_step_lr();                                             \
+  template void TrainLoop<S>::set_lr(double);                                            \
+  template StepReport TrainLoop<S>::update(TrainTask<S>&, Group);                        \
+  template double TrainLoop<S>::clip();                                                  \
+  template void TrainLoop<S>::log_histograms(std::int64_t);                              \
+  template void TrainLoop<S>::remember();                                                \
+  template void TrainLoop<S>::go_back();                                                 \
+  template std::string TrainLoop<S>::nonfinite_parameter() const;                        \
+  template void TrainLoop<S>::throw_nonfinite(TrainTask<S>&, Group, const std::string&); \
+  template std::string TrainLoop<S>::find_op(TrainTask<S>&, Group);                      \
+  template void TrainLoop<S>::check_weights();                                           \
+  template std::string TrainLoop<S>::rescue_weights();                                   \
   template void TrainLoop<S>::save_after_error() noexcept;
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

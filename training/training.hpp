@@ -1,6 +1,7 @@
 // The training kit: data sets and readers, a trainer with logs, models in and out.
 #pragma once
 
+#include "training/carried_states.hpp"
 #include "training/checkpoint.hpp"
 #include "training/confusion_matrix.hpp"
 #include "training/data/batch_source.hpp"
