@@ -170,12 +170,13 @@ void TrainLoop<S>::throw_nonfinite(TrainTask<S>& task, Group group, const std::s
   const std::string batches = group.last - group.first == 1
                                   ? fmt::format("batch {}", group.last)
                                   : fmt::format("batches {} to {}", group.first + 1, group.last);
-  throw NonfiniteError(
-      fmt::format("[Trainer.fit] epoch {}, {} of {} (step {}): {}; {}. The model has the weights of step {}",
-                  state_.epoch, batches, state_.batches, state_.step + 1, what,
-                  op.empty() ? "run again, every op gives finite numbers (random numbers of its own?)"
-                             : "run again: " + op,
-                  state_.step));
+  throw NonfiniteError(fmt::format(
+      "[Trainer.fit] epoch {}, {} of {} (step {}): {}; {}. The model has the weights of step {}",
+      state_.epoch, batches, state_.batches, state_.step + 1, what,
+      op.empty() ? "run again, every op gives finite numbers (does the norm itself overflow, or has the "
+                   "loss random numbers that the trainer does not keep?)"
+                 : "run again: " + op,
+      state_.step));
 }
 
 // Runs the batches again from where they began, looking at every op.
