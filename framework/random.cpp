@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <xtensor-blas/xlinalg.hpp>
@@ -117,6 +119,33 @@ std::vector<Index> Rng::permutation(Index n) {
 }
 
 Rng Rng::split() noexcept { return Rng(next()); }
+
+// Four words and the spare normal number's bits, in hexadecimal; "-" for no spare.
+std::string Rng::state() const {
+  const std::string spare = has_spare_ ? fmt::format("{:016x}", std::bit_cast<std::uint64_t>(spare_)) : "-";
+  return fmt::format("{:016x} {:016x} {:016x} {:016x} {}", state_[0], state_[1], state_[2], state_[3], spare);
+}
+
+void Rng::load_state(const std::string& state) {
+  constexpr std::size_t kDigits = 16, kWords = 4;
+  std::uint64_t words[kWords + 1] = {};
+  const bool has_spare = state.size() == (kWords + 1) * (kDigits + 1) - 1;
+  bool good = has_spare || (state.size() == kWords * (kDigits + 1) + 1 && state.back() == '-');
+  for (std::size_t i = 0; good && i < kWords + (has_spare ? 1 : 0); ++i) {
+    const char* const begin = state.data() + i * (kDigits + 1);
+    const auto [end, error] = std::from_chars(begin, begin + kDigits, words[i], 16);
+    good =
+        error == std::errc() && end == begin + kDigits && (end == state.data() + state.size() || *end == ' ');
+  }
+  // The generator never leaves zero, and never is there.
+  good = good && (words[0] | words[1] | words[2] | words[3]) != 0;
+  if (!good) {
+    throw ArgumentError(fmt::format("[Rng::load_state] state want what state() gave, got '{}'", state));
+  }
+  std::copy_n(words, kWords, state_);
+  has_spare_ = has_spare;
+  spare_ = has_spare ? std::bit_cast<double>(words[kWords]) : 0.0;
+}
 
 template <class S>
 Tensor<S> random_uniform(const Shape& shape, double low, double high, Rng& rng) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "framework/tensor.hpp"
 
@@ -27,6 +28,11 @@ class Rng {
   std::vector<Index> permutation(Index n);
   // An independent generator; this one moves on by one number.
   Rng split() noexcept;
+
+  // Where it stands, every bit of it, as text: what the next numbers depend on.
+  std::string state() const;
+  // Goes on from there. Throws ArgumentError for a text that state() has not given; then nothing has changed.
+  void load_state(const std::string& state);
 
  private:
   std::uint64_t state_[4];

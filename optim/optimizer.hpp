@@ -61,6 +61,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
+  // "Adam", as error messages and checkpoints call it.
+  const char* optimizer_name() const noexcept { return name_; }
   // The parameters, each once, in the order given: those of the first group, of the second and so on.
   const std::vector<Var<S>>& parameters() const noexcept { return parameters_; }
   // The parameters of one group.
@@ -103,7 +105,6 @@ class Optimizer {
   Optimizer(Optimizer&&) noexcept = default;
   Optimizer& operator=(Optimizer&&) noexcept = default;
 
-  const char* optimizer_name() const noexcept { return name_; }
   // group. Throws ArgumentError, naming the function, when there is no such group
   std::size_t checked_group(const char* function, std::size_t group) const;
   // or when there are several, hinting at what does work on all.

@@ -1,6 +1,9 @@
 // The training kit: data sets and readers, a trainer with logs, models in and out.
 #pragma once
 
+#include "training/carried_states.hpp"
+#include "training/checkpoint.hpp"
+#include "training/confusion_matrix.hpp"
 #include "training/data/batch.hpp"
 #include "training/data/batch_source.hpp"
 #include "training/data/batches.hpp"
@@ -16,4 +19,11 @@
 #include "training/data/text.hpp"
 #include "training/data/text_stream.hpp"
 #include "training/data/vocabulary.hpp"
+#include "training/early_stopping.hpp"
+#include "training/interrupt.hpp"
 #include "training/logs/log.hpp"
+#include "training/metrics.hpp"
+#include "training/progress.hpp"
+#include "training/scored.hpp"
+#include "training/train_options.hpp"
+#include "training/trainer.hpp"

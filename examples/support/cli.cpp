@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <new>
 #include <string_view>
@@ -41,13 +40,6 @@ std::string one_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
-}
-
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_signal(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);  // the next one ends the program
 }
 
 }  // namespace
@@ -136,18 +128,5 @@ int run_program(const char* name, const std::function<int()>& body) {
   fmt::print(stderr, "{}: {}\n", name, one_line(message));
   return 1;
 }
-
-Interrupt::Interrupt() {
-  interrupted = 0;
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-}
-
-Interrupt::~Interrupt() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
-}
-
-bool Interrupt::requested() noexcept { return interrupted != 0; }
 
 }  // namespace unroll::examples

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "framework/tensor.hpp"
+#include "training/interrupt.hpp"
 
 namespace CLI {
 class App;
@@ -48,16 +49,6 @@ bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
 // status 1; a standard output that cannot be written is such an error too.
 int run_program(const char* name, const std::function<int()>& body);
 
-// While it lives, the first Ctrl-C (or SIGTERM) only asks the program to stop; the second one ends it.
-class Interrupt {
- public:
-  Interrupt();
-  ~Interrupt();
-  Interrupt(const Interrupt&) = delete;
-  Interrupt& operator=(const Interrupt&) = delete;
-  static bool requested() noexcept;
-  // The exit status that shells expect of an interrupted program.
-  static constexpr int kExitStatus = 130;
-};
+using unroll::Interrupt;
 
 }  // namespace unroll::examples

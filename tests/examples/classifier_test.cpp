@@ -4,7 +4,6 @@
 #include <regex>
 
 #include "examples/support/model_file.hpp"
-#include "examples/support/progress.hpp"
 #include "tests/examples/program.hpp"
 
 using namespace unroll;
@@ -321,18 +320,4 @@ TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole")
        std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()))
     ++files;
   CHECK(files == 2);  // the data and the model: nothing half-written
-}
-
-TEST_CASE("the progress line shows share, bar, note and time left, and fits the terminal") {
-  CHECK(Progress::line(45, 100, 9.0, 80, "epoch 3/12", "loss 0.4123") ==
-        "epoch 3/12  45% [=============                 ]  loss 0.4123  0:11 left");
-  CHECK(Progress::line(0, 100, 0.0, 80, "epoch 1/2", "loss 1.0") ==
-        "epoch 1/2   0% [                              ]  loss 1.0");
-  CHECK(Progress::line(100, 100, 5000.0, 80, "e", "n") ==
-        "e 100% [==============================]  n  0:00 left");
-  CHECK(Progress::line(1, 2, 4000.0, 80, "e", "n") ==
-        "e  50% [===============               ]  n  1:06:40 left");
-  for (const std::size_t width : {1U, 10U, 30U, 44U, 50U, 200U}) {
-    CHECK(Progress::line(5, 10, 3.0, width, "epoch 3/12", "loss 0.4123").size() < width);
-  }
 }

@@ -46,6 +46,31 @@ TEST_CASE("Rng is xoshiro256++ seeded by SplitMix64") {
   CHECK(rng.next() == 0xa3ed059c1cc38790U);
 }
 
+TEST_CASE("Rng's state is text from which it goes on to the bit, a spare normal number included") {
+  Rng a(3);
+  for (int i = 0; i < 5; ++i) {
+    Rng b(99);
+    b.load_state(a.state());
+    CHECK(b.state() == a.state());
+    Rng c = a;
+    for (int k = 0; k < 7; ++k) CHECK(b.normal() == c.normal());
+    CHECK(b.next() == c.next());
+    a.normal();  // every second time a spare one is left
+  }
+  const std::string good = Rng(3).state();
+  CHECK(good.ends_with(" -"));
+  Rng untouched(5);
+  for (const std::string& bad :
+       {std::string(), good + " ", good.substr(1), good.substr(0, good.size() - 1) + "0",
+        "x" + good.substr(1),
+        std::string("0000000000000000 0000000000000000 0000000000000000 0000000000000000 -"),
+        "-" + good.substr(1)}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(untouched.load_state(bad), ArgumentError);
+  }
+  CHECK(untouched.state() == Rng(5).state());
+}
+
 TEST_CASE("Rng's uniform numbers are the upper 53 bits of its words") {
   Rng words(7), rng(7);
   for (int i = 0; i < 1000; ++i) {

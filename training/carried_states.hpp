@@ -1,0 +1,46 @@
+// A recurrent layer's states as named tensors, for a loss that carries them from batch to batch.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "framework/errors.hpp"
+#include "framework/serialization.hpp"
+#include "layers/state.hpp"
+
+namespace unroll {
+
+// "0.h", "0.c", "1.h" ...: every Var of every state, by its place.
+template <class State>
+TensorMap<scalar_t<State>> state_tensors(const States<State>& states) {
+  TensorMap<scalar_t<State>> tensors;
+  for (std::size_t k = 0; k < states.size(); ++k) {
+    for_each_named_in_state(states[k], [&](const auto& name, const auto& var) {
+      tensors[std::to_string(k) + "." + std::string(name)] = var.value();
+    });
+  }
+  return tensors;
+}
+
+// The states that these tensors are; no tensors: none. Throws ArgumentError for names that are not theirs.
+template <class State>
+States<State> states_from(const TensorMap<scalar_t<State>>& tensors) {
+  States<State> states;
+  std::size_t taken = 0;
+  while (taken < tensors.size()) {
+    State state;
+    for_each_named_in_state(state, [&](const auto& name, auto& var) {
+      const std::string key = std::to_string(states.size()) + "." + std::string(name);
+      const auto found = tensors.find(key);
+      if (found == tensors.end()) {
+        throw ArgumentError("[states_from] tensors want '" + key + "', got none of that name");
+      }
+      var = Var<scalar_t<State>>(found->second);
+      ++taken;
+    });
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace unroll

@@ -1,0 +1,108 @@
+// Metrics: what a model's outputs are worth, summed exactly over any number of batches.
+//
+//   Accuracy accuracy;
+//   for (const Batch& batch : batches) accuracy.update(model(batch.x).value(), batch.labels);
+//   accuracy.value();   // of all samples together, however they were batched
+//
+// A metric of your own is a copyable struct with kName, kBetter, value(), state(), load_state() and one of
+//   update(result, batch)                   result: what the trainer's loss has returned
+//   update(Tensor outputs, Tensor targets)  of a result with these members (Scored)
+//   update(double mean_loss, double weight)
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "framework/tensor.hpp"
+#include "training/early_stopping.hpp"
+
+namespace unroll {
+
+struct AccuracyOptions {
+  Index top_k = 1;            // right when the label is among the k largest; of equals the first is larger
+  Index ignore_index = -100;  // labels that do not count
+};
+
+// Share of the labels (N) or (N,T) that the scores (N,C) or (N,C,T) have right.
+class Accuracy {
+ public:
+  static constexpr std::string_view kName = "accuracy";
+  static constexpr Better kBetter = Better::higher;
+
+  // Throws ArgumentError for top_k < 1.
+  explicit Accuracy(const AccuracyOptions& options = {});
+  // Throws ShapeError for shapes that do not fit, a label outside 0..C-1 or top_k > C; then nothing counts.
+  template <class S>
+  void update(const Tensor<S>& scores, const IndexTensor& labels);
+  // right / counted; NaN before the first.
+  double value() const noexcept;
+  std::int64_t counted() const noexcept { return counted_; }
+
+  // What has been counted, as text. load_state throws ArgumentError for another text.
+  std::string state() const;
+  void load_state(const std::string& state);
+
+ private:
+  AccuracyOptions options_;
+  std::int64_t right_ = 0, counted_ = 0;
+};
+
+namespace detail {
+
+// A sum and what it is to be divided by.
+class MeanMetric {
+ public:
+  std::string state() const;
+  void load_state(const std::string& state);
+
+ protected:
+  double mean() const noexcept;  // NaN before the first
+  double sum_ = 0.0, weight_ = 0.0;
+};
+
+}  // namespace detail
+
+// sqrt(sum (prediction - target)^2 / count), over all elements.
+class Rmse : public detail::MeanMetric {
+ public:
+  static constexpr std::string_view kName = "rmse";
+  static constexpr Better kBetter = Better::lower;
+  // Throws ShapeError for different shapes.
+  template <class S>
+  void update(const Tensor<S>& prediction, const Tensor<S>& target);
+  double value() const noexcept;
+};
+
+// sum |prediction - target| / count, over all elements.
+class Mae : public detail::MeanMetric {
+ public:
+  static constexpr std::string_view kName = "mae";
+  static constexpr Better kBetter = Better::lower;
+  // Throws ShapeError for different shapes.
+  template <class S>
+  void update(const Tensor<S>& prediction, const Tensor<S>& target);
+  double value() const noexcept;
+};
+
+// exp of the mean negative log-likelihood in nats, which cross_entropy computes.
+class Perplexity : public detail::MeanMetric {
+ public:
+  static constexpr std::string_view kName = "perplexity";
+  static constexpr Better kBetter = Better::lower;
+  // weight: the number of tokens that the mean loss is of. Throws ArgumentError for a negative one.
+  void update(double mean_loss, double weight);
+  double value() const noexcept;
+};
+
+// The same in bits: mean / ln 2. Of characters as tokens, bits per character.
+class BitsPerCharacter : public detail::MeanMetric {
+ public:
+  static constexpr std::string_view kName = "bits_per_character";
+  static constexpr Better kBetter = Better::lower;
+  void update(double mean_loss, double weight);
+  double value() const noexcept;
+};
+
+}  // namespace unroll

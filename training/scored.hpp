@@ -1,0 +1,34 @@
+// What a loss gives back when it says more than the loss.
+#pragma once
+
+#include <optional>
+
+#include "framework/var.hpp"
+
+namespace unroll {
+
+// A batch's loss with what it was computed from, which metrics read: Scored{loss, logits, batch.labels}.
+// weight: what the mean loss counts for among other batches, real tokens say; none: batch.size(). A batch of
+// weight 0 is left out.
+template <class S, class Targets>
+struct Scored {
+  Var<S> loss;
+  Var<S> outputs;
+  Targets targets;
+  std::optional<double> weight = {};
+};
+template <class S, class Targets>
+Scored(Var<S>, Var<S>, Targets) -> Scored<S, Targets>;
+template <class S, class Targets>
+Scored(Var<S>, Var<S>, Targets, double) -> Scored<S, Targets>;
+
+// A batch's loss and its weight.
+template <class S>
+struct WeightedLoss {
+  Var<S> loss;
+  double weight;
+};
+template <class S>
+WeightedLoss(Var<S>, double) -> WeightedLoss<S>;
+
+}  // namespace unroll

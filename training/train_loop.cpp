@@ -1,0 +1,319 @@
+#include "training/train_loop.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "framework/atomic_file.hpp"
+#include "framework/errors.hpp"
+#include "training/interrupt.hpp"
+
+namespace unroll::detail {
+namespace {
+
+constexpr double kSecondsBetweenLines = 10.0;
+
+void append(Scores& all, const char* data, const Scores& scores) {
+  for (const auto& [name, value] : scores) all.push_back({fmt::format("{}/{}", data, name), value});
+}
+
+std::string words(const char* data, const Scores& scores) {
+  std::string text = fmt::format("  {}", data);
+  for (const auto& [name, value] : scores) text += fmt::format(" {} {:.4f}", name, value);
+  return text;
+}
+
+// The model is in training mode while it lives.
+template <class S>
+class TrainingMode {
+ public:
+  explicit TrainingMode(TrainSubject<S>& subject) : subject_(subject) { subject_.set_training(true); }
+  ~TrainingMode() { subject_.set_training(false); }
+  TrainingMode(const TrainingMode&) = delete;
+  TrainingMode& operator=(const TrainingMode&) = delete;
+
+ private:
+  TrainSubject<S>& subject_;
+};
+
+}  // namespace
+
+template <class S>
+void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch) {
+  const std::string where = fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1);
+  if (measured.loss.size() != 1) {
+    throw ShapeError(fmt::format("[Trainer] {} want one element, got shape {} (a mean over the batch?)",
+                                 where, to_string(measured.loss.shape())));
+  }
+  if (!(measured.weight >= 0.0 && std::isfinite(measured.weight))) {
+    throw ArgumentError(
+        fmt::format("[Trainer] weight of {} want a finite number >= 0, got {}", where, measured.weight));
+  }
+  const auto loss = static_cast<double>(measured.loss.item());
+  if (measured.weight == 0.0 || std::isfinite(loss)) return;
+  throw NonfiniteError(fmt::format("{} want a finite number, got {}", where, loss));
+}
+template void check_measured(const Measured<float>&, const char*, std::int64_t, std::size_t);
+template void check_measured(const Measured<double>&, const char*, std::int64_t, std::size_t);
+
+void throw_same_metric(const std::string& name) {
+  throw ArgumentError(fmt::format(
+      "[Trainer] metrics want names of their own, got '{}' twice (named(\"...\", metric) gives another)",
+      name));
+}
+
+void throw_metric_state(const std::string& name) {
+  throw ArgumentError(fmt::format("[Trainer] metrics want a state of '{}', got none", name));
+}
+
+template <class S>
+TrainLoop<S>::TrainLoop(TrainSubject<S>& subject, Optimizer<S>& optimizer, TrainOptions options)
+    : subject_(subject), optimizer_(optimizer), parameters_(subject.parameters()) {
+  set_options(std::move(options));
+}
+
+template <class S>
+void TrainLoop<S>::set_options(TrainOptions options) {
+  options.check();
+  // What the present plateau remembers stays.
+  const std::optional<PlateauSchedule> before = plateau_;
+  plateau_ = options.plateau;
+  if (plateau_ && before) plateau_->load_state(before->state());
+  options_ = std::move(options);
+}
+
+template <class S>
+bool TrainLoop<S>::stopped_early() const noexcept {
+  return options_.patience > 0 && state_.patience.bad_epochs >= options_.patience;
+}
+
+// Everything that a run of hours must not find out at its end.
+template <class S>
+void TrainLoop<S>::begin(TrainTask<S>& task) {
+  const std::size_t batches = task.batches();
+  if (batches == 0) throw ArgumentError("[Trainer.fit] source want at least one batch, got none");
+  generators_ = subject_.generators();
+  remembered_ = false;
+  const bool fresh = state_.epoch == 1 && state_.batch == 0 && !resumed_;
+  if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
+  if (state_.batch > 0 && state_.batches != static_cast<std::int64_t>(batches)) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] source want {} batches, as the epoch under way had, got {} "
+                    "(other data or batch size?)",
+                    state_.batches, batches));
+  }
+  state_.batches = static_cast<std::int64_t>(batches);
+  find_monitor(task.has_validation());
+  for (const std::string& path : {options_.checkpoint, options_.best_file}) {
+    if (path.empty()) continue;
+    remove_unfinished(path);
+    const AtomicFile probe(path, "Trainer.fit");  // can be written; leaves nothing
+  }
+  if (resumed_) {
+    for (Log* log : options_.logs) log->resume(state_.step);
+  } else if (fresh) {
+    for (Log* log : options_.logs) log->text(0, "summary", subject_.summary());
+  }
+  resumed_ = false;
+  if (plateau_) set_lr(plateau_->lr);
+}
+
+// Which score decides, and which way; monitor_ and better_.
+template <class S>
+void TrainLoop<S>::find_monitor(bool has_validation) {
+  monitor_ = options_.monitor;
+  if (monitor_.empty()) monitor_ = has_validation ? "valid/loss" : "train/loss";
+  const std::size_t slash = monitor_.find('/');
+  const std::string data = monitor_.substr(0, slash);
+  const std::string name = slash == std::string::npos ? "" : monitor_.substr(slash + 1);
+  std::optional<Better> better = subject_.better(name);
+  if (name == "loss") better = Better::lower;
+  if (!better || !(data == "train" || (data == "valid" && has_validation))) {
+    Scores known;
+    append(known, "train", {{"loss", 0.0}});
+    append(known, "train", subject_.metric_values());
+    if (has_validation) {
+      append(known, "valid", {{"loss", 0.0}});
+      append(known, "valid", subject_.metric_values());
+    }
+    std::vector<std::string> names;
+    for (const NamedScalar& s : known) names.push_back(s.name);
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] monitor want one of {}, got '{}'", fmt::join(names, ", "), monitor_));
+  }
+  better_ = options_.better.value_or(*better);
+  if (plateau_) {
+    plateau_->mode = better_ == Better::lower ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
+  }
+}
+
+template <class S>
+TrainResult TrainLoop<S>::run(TrainTask<S>& task) {
+  std::optional<Interrupt> interrupt;
+  if (options_.interruptible) interrupt.emplace();
+  stop_requested_ = false;
+  begin(task);
+  const auto total = static_cast<std::size_t>(options_.epochs * state_.batches);
+  const auto done = static_cast<std::size_t>((state_.epoch - 1) * state_.batches + state_.batch);
+  progress_ = std::make_unique<Progress>(
+      total, Progress::Options{
+                 .done = done, .seconds_between_lines = kSecondsBetweenLines, .enabled = options_.progress});
+  TrainResult result;
+  try {
+    const TrainingMode<S> training(subject_);
+    result = ended(run_epochs(task));
+  } catch (...) {
+    progress_.reset();
+    save_after_error();
+    throw;
+  }
+  if (result.stop != Stop::interrupted && options_.restore_best) restore_best();
+  for (Log* log : options_.logs) log->flush();
+  if (result.stop != Stop::finished) progress_->print(result.message);
+  progress_.reset();
+  if (options_.on_stop) options_.on_stop(result);
+  return result;
+}
+
+template <class S>
+Stop TrainLoop<S>::run_epochs(TrainTask<S>& task) {
+  unsaved_ = true;
+  while (true) {
+    if (state_.epoch > options_.epochs) return Stop::finished;
+    if (stopped_early()) return Stop::early;
+    if (const auto stop = asked_to_stop()) return *stop;
+    // From before the start, so that going back to it begins the epoch again.
+    remember();
+    task.start_epoch(state_.epoch, state_.batch == 0);
+    while (true) {
+      if (const auto stop = asked_to_stop()) return *stop;
+      if (state_.batch == state_.batches) break;
+      step(task);
+    }
+    end_epoch(task);
+  }
+}
+
+// Saves when it is so.
+template <class S>
+std::optional<Stop> TrainLoop<S>::asked_to_stop() {
+  const bool interrupted = options_.interruptible && Interrupt::requested();
+  if (!interrupted && !stop_requested_) return std::nullopt;
+  if (remembered_) go_back();
+  remembered_ = false;
+  if (unsaved_ && !options_.checkpoint.empty()) save(options_.checkpoint);
+  return interrupted ? Stop::interrupted : Stop::requested;
+}
+
+template <class S>
+void TrainLoop<S>::end_epoch(TrainTask<S>& task) {
+  check_weights();
+  EpochReport report{.epoch = state_.epoch, .step = state_.step};
+  report.train.push_back({"loss", state_.loss / state_.weight});
+  for (const NamedScalar& value : subject_.metric_values()) report.train.push_back(value);
+  if (task.has_validation()) report.valid = task.validate(state_.epoch);
+  report.grad_norm = state_.grad_norm / static_cast<double>(state_.steps);
+  report.lr = optimizer_.lr();
+  judge(report);
+  state_.history.push_back(report);
+  state_.epoch += 1;
+  state_.batch = 0;
+  state_.steps = 0;
+  state_.loss = state_.weight = state_.grad_norm = 0.0;
+  unsaved_ = true;
+  report_epoch(report);
+  if (!options_.checkpoint.empty()) save(options_.checkpoint);
+  if (report.best && !options_.best_file.empty()) save_tensors(options_.best_file, StateDict<S>{best_, {}});
+}
+
+// The best so far, early stopping and the plateau.
+template <class S>
+void TrainLoop<S>::judge(EpochReport& report) {
+  Scores all;
+  append(all, "train", report.train);
+  append(all, "valid", report.valid);
+  const double value = score(all, monitor_);
+  report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, better_);
+  if (report.best) {
+    best_ = weights();
+    state_.best_score = value;
+    state_.best_epoch = report.epoch;
+  }
+  if (options_.patience > 0) {
+    EarlyStopping stopping{options_.patience, options_.min_delta, better_, state_.patience};
+    stopping(value);
+    state_.patience = stopping.memory;
+  }
+  if (plateau_) set_lr((*plateau_)(value));
+}
+
+template <class S>
+void TrainLoop<S>::report_step(const StepReport& report) {
+  if (options_.log_every > 0 && report.step % options_.log_every == 0) {
+    const NamedScalar values[] = {
+        {"step/loss", report.loss}, {"step/grad_norm", report.grad_norm}, {"step/lr", report.lr}};
+    for (Log* log : options_.logs) log->scalars(report.step, report.epoch, values);
+  }
+  if (options_.on_step) options_.on_step(report);
+}
+
+template <class S>
+void TrainLoop<S>::report_progress() {
+  const auto done = static_cast<std::size_t>((state_.epoch - 1) * state_.batches + state_.batch);
+  progress_->update(done, fmt::format("epoch {}/{}", state_.epoch, options_.epochs),
+                    state_.loss / state_.weight);
+}
+
+template <class S>
+void TrainLoop<S>::report_epoch(const EpochReport& report) {
+  Scores all;
+  append(all, "train", report.train);
+  append(all, "valid", report.valid);
+  all.push_back({"grad_norm", report.grad_norm});
+  all.push_back({"lr", report.lr});
+  for (Log* log : options_.logs) log->scalars(report.step, report.epoch, all);
+  std::string line =
+      fmt::format("epoch {:>{}}/{}", report.epoch, std::to_string(options_.epochs).size(), options_.epochs);
+  line += words("train", report.train);
+  if (!report.valid.empty()) line += words("valid", report.valid);
+  progress_->print(line + (report.best ? "  *" : ""));
+  if (options_.on_epoch) options_.on_epoch(report);
+}
+
+template <class S>
+TrainResult TrainLoop<S>::ended(Stop stop) const {
+  TrainResult result{.stop = stop,
+                     .steps = state_.step,
+                     .history = state_.history,
+                     .best_score = state_.best_score,
+                     .best_epoch = state_.best_epoch};
+  if (stop == Stop::finished) {
+    result.message = fmt::format("finished {} epochs, {} steps", state_.epoch - 1, state_.step);
+  } else if (stop == Stop::early) {
+    result.message =
+        fmt::format("stopped early after epoch {}: no better {} than {:.4f} for {} epochs", state_.epoch - 1,
+                    monitor_, state_.patience.best, state_.patience.bad_epochs);
+  } else {
+    result.message = fmt::format("{} in epoch {} after {} of {} batches (step {}); {}",
+                                 stop == Stop::interrupted ? "interrupted" : "stopped", state_.epoch,
+                                 state_.batch, state_.batches, state_.step, how_to_go_on());
+  }
+  return result;
+}
+
+template <class S>
+std::string TrainLoop<S>::how_to_go_on() const {
+  const std::string& file = options_.checkpoint;
+  if (file.empty()) return "nothing is saved, as TrainOptions::checkpoint names no file";
+  if (!options_.resume_hint.empty())
+    return fmt::format("saved in {}, to go on: {}", file, options_.resume_hint);
+  if (options_.resume) return fmt::format("saved in {}, from which the same program goes on", file);
+  return fmt::format("saved in {0}, to go on call resume(\"{0}\") before fit()", file);
+}
+
+template class TrainLoop<float>;
+template class TrainLoop<double>;
+
+}  // namespace unroll::detail

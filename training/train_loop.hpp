@@ -1,0 +1,100 @@
+// The training loop itself: what does not depend on the types of model, loss and data.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optim/optimizer.hpp"
+#include "training/checkpoint.hpp"
+#include "training/progress.hpp"
+#include "training/train_task.hpp"
+
+namespace unroll::detail {
+
+template <class S>
+class TrainLoop {
+ public:
+  TrainLoop(TrainSubject<S>& subject, Optimizer<S>& optimizer, TrainOptions options);
+
+  TrainResult run(TrainTask<S>& task);
+  void stop() noexcept { stop_requested_ = true; }
+
+  Checkpoint<S> capture() const;
+  void save(const std::string& path);
+  void resume(const std::string& path);
+  // Gives the model its best weights; false when there are none yet.
+  bool restore_best();
+
+  const TrainState& state() const noexcept { return state_; }
+  const TrainOptions& options() const noexcept { return options_; }
+  void set_options(TrainOptions options);
+
+ private:
+  struct Group {  // batches of one step
+    std::size_t first, last;
+  };
+
+  // train_loop.cpp
+  void begin(TrainTask<S>& task);
+  void find_monitor(bool has_validation);
+  Stop run_epochs(TrainTask<S>& task);
+  std::optional<Stop> asked_to_stop();
+  void end_epoch(TrainTask<S>& task);
+  void judge(EpochReport& report);
+  void report_step(const StepReport& report);
+  void report_progress();
+  void report_epoch(const EpochReport& report);
+  TrainResult ended(Stop stop) const;
+  std::string how_to_go_on() const;
+  bool stopped_early() const noexcept;
+
+  // train_step.cpp
+  void step(TrainTask<S>& task);
+  void set_step_lr();
+  void set_lr(double lr);
+  StepReport update(TrainTask<S>& task, Group group);
+  double clip();
+  void log_histograms(std::int64_t step);
+  void remember();
+  void go_back();
+  std::string nonfinite_parameter() const;
+  [[noreturn]] void throw_nonfinite(TrainTask<S>& task, Group group, const std::string& what);
+  std::string find_op(TrainTask<S>& task, Group group);
+  void check_weights();
+  std::string rescue_weights();
+  void save_after_error() noexcept;
+
+  // train_resume.cpp
+  void check(const Checkpoint<S>& checkpoint, const std::string& path) const;
+  void apply(const Checkpoint<S>& checkpoint);
+  TensorMap<S> weights() const;
+  void set_weights(const TensorMap<S>& weights);
+
+  TrainSubject<S>& subject_;
+  Optimizer<S>& optimizer_;
+  TrainOptions options_;
+  std::vector<NamedParameter<S>> parameters_;
+  std::vector<NamedRng> generators_;
+  TrainState state_;
+  TensorMap<S> best_;
+  std::optional<PlateauSchedule> plateau_;
+  std::unique_ptr<Progress> progress_;
+  std::string monitor_;  // of this run: "valid/loss"
+  Better better_ = Better::lower;
+  bool resumed_ = false;  // from a checkpoint, and the logs have not been told
+  bool stop_requested_ = false;
+  bool saved_ = false;    // options_.checkpoint is a file of this trainer's
+  bool unsaved_ = false;  // something has changed since
+
+  // The state before the step under way, to go back to.
+  bool remembered_ = false;
+  std::vector<Rng> random_before_;
+  TensorMap<S> carried_before_;
+};
+
+extern template class TrainLoop<float>;
+extern template class TrainLoop<double>;
+
+}  // namespace unroll::detail

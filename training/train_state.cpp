@@ -1,0 +1,155 @@
+#include "training/train_state.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+namespace {
+
+using Json = nlohmann::json;
+
+// Numbers as text: JSON has no NaN, and this way every bit comes back.
+Json number(double value) { return fmt::format("{}", value); }
+
+[[noreturn]] void fail(const std::string& what) {
+  throw ArgumentError(fmt::format("[TrainState.from_text] {}", what));
+}
+
+double to_number(const std::string& key, const Json& value) {
+  if (!value.is_string()) fail(fmt::format("'{}' want a number as text, got {}", key, value.type_name()));
+  const auto text = value.get<std::string>();
+  double result = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    fail(fmt::format("'{}' want a number, got '{}'", key, text));
+  }
+  return result;
+}
+
+const Json& member(const Json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key)) fail(fmt::format("want '{}', got none", key));
+  return object.at(key);
+}
+
+double number_at(const Json& object, const char* key) { return to_number(key, member(object, key)); }
+
+std::int64_t count_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  if (!value.is_number_unsigned()) {
+    fail(fmt::format("'{}' want a whole number >= 0, got {}", key, value.dump()));
+  }
+  return value.get<std::int64_t>();
+}
+
+std::map<std::string, std::string> texts_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  std::map<std::string, std::string> texts;
+  if (!value.is_object()) fail(fmt::format("'{}' want an object, got {}", key, value.type_name()));
+  for (const auto& [name, text] : value.items()) {
+    if (!text.is_string()) fail(fmt::format("'{}' want texts, got {} as '{}'", key, text.type_name(), name));
+    texts[name] = text.get<std::string>();
+  }
+  return texts;
+}
+
+Json from_scores(const Scores& scores) {
+  Json list = Json::array();
+  for (const auto& [name, value] : scores) list.push_back({name, number(value)});
+  return list;
+}
+
+Scores scores_at(const Json& object, const char* key) {
+  Scores scores;
+  for (const Json& pair : member(object, key)) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) {
+      fail(fmt::format("'{}' want pairs of name and number, got {}", key, pair.dump()));
+    }
+    scores.push_back({pair[0].get<std::string>(), to_number(key, pair[1])});
+  }
+  return scores;
+}
+
+Json from_report(const EpochReport& report) {
+  return {{"epoch", report.epoch},
+          {"step", report.step},
+          {"train", from_scores(report.train)},
+          {"valid", from_scores(report.valid)},
+          {"grad_norm", number(report.grad_norm)},
+          {"lr", number(report.lr)},
+          {"best", report.best}};
+}
+
+EpochReport to_report(const Json& json) {
+  EpochReport report;
+  report.epoch = count_at(json, "epoch");
+  report.step = count_at(json, "step");
+  report.train = scores_at(json, "train");
+  report.valid = scores_at(json, "valid");
+  report.grad_norm = number_at(json, "grad_norm");
+  report.lr = number_at(json, "lr");
+  const Json& best = member(json, "best");
+  if (!best.is_boolean()) fail("'best' want true or false, got " + best.dump());
+  report.best = best.get<bool>();
+  return report;
+}
+
+}  // namespace
+
+std::string TrainState::to_text() const {
+  Json json{{"epoch", epoch},
+            {"batch", batch},
+            {"step", step},
+            {"batches", batches},
+            {"loss", number(loss)},
+            {"weight", number(weight)},
+            {"grad_norm", number(grad_norm)},
+            {"steps", steps},
+            {"metrics", metrics},
+            {"plateau", plateau},
+            {"patience_best", number(patience.best)},
+            {"patience_bad_epochs", patience.bad_epochs},
+            {"best_score", number(best_score)},
+            {"best_epoch", best_epoch},
+            {"random", random},
+            {"lr", Json::array()},
+            {"history", Json::array()}};
+  for (const double rate : lr) json["lr"].push_back(number(rate));
+  for (const EpochReport& report : history) json["history"].push_back(from_report(report));
+  try {
+    return json.dump();
+  } catch (const Json::exception& error) {
+    throw ArgumentError(fmt::format("[TrainState.to_text] names want UTF-8, got: {}", error.what()));
+  }
+}
+
+TrainState TrainState::from_text(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) fail("want a JSON object, got something else");
+  TrainState state;
+  state.epoch = count_at(json, "epoch");
+  state.batch = count_at(json, "batch");
+  state.step = count_at(json, "step");
+  state.batches = count_at(json, "batches");
+  state.loss = number_at(json, "loss");
+  state.weight = number_at(json, "weight");
+  state.grad_norm = number_at(json, "grad_norm");
+  state.steps = count_at(json, "steps");
+  state.metrics = texts_at(json, "metrics");
+  const Json& plateau = member(json, "plateau");
+  if (!plateau.is_string()) fail("'plateau' want a text, got " + plateau.dump());
+  state.plateau = plateau.get<std::string>();
+  state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
+  state.best_score = number_at(json, "best_score");
+  state.best_epoch = count_at(json, "best_epoch");
+  state.random = texts_at(json, "random");
+  for (const Json& rate : member(json, "lr")) state.lr.push_back(to_number("lr", rate));
+  for (const Json& report : member(json, "history")) state.history.push_back(to_report(report));
+  if (state.epoch < 1 || state.batch > state.batches) fail("want an epoch >= 1 and a batch inside it");
+  return state;
+}
+
+}  // namespace unroll
