@@ -2,3 +2,7 @@
 #pragma once
 
 #include "training/logs/log.hpp"
+#include "training/models/npy.hpp"
+#include "training/models/npz.hpp"
+#include "training/models/recurrent_biases.hpp"
+#include "training/models/state_dict.hpp"
