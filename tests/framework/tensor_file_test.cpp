@@ -141,8 +141,8 @@ TEST_CASE("an open file says what it holds, in the order of its bytes, and reads
   CHECK(open->contains("e"));
   CHECK_FALSE(open->contains("f"));
 
-  CHECK((open->read<float>("h") == Tensor<float>{{1.0F}, {-2.0F}}));
-  CHECK((open->read<double>("h") == Tensor<double>{{1.0}, {-2.0}}));
+  CHECK((open->read<float>("h") == from_values<float>({2, 1}, {1.0F, -2.0F})));
+  CHECK((open->read<double>("h") == from_values<double>({2, 1}, {1.0, -2.0})));
   CHECK(open->read<std::int64_t>("n")() == -2);
   CHECK(open->read<double>("n", Rounding::nearest)() == -2.0);
   CHECK((open->read<std::uint8_t>("b") == Tensor<std::uint8_t>{1, 2, 255}));
