@@ -1,0 +1,52 @@
+#include "framework/input_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+
+InputFile::InputFile(std::string path, std::string function)
+    : path_(std::move(path)), function_(std::move(function)) {
+  // Without waiting: a pipe would keep open() until somebody writes.
+  descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) fail(fmt::format("want a readable file, got: {}", std::strerror(errno)));
+  struct stat info {};
+  const bool regular = ::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode);
+  if (!regular) {
+    ::close(descriptor_);
+    fail("want a regular file, got a directory or device");
+  }
+  size_ = static_cast<std::uint64_t>(info.st_size);
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+void InputFile::read(std::uint64_t at, void* to, std::size_t bytes) const {
+  char* next = static_cast<char*>(to);
+  const std::size_t wanted = bytes;
+  while (bytes > 0) {
+    const ssize_t count = ::pread(descriptor_, next, bytes, static_cast<off_t>(at));
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      fail(fmt::format("want to read {} bytes, got: {}", wanted, std::strerror(errno)));
+    }
+    if (count == 0) fail(fmt::format("want {} bytes more, got {} (truncated?)", wanted, wanted - bytes));
+    next += count;
+    at += static_cast<std::uint64_t>(count);
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
+void InputFile::fail(const std::string& what) const {
+  throw FileError(fmt::format("[{}] {}: {}", function_, path_, what));
+}
+
+}  // namespace unroll

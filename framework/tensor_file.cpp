@@ -1,0 +1,115 @@
+#include "framework/tensor_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+namespace {
+
+constexpr std::size_t kBlock = std::size_t{1} << 16;  // bytes converted at a time; a multiple of every size
+
+void swap_bytes(std::vector<unsigned char>& bytes, std::size_t used, std::size_t size) {
+  for (std::size_t at = 0; at < used; at += size) {
+    std::reverse(bytes.begin() + static_cast<Index>(at), bytes.begin() + static_cast<Index>(at + size));
+  }
+}
+
+// Elements in the order of the file, first axis fastest, put into rows.
+template <class S>
+Tensor<S> row_major(const Tensor<S>& columns) {
+  const Shape& shape = columns.shape();
+  Tensor<S> rows(shape);
+  Shape stride(shape.size(), 1), at(shape.size(), 0);
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) stride[axis] = stride[axis - 1] * shape[axis - 1];
+  std::size_t from = 0;
+  for (std::size_t to = 0; to < rows.size(); ++to) {
+    rows.data()[to] = columns.data()[from];
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      from += stride[axis];
+      if (++at[axis] < shape[axis]) break;
+      from -= stride[axis] * shape[axis];
+      at[axis] = 0;
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::size_t TensorFile::position(const std::string& name) const {
+  const auto found = positions_.find(name);
+  if (found == positions_.end()) fail(fmt::format("want a tensor '{}', got none of that name", name));
+  return found->second;
+}
+
+const TensorInfo& TensorFile::info(const std::string& name) const { return tensors_[position(name)]; }
+
+void TensorFile::add(TensorInfo info) {
+  if (!positions_.emplace(info.name, tensors_.size()).second) {
+    fail(fmt::format("want distinct names, got '{}' twice", info.name));
+  }
+  tensors_.push_back(std::move(info));
+}
+
+template <class S>
+Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
+  const std::size_t index = position(name);
+  const TensorInfo& info = tensors_[index];
+  if (!readable_as<S>(info.dtype, rounding)) {
+    fail(fmt::format("tensor '{}' want {}, got {}{}", name, to_string(dtype_of<S>()), to_string(info.dtype),
+                     readable_as<S>(info.dtype, Rounding::nearest) ? " (Rounding::nearest rounds)" : ""));
+  }
+  Tensor<S> tensor(info.shape);
+  begin(index);
+  if (info.dtype == dtype_of<S>() && !info.big_endian && !std::is_same_v<S, bool>) {
+    next(tensor.data(), tensor.size() * sizeof(S));
+  } else {
+    const std::size_t size = size_of(info.dtype);
+    std::vector<unsigned char> block(std::min(kBlock, tensor.size() * size));
+    for (std::size_t done = 0; done < tensor.size();) {
+      const std::size_t count = std::min(kBlock / size, tensor.size() - done);
+      next(block.data(), count * size);
+      if (info.big_endian) swap_bytes(block, count * size, size);
+      detail::decode(info.dtype, block.data(), count, tensor.data() + done);
+      done += count;
+    }
+  }
+  end();
+  return info.column_major && info.shape.size() > 1 ? row_major(tensor) : tensor;
+}
+
+void TensorFile::fail(const std::string& what) const {
+  throw FileError(fmt::format("[{}] {}: {}", function_, path_, what));
+}
+
+std::optional<std::size_t> detail::element_bytes(Dtype dtype, const Shape& shape) noexcept {
+  // Zeros last: a shape that is too large stays so beside a zero, as NumPy and the strides want it.
+  constexpr std::size_t largest = std::numeric_limits<std::ptrdiff_t>::max();
+  std::size_t bytes = size_of(dtype);
+  bool zero = false;
+  for (const std::size_t n : shape) {
+    zero |= n == 0;
+    if (n == 0) continue;
+    if (bytes > largest / n) return std::nullopt;
+    bytes *= n;
+  }
+  return zero ? 0 : bytes;
+}
+
+template Tensor<bool> TensorFile::read(const std::string&, Rounding);
+template Tensor<float> TensorFile::read(const std::string&, Rounding);
+template Tensor<double> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::int8_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::int16_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::int32_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::int64_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::uint8_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::uint16_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::uint32_t> TensorFile::read(const std::string&, Rounding);
+template Tensor<std::uint64_t> TensorFile::read(const std::string&, Rounding);
+
+}  // namespace unroll

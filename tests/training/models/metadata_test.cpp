@@ -1,0 +1,97 @@
+#include "training/models/metadata.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+
+#include "framework/errors.hpp"
+
+using namespace unroll;
+
+TEST_CASE("what is set is got again: texts, numbers, flags and lists") {
+  Metadata data{{"program", "classifier"}};
+  data.set("text", "a\nb ç");
+  data.set("hidden", 64);
+  data.set("lowest", std::numeric_limits<Index>::min());
+  data.set("layers", std::size_t{2});
+  data.set("bidirectional", true);
+  data.set("peepholes", false);
+  data.set("lr", 0.1);
+  data.set("scale", 0.1F);
+  data.set("vocabulary", std::vector<std::string>{"a", "\"", "ß", ""});
+  data.set("means", std::vector<double>{0.1, -1e300, 5e-324, 3.0});
+  data.set("widths", std::vector<Index>{3, -4});
+  data.set("none", std::vector<std::string>{});
+
+  const Metadata read(data.all(), "model.npz");
+  CHECK(read.text("program") == "classifier");
+  CHECK(read.text("text") == "a\nb ç");
+  CHECK(read.number("hidden") == 64);
+  CHECK(read.number("hidden", 1, 64) == 64);
+  CHECK(read.number("lowest") == std::numeric_limits<Index>::min());
+  CHECK(read.number("layers") == 2);
+  CHECK(read.flag("bidirectional"));
+  CHECK_FALSE(read.flag("peepholes"));
+  CHECK(read.real("lr") == 0.1);
+  CHECK(read.real("scale") == static_cast<double>(0.1F));
+  CHECK(read.real("hidden") == 64.0);
+  CHECK(read.texts("vocabulary") == std::vector<std::string>{"a", "\"", "ß", ""});
+  CHECK(read.reals("means") == std::vector<double>{0.1, -1e300, 5e-324, 3.0});
+  CHECK(read.reals("widths") == std::vector<double>{3.0, -4.0});
+  CHECK(read.numbers("widths") == std::vector<Index>{3, -4});
+  CHECK(read.texts("none").empty());
+  CHECK(read.contains("lr"));
+  CHECK_FALSE(read.contains("LR"));
+  CHECK_NOTHROW(read.require("program", "classifier"));
+  CHECK(data.all().at("lr") == "0.1");  // as anybody would write it
+  CHECK(data.all().at("widths") == "[3,-4]");
+}
+
+TEST_CASE("what is missing or of another kind is refused with file and key") {
+  const Metadata data({{"word", "a"},
+                       {"five", "5"},
+                       {"half", "5.5"},
+                       {"space", " 5"},
+                       {"large", "9223372036854775808"},
+                       {"list", "[1, \"a\"]"},
+                       {"larges", "[9223372036854775808]"},
+                       {"long", std::string(100, 'x')},
+                       {"inf", "inf"},
+                       {"infs", "[1e999]"}},
+                      "model.npz");
+  const auto refuses = [](auto&& get, const std::string& message) {
+    CHECK_THROWS_AS(get(), FileError);
+    CHECK_THROWS_WITH(get(), "[metadata] model.npz: " + message);
+  };
+  refuses([&] { data.text("none"); }, "'none' want a text, got none (a file of another program or version?)");
+  refuses([&] { data.number("none"); },
+          "'none' want a text, got none (a file of another program or version?)");
+  refuses([&] { data.number("word"); }, "'word' want a whole number, got 'a'");
+  refuses([&] { data.number("half"); }, "'half' want a whole number, got '5.5'");
+  refuses([&] { data.number("space"); }, "'space' want a whole number, got ' 5'");
+  refuses([&] { data.number("large"); }, "'large' want a whole number, got '9223372036854775808'");
+  refuses([&] { data.number("five", 6, 9); }, "'five' want a whole number from 6 to 9, got '5'");
+  refuses([&] { data.number("five", 1, 4); }, "'five' want a whole number from 1 to 4, got '5'");
+  refuses([&] { data.flag("five"); }, "'five' want true or false, got '5'");
+  refuses([&] { data.real("word"); }, "'word' want a finite number, got 'a'");
+  refuses([&] { data.real("inf"); }, "'inf' want a finite number, got 'inf'");
+  refuses([&] { data.texts("list"); }, "'list' want a JSON list of texts, got '[1, \"a\"]'");
+  refuses([&] { data.texts("word"); }, "'word' want a JSON list of texts, got 'a'");
+  refuses([&] { data.reals("list"); }, "'list' want a JSON list of finite numbers, got '[1, \"a\"]'");
+  refuses([&] { data.reals("infs"); }, "'infs' want a JSON list of finite numbers, got '[1e999]'");
+  refuses([&] { data.numbers("larges"); },
+          "'larges' want a JSON list of whole numbers, got '[9223372036854775808]'");
+  refuses([&] { data.number("long"); }, "'long' want a whole number, got '" + std::string(57, 'x') + "...'");
+  refuses([&] { data.require("word", "b"); }, "'word' want 'b', got 'a'");
+  refuses([&] { data.require("none", "b"); }, "'none' want 'b', got none");
+  CHECK_THROWS_WITH(Metadata().text("a"), Catch::StartsWith("[metadata] 'a' want"));
+}
+
+TEST_CASE("numbers that are not finite and texts that are not UTF-8 are refused when set") {
+  Metadata data;
+  CHECK_THROWS_AS(data.set("a", std::nan("")), ArgumentError);
+  CHECK_THROWS_AS(data.set("a", std::vector<double>{1.0, HUGE_VAL}), ArgumentError);
+  CHECK_THROWS_AS(data.set("a", std::vector<std::string>{"\xff"}), ArgumentError);
+  CHECK_FALSE(data.contains("a"));
+}

@@ -1,0 +1,69 @@
+// Metadata: what a model's file says beside the weights, sizes, vocabulary, scale, as texts.
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/tensor.hpp"
+
+namespace unroll {
+
+// Texts by key. Numbers are written in decimal, lists as JSON, so that any language reads them.
+class Metadata {
+ public:
+  Metadata() = default;
+  Metadata(std::initializer_list<std::pair<const std::string, std::string>> texts) : texts_(texts) {}
+  // file is what error messages name.
+  explicit Metadata(std::map<std::string, std::string> texts, std::string file = "")
+      : texts_(std::move(texts)), file_(std::move(file)) {}
+
+  // Set or replace. Throw ArgumentError for a number that is not finite and for a list of texts that are not
+  // UTF-8.
+  void set(const std::string& key, std::string text) { texts_[key] = std::move(text); }
+  void set(const std::string& key, const char* text) { texts_[key] = text; }
+  void set(const std::string& key, std::integral auto number) {
+    if constexpr (std::is_same_v<decltype(number), bool>) {
+      texts_[key] = number ? "true" : "false";
+    } else {
+      texts_[key] = std::to_string(number);
+    }
+  }
+  void set(const std::string& key, std::floating_point auto number) {
+    set_real(key, static_cast<double>(number));
+  }
+  void set(const std::string& key, const std::vector<std::string>& list);
+  void set(const std::string& key, const std::vector<double>& list);
+  void set(const std::string& key, const std::vector<Index>& list);
+
+  bool contains(const std::string& key) const { return texts_.contains(key); }
+  // Each throws FileError naming file and key when there is no such key or its text is of another kind.
+  const std::string& text(const std::string& key) const;
+  bool flag(const std::string& key) const;
+  // A whole number, and one from low to high.
+  Index number(const std::string& key) const;
+  Index number(const std::string& key, Index low, Index high) const;
+  // A finite number.
+  double real(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
+  // Finite numbers; whole numbers.
+  std::vector<double> reals(const std::string& key) const;
+  std::vector<Index> numbers(const std::string& key) const;
+  // Throws FileError unless the text of key is this one: that the file is of the kind a program takes.
+  void require(const std::string& key, const std::string& text) const;
+
+  const std::map<std::string, std::string>& all() const noexcept { return texts_; }
+  // Throws FileError: "[metadata] file: 'key' want .., got ..", for checks of your own.
+  [[noreturn]] void fail(const std::string& key, const std::string& want, const std::string& got) const;
+
+ private:
+  void set_real(const std::string& key, double number);
+
+  std::map<std::string, std::string> texts_;
+  std::string file_;
+};
+
+}  // namespace unroll

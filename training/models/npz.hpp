@@ -1,0 +1,58 @@
+// Named arrays in NumPy's npz format: a zip archive of npy files.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "framework/serialization.hpp"
+#include "framework/tensor_file.hpp"
+
+namespace unroll {
+
+struct NpzOptions {
+  bool compress = false;  // deflated, as numpy.savez_compressed writes; weights hardly shrink
+};
+
+// Writes arrays of any element types into one file that numpy.load reads. They are kept in memory until
+// commit(), which packs them and puts the file in its place in one step: a crash at any moment leaves the old
+// file or the new one. The same arrays give the same bytes.
+class NpzWriter {
+ public:
+  explicit NpzWriter(std::string path, NpzOptions options = {}, std::string function = "NpzWriter");
+
+  // S as for save_npy. Throws ArgumentError for a name that is there already, is no UTF-8 or holds a zero
+  // byte.
+  template <class S>
+  void add(const std::string& name, const Tensor<S>& tensor);
+  // A member that is no array: numpy.load gives its bytes. TensorFile::metadata() has the texts of metadata.
+  void add_metadata(const std::map<std::string, std::string>& metadata);
+  // Throws FileError naming the file when it cannot be written.
+  void commit();
+
+ private:
+  struct Member {
+    std::string name, bytes;
+  };
+  void add_member(std::string name, std::string bytes);
+
+  std::string path_;
+  NpzOptions options_;
+  std::string function_;
+  std::vector<Member> members_;
+};
+
+// Opens such a file, from numpy.savez, numpy.savez_compressed or NpzWriter: TensorFile::tensors() lists the
+// arrays, read<S>(name) reads one. Throws FileError naming the file, the member and what is wrong for
+// anything else: damaged archives, members that are no arrays, names that are there twice, other compressions
+// than deflate.
+std::unique_ptr<TensorFile> open_npz(const std::string& path, const std::string& function = "open_npz");
+
+// All at once, for files of weights. What load_tensors and save_tensors say of types holds here, too.
+template <class S>
+void save_npz(const std::string& path, const StateDict<S>& state, NpzOptions options = {});
+template <class S>
+StateDict<S> load_npz(const std::string& path);
+
+}  // namespace unroll

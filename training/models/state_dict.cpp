@@ -1,0 +1,257 @@
+#include "training/models/state_dict.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "framework/atomic_file.hpp"
+#include "framework/errors.hpp"
+#include "training/models/npz.hpp"
+
+namespace unroll {
+namespace {
+
+enum class Format { safetensors, npz };
+
+Format format_of(const std::string& path, const std::string& function) {
+  if (path.ends_with(".safetensors")) return Format::safetensors;
+  if (path.ends_with(".npz")) return Format::npz;
+  throw ArgumentError(
+      fmt::format("[{}] {}: want a name that ends in .safetensors or .npz, got another", function, path));
+}
+
+template <class S>
+class TensorsInMemory final : public TensorFile {
+ public:
+  TensorsInMemory(const TensorMap<S>& tensors, std::string function)
+      : TensorFile("", function), function_(std::move(function)) {
+    for (const auto& [name, tensor] : tensors) {
+      add({name, dtype_of<S>(), tensor.shape()});
+      elements_.push_back(tensor.data());
+    }
+  }
+  [[noreturn]] void fail(const std::string& what) const override {
+    throw ArgumentError(fmt::format("[{}] {}", function_, what));
+  }
+
+ private:
+  void begin(std::size_t position) override { at_ = reinterpret_cast<const char*>(elements_[position]); }
+  void next(void* to, std::size_t bytes) override {
+    if (bytes == 0) return;
+    std::memcpy(to, at_, bytes);
+    at_ += bytes;
+  }
+
+  std::string function_;
+  std::vector<const S*> elements_;
+  const char* at_ = nullptr;
+};
+
+// What keeps a file from being a model's.
+struct Problems {
+  std::vector<std::string> missing, unexpected, misshapen, mistyped, others;
+
+  bool empty() const {
+    return missing.empty() && unexpected.empty() && misshapen.empty() && mistyped.empty() && others.empty();
+  }
+  std::string text() const {
+    std::string result;
+    const auto add = [&](const char* kind, const std::vector<std::string>& list) {
+      if (!list.empty()) result += fmt::format("\n  {}: {}", kind, fmt::join(list, ", "));
+    };
+    add("missing", missing);
+    add("unexpected", unexpected);
+    add("misshapen", misshapen);
+    add("wrongly typed", mistyped);
+    add("besides", others);
+    return result;
+  }
+};
+
+std::string described(const TensorInfo& info) {
+  return fmt::format("'{}' {} {}", info.name, to_string(info.dtype), to_string(info.shape));
+}
+
+// Tensors of a file by what the model calls them.
+class Renamed {
+ public:
+  Renamed(const TensorFile& file, const LoadOptions& options, Problems& problems) {
+    const std::string prefix = options.prefix.empty() ? "" : options.prefix + ".";
+    for (const TensorInfo& info : file.tensors()) {
+      if (!info.name.starts_with(prefix)) continue;
+      std::string name = info.name.substr(prefix.size());
+      if (options.rename) name = options.rename(name);
+      if (options.rename && name.empty()) continue;
+      const auto [place, fresh] = by_name_.emplace(std::move(name), &info);
+      if (!fresh) {
+        problems.others.push_back(
+            fmt::format("'{}' and '{}' are both renamed '{}'", place->second->name, info.name, place->first));
+      }
+    }
+  }
+  const TensorInfo* find(const std::string& name) const {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : found->second;
+  }
+  const std::map<std::string, const TensorInfo*>& all() const noexcept { return by_name_; }
+
+ private:
+  std::map<std::string, const TensorInfo*> by_name_;
+};
+
+template <class S>
+void check_tensor(const std::string& name, const Var<S>& var, const TensorInfo& info, Rounding rounding,
+                  Problems& problems) {
+  const std::string shown =
+      name == info.name ? fmt::format("'{}'", name) : fmt::format("'{}' (there '{}')", name, info.name);
+  if (info.shape != var.shape()) {
+    problems.misshapen.push_back(
+        fmt::format("{} want {}, got {}", shown, to_string(var.shape()), to_string(info.shape)));
+  }
+  if (!is_float(info.dtype) || !readable_as<S>(info.dtype, rounding)) {
+    problems.mistyped.push_back(
+        fmt::format("{} want {}, got {}{}", shown, to_string(dtype_of<S>()), to_string(info.dtype),
+                    info.dtype == Dtype::f64 ? " (LoadOptions.rounding = Rounding::nearest reads it)" : ""));
+  }
+}
+
+// "module" when the names would fit without "module." before them: what a wrapper of the model has added.
+std::string common_prefix(const Renamed& tensors, const std::vector<std::string>& missing) {
+  std::string prefix;
+  for (const std::string& name : missing) {
+    for (const auto& [other, info] : tensors.all()) {
+      if (prefix.empty() && other.ends_with("." + name)) {
+        prefix = other.substr(0, other.size() - name.size() - 1);
+      }
+    }
+    if (prefix.empty() || tensors.find(prefix + "." + name) == nullptr) return "";
+  }
+  return prefix;
+}
+
+}  // namespace
+
+template <class S>
+LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& parameters, TensorFile& file,
+                                   const LoadOptions& options) {
+  Problems problems;
+  const Renamed tensors(file, options, problems);
+  LoadReport report;
+  report.metadata = Metadata(file.metadata(), file.path());
+
+  // What goes where. A value with several names is there when one of them is.
+  std::map<const void*, const TensorInfo*> filled;
+  std::map<std::string, bool> known;
+  for (const auto& [name, var] : parameters) {
+    known[name] = true;
+    if (const TensorInfo* info = tensors.find(name)) filled.emplace(var.get(), info);
+  }
+  for (const auto& [name, var] : parameters) {
+    if (const TensorInfo* info = tensors.find(name)) {
+      check_tensor(name, var, *info, options.rounding, problems);
+    } else if (!filled.contains(var.get())) {
+      report.missing.push_back(name);
+      if (options.strict) problems.missing.push_back(fmt::format("'{}' {}", name, to_string(var.shape())));
+    }
+  }
+  for (const auto& [name, info] : tensors.all()) {
+    if (known.contains(name)) continue;
+    report.unexpected.push_back(info->name);
+    if (options.strict) problems.unexpected.push_back(described(*info));
+  }
+  if (!problems.empty()) {
+    const std::string prefix = common_prefix(tensors, report.missing);
+    file.fail(fmt::format(
+        "want {}, got{}{}",
+        options.strict ? fmt::format("exactly the model's {} tensors", parameters.size())
+                       : "tensors that fit the model's",
+        problems.text(),
+        prefix.empty() ? ""
+                       : fmt::format("\n  (LoadOptions.prefix = \"{}\" finds the missing ones)", prefix)));
+  }
+
+  // All of it is in memory before any of it counts.
+  std::vector<Tensor<S>> values;
+  std::vector<Var<S>> targets;
+  std::map<const void*, std::size_t> first;  // where a value has got its tensor
+  for (const auto& [name, var] : parameters) {
+    const TensorInfo* info = tensors.find(name);
+    if (info == nullptr) continue;
+    Tensor<S> value = file.read<S>(info->name, options.rounding);
+    const S* data = value.data();
+    if (options.finite && !std::all_of(data, data + value.size(), [](S v) { return std::isfinite(v); })) {
+      problems.others.push_back(fmt::format("'{}' holds NaN or infinity", info->name));
+    }
+    const auto [place, fresh] = first.emplace(var.get(), values.size());
+    if (!fresh) {
+      const Tensor<S>& other = values[place->second];
+      if (std::memcmp(other.data(), data, value.size() * sizeof(S)) != 0) {
+        problems.others.push_back(
+            fmt::format("'{}' shares its value with another name, whose tensor differs", info->name));
+      }
+      continue;
+    }
+    values.push_back(std::move(value));
+    targets.push_back(var);
+  }
+  if (!problems.empty()) file.fail(fmt::format("want tensors that fit the model, got{}", problems.text()));
+
+  // Nothing can fail from here on but mutable_value(), which changes no element.
+  std::vector<Tensor<S>*> elements;
+  for (Var<S>& target : targets) elements.push_back(&target.mutable_value());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::copy_n(values[i].data(), values[i].size(), elements[i]->data());
+  }
+  return report;
+}
+
+template <class S>
+std::unique_ptr<TensorFile> detail::as_file(const TensorMap<S>& tensors, std::string function) {
+  return std::make_unique<TensorsInMemory<S>>(tensors, std::move(function));
+}
+
+void detail::check_format(const std::string& path, const std::string& function) { format_of(path, function); }
+
+template <class S>
+void detail::save_state(const std::string& path, const StateDict<S>& state) {
+  if (format_of(path, "save_model") == Format::safetensors) {
+    save_tensors(path, state);
+  } else {
+    save_npz(path, state);
+  }
+}
+
+std::unique_ptr<TensorFile> open_tensors(const std::string& path, const std::string& function) {
+  return format_of(path, function) == Format::safetensors ? open_safetensors(path, function)
+                                                          : open_npz(path, function);
+}
+
+Metadata load_metadata(const std::string& path) {
+  return Metadata(open_tensors(path, "load_metadata")->metadata(), path);
+}
+
+void require_writable(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    throw FileError(
+        fmt::format("[require_writable] {}: want a regular file, got a directory or device", path));
+  }
+  // Files are replaced in one go, so what counts is whether the folder takes a new one.
+  AtomicFile(path, "require_writable");
+}
+
+template LoadReport detail::load_parameters(const std::vector<NamedParameter<float>>&, TensorFile&,
+                                            const LoadOptions&);
+template LoadReport detail::load_parameters(const std::vector<NamedParameter<double>>&, TensorFile&,
+                                            const LoadOptions&);
+template std::unique_ptr<TensorFile> detail::as_file(const TensorMap<float>&, std::string);
+template std::unique_ptr<TensorFile> detail::as_file(const TensorMap<double>&, std::string);
+template void detail::save_state(const std::string&, const StateDict<float>&);
+template void detail::save_state(const std::string&, const StateDict<double>&);
+
+}  // namespace unroll
