@@ -23,6 +23,7 @@ constexpr const char* kMissing = "want gnuplot to draw it, got none on the PATH 
 constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                    "#56b4e9", "#e69f00", "#555555", "#000000"};
 constexpr int kTitleHeight = 40;
+constexpr double kLargestNumber = 1e300;  // gnuplot takes what is a little larger for undefined
 constexpr int kSmallest = 100, kLargest = 20000;
 
 bool is_svg(const std::string& path) { return path.ends_with(".svg"); }
@@ -44,14 +45,20 @@ void require_writable(const std::string& path) {
   if (!existed) ::unlink(path.c_str());
 }
 
-// 'text' for gnuplot, where a quote is doubled. A line end would end the command.
+// "text" for gnuplot. In octal what means something between such quotes, where a backquote runs a program;
+// between single ones gnuplot 5.4 takes no text that begins with a quote.
 std::string literal(const std::string& text) {
-  std::string result = "'";
+  std::string result = "\"";
   for (const char c : text) {
-    if (c == '\'') result += '\'';
-    result += c == '\n' || c == '\r' ? ' ' : c;
+    if (c == '\n' || c == '\r') {
+      result += ' ';
+    } else if (c == '"' || c == '\\' || c == '`') {
+      result += fmt::format("\\{:03o}", c);
+    } else {
+      result += c;
+    }
   }
-  return result + "'";
+  return result + "\"";
 }
 
 // Text that gnuplot's enhanced mode shows as it is.
@@ -68,13 +75,18 @@ std::string block_name(std::size_t panel, std::size_t curve) {
   return fmt::format("$panel{}_curve{}", panel + 1, curve + 1);
 }
 
+bool drawable(double x, double y, bool log_y) {
+  const auto is_number = [](double value) { return std::abs(value) <= kLargestNumber; };
+  return is_number(x) && is_number(y) && (!log_y || y > 0.0);
+}
+
 // Lines "x y", a blank one where the curve has a gap. Empty when there is nothing to draw.
 std::string data_lines(const PlotCurve& curve, bool log_y) {
   std::string text;
   bool gap = false;
   for (std::size_t i = 0; i < curve.y.size(); ++i) {
     const double x = curve.x[i], y = curve.y[i];
-    if (!std::isfinite(x) || !std::isfinite(y) || (log_y && y <= 0.0)) {
+    if (!drawable(x, y, log_y)) {
       gap = true;
       continue;
     }
@@ -85,9 +97,7 @@ std::string data_lines(const PlotCurve& curve, bool log_y) {
   return text;
 }
 
-std::string color_of(const PlotCurve& curve, std::size_t index) {
-  return curve.color.empty() ? kColors[index % std::size(kColors)] : curve.color;
-}
+std::string key_entry(const std::string& text) { return text.empty() ? "notitle" : "title " + label(text); }
 
 std::string panel_script(const PlotPanel& panel, std::size_t index) {
   std::string data, commands;
@@ -100,17 +110,17 @@ std::string panel_script(const PlotPanel& panel, std::size_t index) {
     data += fmt::format("{} << END\n{}END\n", name, lines);
     // A line of one point is nothing to see.
     const bool dots = curve.points || std::count(lines.begin(), lines.end(), '\n') == 1;
-    plots.push_back(fmt::format("{} with {} lw 2 lc rgb {} title {}", name,
-                                dots ? "linespoints pt 7 ps 0.5" : "lines", literal(color_of(curve, i)),
-                                label(curve.label)));
+    plots.push_back(
+        fmt::format("{} with {} lw 2 lc rgb {} {}", name, dots ? "linespoints pt 7 ps 0.5" : "lines",
+                    literal(curve.color.empty() ? plot_color(i) : curve.color), key_entry(curve.label)));
   }
   for (std::size_t i = 0; i < panel.marks.size(); ++i) {
     const PlotMark& mark = panel.marks[i];
-    if (!std::isfinite(mark.x) || !std::isfinite(mark.y) || (panel.log_y && mark.y <= 0.0)) continue;
+    if (!drawable(mark.x, mark.y, panel.log_y)) continue;
     const std::string name = fmt::format("$panel{}_mark{}", index + 1, i + 1);
     data += fmt::format("{} << END\n{} {}\nEND\n", name, mark.x, mark.y);
     plots.push_back(
-        fmt::format("{} with points pt 6 ps 2 lw 2 lc rgb '#c00000' title {}", name, label(mark.label)));
+        fmt::format("{} with points pt 6 ps 2 lw 2 lc rgb '#c00000' {}", name, key_entry(mark.label)));
   }
   commands += fmt::format("set title {}\nset xlabel {}\nset ylabel {}\n", label(panel.title),
                           label(panel.x_label), label(panel.y_label));
@@ -144,8 +154,8 @@ std::string plot_script(const std::string& path, const Plot& plot) {
   text += fmt::format("set terminal {} size {},{} background rgb 'white'\n",
                       is_svg(path) ? "svg" : "pngcairo", plot.width, height);
   text +=
-      "set output picture\nset encoding utf8\nset grid lc rgb '#dddddd'\nset key outside bottom center "
-      "horizontal\n";
+      "set output picture\nset encoding utf8\nset grid lt 1 lc rgb '#e0e0e0'\nset format y '%g'\n"
+      "set key outside bottom center horizontal\nset lmargin 11\nset rmargin 4\n";
   if (panels > 1) {
     text += fmt::format("set multiplot layout {},1", panels);
     text += titled ? fmt::format(" title {} font ',14'\n", label(plot.title)) : "\n";
@@ -180,6 +190,8 @@ void check(const std::string& path, const Plot& plot) {
 }
 
 }  // namespace
+
+const char* plot_color(std::size_t index) noexcept { return kColors[index % std::size(kColors)]; }
 
 void require_plot_path(const std::string& path) {
   require_picture_name(path);

@@ -1,6 +1,7 @@
 // Pictures of curves, drawn by gnuplot.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,9 +9,9 @@
 
 namespace unroll {
 
-// One line of a panel. Where y is not finite, the line has a gap.
+// One line of a panel. Where y is not finite, or beyond +-1e300, the line has a gap.
 struct PlotCurve {
-  std::string label;         // in the key
+  std::string label;         // in the key; empty: not there
   std::vector<double> x, y;  // of one size
   std::string color =
       {};               // a name or "#rrggbb"; empty: the next of eight that colour-blind readers tell apart
@@ -38,6 +39,9 @@ struct Plot {
   std::vector<PlotPanel> panels;
   int width = 1100, panel_height = 450;  // pixels
 };
+
+// The colours that curves have by themselves, over and over, "#rrggbb".
+const char* plot_color(std::size_t index) noexcept;
 
 // Throws ArgumentError unless path ends in .png or .svg, FileError unless it and path + ".gp" can be written.
 // Leaves a file that is there as it is, and no new one.

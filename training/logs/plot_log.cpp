@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "framework/errors.hpp"
@@ -40,6 +41,21 @@ void mark_best(PlotPanel& panel, const PlotCurve& curve, bool larger, const std:
   if (best == curve.y.size()) return;
   panel.marks.push_back({curve.x[best], curve.y[best],
                          fmt::format("best {:.4g} at {} {:g}", curve.y[best], axis, curve.x[best])});
+}
+
+// From the first to the last value of all panels, so that what is below each other was at the same time.
+void share_x_range(Plot& plot) {
+  double first = std::numeric_limits<double>::infinity(), last = -first;
+  for (const PlotPanel& panel : plot.panels) {
+    for (const PlotCurve& curve : panel.curves) {
+      for (const double x : curve.x) {
+        first = std::min(first, x);
+        last = std::max(last, x);
+      }
+    }
+  }
+  if (!(first < last)) return;
+  for (PlotPanel& panel : plot.panels) panel.x_range = std::pair(first, last);
 }
 
 }  // namespace
@@ -115,6 +131,12 @@ PlotCurve PlotLog::curve(const std::string& label, const Series& series) const {
 }
 
 Plot PlotLog::plot() const {
+  // A part has one colour in all panels.
+  std::vector<std::string> labels{"train", "valid"};
+  for (const Series& series : series_) {
+    const auto [panel, label] = panel_and_curve(series.name);
+    if (label != panel && !contains(labels, label)) labels.push_back(label);
+  }
   const std::string axis = options_.axis == PlotAxis::step ? "step" : "epoch";
   std::vector<std::string> titles = options_.panels;
   if (titles.empty()) {
@@ -131,12 +153,16 @@ Plot PlotLog::plot() const {
       const auto [of, label] = panel_and_curve(series.name);
       if (of != title) continue;
       panel.curves.push_back(curve(label, series));
+      const auto color = std::ranges::find(labels, label) - labels.begin();
+      panel.curves.back().color = plot_color(label == title ? 0 : static_cast<std::size_t>(color));
+      if (label == title) panel.curves.back().label.clear();  // the panel's title says it
       if (label == "valid") {
         mark_best(panel, panel.curves.back(), contains(options_.larger_is_better, title), axis);
       }
     }
     plot.panels.push_back(std::move(panel));
   }
+  share_x_range(plot);
   if (!plot.panels.empty()) plot.panels.back().x_label = axis;
   return plot;
 }
