@@ -189,6 +189,7 @@ TEST_CASE("a CSV log that cannot be written says so") {
   CHECK(has(message_of<FileError>([&] { log(full, 1, {{"a", 1.0}}); }), "No space left"));
   // A device's contents cannot be replaced: a wider table does not fit.
   CsvLog null("/dev/null");
+  null.resume(0);
   log(null, 1, {{"a", 1.0}});
   log(null, 2, {{"a", 1.0}});
   CHECK(has(message_of<FileError>([&] { log(null, 3, {{"b", 1.0}}); }), "/dev/null: want a regular file"));

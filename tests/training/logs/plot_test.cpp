@@ -104,6 +104,7 @@ TEST_CASE("any text, empty panels and values that are no numbers can be drawn") 
   plot.panels.push_back({.curves = {{"flat", {1, 2, 3}, {1e300, 1e300, 1e308}, "red", true}},
                          .x_lines = {1.5},
                          .x_range = std::pair(0.0, 4.0)});
+  plot.panels.push_back({.curves = {{"beyond", {1, 2}, {1e308, 1.5e308}}}});
   plot.panel_height = 150;
   draw_plot(folder.path("a.svg"), plot);
   const std::string svg = read_text(folder.path("a.svg"));
@@ -144,6 +145,7 @@ TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the s
   } cases[] = {{"echo 'line 3: cannot' >&2; exit 2", "status 2 from gnuplot: line 3: cannot"},
                {"kill -9 $$", "status 137 from gnuplot"},
                {"exit 0", "status 0 from gnuplot"},
+               {"p=${2#picture = ?}; : > \"${p%?}\"", "status 0 from gnuplot"},
                {"i=0; while [ $i -lt 30000 ]; do echo many words >&2; i=$((i+1)); done; exit 1",
                 "status 1 from gnuplot: many words"}};
   for (const auto& c : cases) {
@@ -159,6 +161,7 @@ TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the s
     CHECK(message.size() < 3000);
     CHECK(has(read_text(picture + ".gp"), "$panel1_curve1 << END\n1 3\n2 1\n3 2\nEND\n"));
     CHECK(read_text(picture) == "old");
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path("")), {}) == 3);
   }
 }
 
