@@ -11,6 +11,13 @@ install(DIRECTORY framework layers optim training DESTINATION ${CMAKE_INSTALL_IN
         PATTERN "kernels" EXCLUDE)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/unroll)
 install(EXPORT unrollTargets NAMESPACE unroll:: DESTINATION ${package_dir})
+# Parts with packages of their own are components: find_package(unroll REQUIRED COMPONENTS tensorboard).
+foreach(part IN ITEMS tensorboard)
+  if(TARGET unroll_${part})
+    install(TARGETS unroll_${part} EXPORT unroll_${part}Targets)
+    install(EXPORT unroll_${part}Targets NAMESPACE unroll:: DESTINATION ${package_dir})
+  endif()
+endforeach()
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_SOURCE_DIR}/cmake/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake
         DESTINATION ${package_dir})

@@ -83,7 +83,7 @@ int run(int argc, const char* const* argv) {
     fmt::print("\ntable in {}\n", options->csv_out);
   }
   if (!options->plot.empty()) {
-    write_plot(options->plot, recipe.cell, series, outcome);
+    draw_plot(options->plot, forecast_plot(recipe.cell, series, outcome));
     fmt::print("\npicture in {}\n", options->plot);
   }
   return Interrupt::requested() ? Interrupt::kExitStatus : 0;

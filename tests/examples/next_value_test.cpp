@@ -249,7 +249,7 @@ TEST_CASE("next_value draws a picture, or keeps its script when there is no gnup
   CHECK(none.status == 1);
   CHECK(none.error_lines() == 1);
   CHECK(none.err.find("want gnuplot") != std::string::npos);
-  CHECK(read_text(folder.path("b.png.gp")).find("plot $truth") != std::string::npos);
+  CHECK(read_text(folder.path("b.png.gp")).find("title \"truth\"") != std::string::npos);
 }
 
 TEST_CASE("next_value answers bad input with one line and a non-zero status") {

@@ -1,0 +1,29 @@
+// What the tests of logs share.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "framework/errors.hpp"
+#include "tests/examples/program.hpp"
+
+namespace unroll {
+
+using examples::read_text;
+using examples::ScratchFolder;
+
+// The message of the exception E that f throws; empty when it throws none.
+template <class E>
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+
+}  // namespace unroll

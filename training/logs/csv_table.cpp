@@ -1,0 +1,119 @@
+#include "training/logs/csv_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+namespace unroll::detail {
+namespace {
+
+std::string quoted(const std::string& name) {
+  if (name.find_first_of(",\"\r\n") == name.npos) return name;
+  std::string result = "\"";
+  for (const char c : name) result += c == '"' ? "\"\"" : std::string(1, c);
+  return result + "\"";
+}
+
+// The fields of the first record; `rest` becomes what follows it. Nothing when it is cut.
+std::vector<std::string> take_header(const LogFile& file, std::string_view& rest) {
+  std::vector<std::string> fields(1);
+  bool inside = false, closed = false;  // of quotes
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const char c = rest[i];
+    if (inside) {
+      if (c != '"') {
+        fields.back() += c;
+      } else if (i + 1 < rest.size() && rest[i + 1] == '"') {
+        fields.back() += rest[++i];
+      } else {
+        inside = false;
+        closed = true;
+      }
+    } else if (c == '"' && fields.back().empty() && !closed) {
+      inside = true;
+    } else if (c == ',') {
+      fields.emplace_back();
+      closed = false;
+    } else if (c == '\n') {
+      rest.remove_prefix(i + 1);
+      return fields;
+    } else if (c == '\r' && i + 1 < rest.size() && rest[i + 1] == '\n') {
+      continue;  // an editor's line end
+    } else if (closed || c == '"') {
+      file.fail(1, "want quotes around a whole name only");
+    } else {
+      fields.back() += c;
+    }
+  }
+  return {};
+}
+
+template <class T>
+bool parse(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> fields;
+  for (std::size_t end; (end = text.find(',')) != text.npos; text.remove_prefix(end + 1)) {
+    fields.push_back(text.substr(0, end));
+  }
+  fields.push_back(text);
+  return fields;
+}
+
+}  // namespace
+
+CsvTable parse_csv_log(const LogFile& file, std::string_view text) {
+  CsvTable table;
+  std::string_view rest = text;
+  std::vector<std::string> header = take_header(file, rest);
+  if (header.empty()) return table;
+  if (header.size() < 2 || header[0] != "step" || header[1] != "epoch") {
+    file.fail(1, "want a table of this log, which begins with step,epoch (another program's file?)");
+  }
+  table.found = true;
+  table.columns.assign(header.begin() + 2, header.end());
+  const std::string_view first = text.substr(0, text.size() - rest.size());
+  auto line = static_cast<std::size_t>(std::count(first.begin(), first.end(), '\n'));
+  for (std::string_view row : whole_lines(rest)) {
+    ++line;
+    if (row.ends_with('\r')) row.remove_suffix(1);
+    const auto fields = split(row);
+    if (fields.size() != header.size()) {
+      file.fail(line, fmt::format("want {} fields, got {}", header.size(), fields.size()));
+    }
+    CsvRow entry{0, 0, row, line};
+    if (!parse(fields[0], entry.step)) file.fail(line, fmt::format("want a step, got '{}'", fields[0]));
+    if (!parse(fields[1], entry.epoch)) file.fail(line, fmt::format("want an epoch, got '{}'", fields[1]));
+    table.rows.push_back(entry);
+  }
+  return table;
+}
+
+std::vector<std::optional<double>> csv_values(const LogFile& file, const CsvTable& table, const CsvRow& row) {
+  const auto fields = split(row.text);
+  std::vector<std::optional<double>> values;
+  for (std::size_t i = 2; i < fields.size(); ++i) {
+    double value = 0.0;
+    if (fields[i].empty()) {
+      values.emplace_back();
+    } else if (parse(fields[i], value)) {
+      values.emplace_back(value);
+    } else {
+      file.fail(row.line, fmt::format("{} want a number, got '{}'", table.columns[i - 2], fields[i]));
+    }
+  }
+  return values;
+}
+
+std::string csv_header(const std::vector<std::string>& columns) {
+  std::string line = "step,epoch";
+  for (const std::string& name : columns) line += "," + quoted(name);
+  return line + "\n";
+}
+
+}  // namespace unroll::detail

@@ -1,0 +1,44 @@
+// A run's scalars and texts as lines of JSON.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "training/logs/log.hpp"
+#include "training/logs/log_file.hpp"
+
+namespace unroll {
+
+// One object a line, for every call of scalars() and text():
+//   {"step":1200,"epoch":3,"time":1767225600.25,"train/loss":0.4123,"lr":0.001}
+//   {"step":0,"time":1767225590.5,"name":"model","text":"..."}
+// time is in seconds since 1970 (UTC). Numbers have the digits that give the same double back; JSON has no
+// others, so NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity", which Python's float()
+// and JavaScript's Number() take.
+//
+// A line is in the file when the call returns, and on disk when flush() does. A run that does not resume()
+// replaces an old file with its first line; one that does keeps the lines up to that step and mends a last
+// line that a crash has cut; a file that is not there is a new one. Histograms are left out.
+class JsonLinesLog : public Log {
+ public:
+  // Throws FileError when the file cannot be written.
+  explicit JsonLinesLog(const std::string& path);
+
+  // Both throw FileError, and ArgumentError for what is not UTF-8; scalars() also for a name that is empty,
+  // "step", "epoch", "time", "name", "text" or there twice. The file is then as before.
+  void scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) override;
+  void text(std::int64_t step, std::string_view name, std::string_view text) override;
+  void flush() override;
+  // Throws FileError with the line for a file that does not hold such lines; it is then as before.
+  void resume(std::int64_t step) override;
+
+ private:
+  void append(const std::string& line);
+
+  detail::LogFile file_;
+  bool started_ = false;
+};
+
+}  // namespace unroll

@@ -1,0 +1,111 @@
+#include "training/logs/log_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "framework/atomic_file.hpp"
+#include "framework/errors.hpp"
+
+namespace unroll::detail {
+
+LogFile::LogFile(std::string path, std::string function)
+    : path_(std::move(path)), function_(std::move(function)) {
+  open();
+}
+
+LogFile::~LogFile() { close(); }
+
+void LogFile::open() {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail("want a file to write");
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) fail("want a file to write");
+  regular_ = S_ISREG(info.st_mode);
+}
+
+void LogFile::close() noexcept {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+}
+
+std::string LogFile::read() const {
+  std::string text;
+  if (!regular_) return text;
+  char block[1 << 16];
+  for (;;) {
+    const ssize_t count = ::pread(descriptor_, block, sizeof block, static_cast<off_t>(text.size()));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("want to read the file");
+    if (count == 0) return text;
+    text.append(block, static_cast<std::size_t>(count));
+  }
+}
+
+void LogFile::append(std::string_view record) {
+  std::size_t done = 0;
+  while (done < record.size()) {
+    const ssize_t count = ::write(descriptor_, record.data() + done, record.size() - done);
+    if (count >= 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      const int error = errno;
+      struct stat info {};
+      // Where even this fails, the half record is mended when the run is resumed.
+      if (done > 0 && regular_ && ::fstat(descriptor_, &info) == 0) {
+        [[maybe_unused]] const int cut = ::ftruncate(descriptor_, info.st_size - static_cast<off_t>(done));
+      }
+      errno = error;
+      fail("want to write the file");
+    }
+  }
+}
+
+void LogFile::replace(std::string_view contents, bool anew) {
+  if (!regular_) {
+    if (anew) return append(contents);
+    fail(0, "want a regular file, whose contents can be replaced, got a pipe or device");
+  }
+  // Behind a symbolic link it is the file that is replaced.
+  std::string target = path_;
+  if (char* resolved = ::realpath(path_.c_str(), nullptr)) {
+    target = resolved;
+    std::free(resolved);
+  }
+  AtomicFile file(target, function_);
+  file.write(contents.data(), contents.size());
+  file.commit();
+  close();
+  open();
+}
+
+void LogFile::sync() {
+  // A pipe or device that cannot be flushed has what it was given.
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS) {
+    fail("want to flush the file to disk");
+  }
+}
+
+void LogFile::fail(std::size_t line, const std::string& what) const {
+  const std::string place = line == 0 ? path_ : fmt::format("{}:{}", path_, line);
+  throw FileError(fmt::format("[{}] {}: {}", function_, place, what));
+}
+
+void LogFile::fail(const char* what) const {
+  fail(0, fmt::format("{}, got: {}", what, std::strerror(errno)));
+}
+
+std::vector<std::string_view> whole_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (std::size_t end; (end = text.find('\n')) != text.npos; text.remove_prefix(end + 1)) {
+    lines.push_back(text.substr(0, end));
+  }
+  return lines;
+}
+
+}  // namespace unroll::detail

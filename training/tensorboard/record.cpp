@@ -1,0 +1,66 @@
+#include "training/tensorboard/record.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "training/tensorboard/crc32c.hpp"
+
+namespace unroll::detail {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the file format is little-endian");
+
+constexpr std::size_t kHead = 12, kTail = 4;
+
+template <class T>
+void append(std::string& text, T value) {
+  text.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class T>
+T at(std::string_view text, std::size_t offset) {
+  T value;
+  std::memcpy(&value, text.data() + offset, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+std::string record_of(std::string_view bytes) {
+  std::string frame;
+  frame.reserve(kHead + bytes.size() + kTail);
+  append(frame, static_cast<std::uint64_t>(bytes.size()));
+  append(frame, masked_crc32c(frame));
+  frame.append(bytes);
+  append(frame, masked_crc32c(bytes));
+  return frame;
+}
+
+std::vector<Record> split_records(const LogFile& file, std::string_view contents) {
+  std::vector<Record> records;
+  std::size_t offset = 0;
+  while (contents.size() - offset >= kHead) {
+    const std::string_view rest = contents.substr(offset);
+    const auto length = at<std::uint64_t>(rest, 0);
+    if (at<std::uint32_t>(rest, 8) != masked_crc32c(rest.substr(0, 8))) {
+      // A crash of the machine can leave the file longer than what came to disk, with zeros at its end.
+      if (rest.find_first_not_of('\0') == rest.npos) break;
+      file.fail(0, fmt::format("want a record at byte {}, got a length whose check fails", offset));
+    }
+    if (length > rest.size() - kHead || rest.size() - kHead - length < kTail) break;
+    const std::string_view bytes = rest.substr(kHead, length);
+    const std::size_t size = kHead + length + kTail;
+    if (at<std::uint32_t>(rest, kHead + length) != masked_crc32c(bytes)) {
+      if (rest.substr(size).find_first_not_of('\0') == rest.npos) break;
+      file.fail(0, fmt::format("want a record at byte {}, got bytes whose check fails", offset));
+    }
+    records.push_back({rest.substr(0, size), bytes, offset});
+    offset += size;
+  }
+  return records;
+}
+
+}  // namespace unroll::detail

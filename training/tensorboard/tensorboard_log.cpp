@@ -1,0 +1,225 @@
+#include "training/tensorboard/tensorboard_log.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "framework/errors.hpp"
+#include "training/logs/log_file.hpp"
+#include "training/logs/scalar_names.hpp"
+#include "training/tensorboard/event.pb.h"
+#include "training/tensorboard/histogram.hpp"
+#include "training/tensorboard/record.hpp"
+
+namespace unroll {
+namespace {
+
+namespace fs = std::filesystem;
+using tensorboard::Event;
+
+// TensorBoard reads every file with "tfevents" in its name, in the order of the names.
+constexpr const char* kPrefix = "events.out.tfevents.";
+constexpr const char* kSuffix = ".unroll";  // ours: what resume() may change
+
+std::int64_t now_in_microseconds() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// The event files of these runs in the folder, oldest first.
+std::vector<fs::path> event_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) files.push_back(entry->path());
+  }
+  if (error)
+    throw FileError(
+        fmt::format("[TensorBoardLog] {}: want a folder, got: {}", directory.string(), error.message()));
+  std::ranges::sort(files);
+  return files;
+}
+
+// A name after all that are there, whatever the clock says: later files hold later events.
+std::string new_file(const std::string& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error)
+    throw FileError(fmt::format("[TensorBoardLog] {}: want a folder, got: {}", directory, error.message()));
+  const std::vector<fs::path> files = event_files(directory);
+  const auto name_at = [&](std::int64_t time) {
+    return (fs::path(directory) /
+            fmt::format("{}{:010}.{:06}.{}{}", kPrefix, time / 1000000, time % 1000000, ::getpid(), kSuffix));
+  };
+  std::int64_t time = now_in_microseconds();
+  if (!files.empty()) {
+    long long seconds = 0, micros = 0;
+    const std::string last = files.back().filename().string();
+    if (std::sscanf(last.c_str() + std::char_traits<char>::length(kPrefix), "%lld.%lld", &seconds, &micros) ==
+        2) {
+      time = std::max<std::int64_t>(time, seconds * 1000000 + micros + 1);
+    }
+  }
+  while (fs::exists(name_at(time), error)) ++time;
+  return name_at(time).string();
+}
+
+Event event_at(std::int64_t step) {
+  Event event;
+  event.set_wall_time(static_cast<double>(now_in_microseconds()) / 1e6);
+  event.set_step(step);
+  return event;
+}
+
+bool is_utf8(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
+    const unsigned char first = byte(i);
+    const std::size_t size = first < 0x80                    ? 1
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                             : (first & 0xf0) == 0xe0        ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
+    if (size == 0 || text.size() - i < size) return false;
+    for (std::size_t k = 1; k < size; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    }
+    // Longer than need be, half of a surrogate pair, or beyond the last character.
+    if ((first == 0xe0 && byte(i + 1) < 0xa0) || (first == 0xed && byte(i + 1) > 0x9f) ||
+        (first == 0xf0 && byte(i + 1) < 0x90) || (first == 0xf4 && byte(i + 1) > 0x8f)) {
+      return false;
+    }
+    i += size;
+  }
+  return true;
+}
+
+void check_tag(std::string_view name, const char* function) {
+  if (name.empty()) throw ArgumentError(fmt::format("[TensorBoardLog.{}] names want text, got ''", function));
+  if (!is_utf8(name)) throw ArgumentError(fmt::format("[TensorBoardLog.{}] names want UTF-8", function));
+}
+
+// Indented by four spaces Markdown shows text as it is.
+std::string verbatim(std::string_view text) {
+  std::string result = "    ";
+  for (const char c : text) result += c == '\n' ? "\n    " : std::string(1, c);
+  return result;
+}
+
+}  // namespace
+
+struct TensorBoardLog::Impl {
+  std::string directory;
+  TensorBoardOptions options;
+  detail::LogFile file;
+  bool started = false;  // it is known where the run begins
+
+  void write(const Event& event) { file.append(detail::record_of(event.SerializeAsString())); }
+  void start(std::int64_t step) {
+    Event event = event_at(step);
+    event.mutable_session_log()->set_status(tensorboard::SessionLog::START);
+    write(event);
+    started = true;
+  }
+  void add(const Event& event) {
+    if (!started) start(0);
+    write(event);
+  }
+};
+
+TensorBoardLog::TensorBoardLog(const std::string& directory, TensorBoardOptions options)
+    : impl_(new Impl{directory, options, detail::LogFile(new_file(directory), "TensorBoardLog")}) {
+  Event event = event_at(0);
+  event.set_file_version("brain.Event:2");
+  impl_->write(event);
+}
+
+TensorBoardLog::~TensorBoardLog() = default;
+
+const std::string& TensorBoardLog::path() const noexcept { return impl_->file.path(); }
+
+void TensorBoardLog::scalars(std::int64_t step, std::int64_t, std::span<const NamedScalar> values) {
+  detail::check_scalar_names("TensorBoardLog", values, {});
+  Event event = event_at(step);
+  for (const NamedScalar& value : values) {
+    check_tag(value.name, "scalars");
+    auto* entry = event.mutable_summary()->add_value();
+    entry->set_tag(value.name);
+    entry->set_simple_value(static_cast<float>(value.value));
+  }
+  if (!values.empty()) impl_->add(event);
+}
+
+void TensorBoardLog::histogram(std::int64_t step, std::string_view name, std::span<const float> values) {
+  check_tag(name, "histogram");
+  const detail::BucketCounts buckets = detail::count_in_buckets(values);
+  Event event = event_at(step);
+  if (buckets.count > 0) {
+    auto* entry = event.mutable_summary()->add_value();
+    entry->set_tag(std::string(name));
+    auto* histogram = entry->mutable_histo();
+    histogram->set_min(buckets.min);
+    histogram->set_max(buckets.max);
+    histogram->set_num(static_cast<double>(buckets.count));
+    histogram->set_sum(buckets.sum);
+    histogram->set_sum_squares(buckets.sum_squares);
+    histogram->mutable_bucket_limit()->Add(buckets.limits.begin(), buckets.limits.end());
+    histogram->mutable_bucket()->Add(buckets.counts.begin(), buckets.counts.end());
+  }
+  if (buckets.nonfinite > 0) {
+    auto* entry = event.mutable_summary()->add_value();
+    entry->set_tag(std::string(name) + "/nonfinite");
+    entry->set_simple_value(static_cast<float>(buckets.nonfinite));
+  }
+  if (!values.empty()) impl_->add(event);
+}
+
+void TensorBoardLog::text(std::int64_t step, std::string_view name, std::string_view text) {
+  check_tag(name, "text");
+  if (!is_utf8(text)) throw ArgumentError("[TensorBoardLog.text] text wants UTF-8");
+  Event event = event_at(step);
+  auto* entry = event.mutable_summary()->add_value();
+  entry->set_tag(std::string(name));
+  entry->mutable_metadata()->mutable_plugin_data()->set_plugin_name("text");
+  entry->mutable_metadata()->set_data_class(tensorboard::SummaryMetadata::DATA_CLASS_TENSOR);
+  auto* tensor = entry->mutable_tensor();
+  tensor->set_dtype(tensorboard::Tensor::DT_STRING);
+  tensor->mutable_tensor_shape();
+  tensor->add_string_val(impl_->options.markdown ? std::string(text) : verbatim(text));
+  impl_->add(event);
+}
+
+void TensorBoardLog::flush() { impl_->file.sync(); }
+
+void TensorBoardLog::resume(std::int64_t step) {
+  // All are read before one is changed.
+  std::vector<std::pair<std::unique_ptr<detail::LogFile>, std::string>> changes;
+  for (const fs::path& path : event_files(impl_->directory)) {
+    if (path.string() == this->path() && !impl_->started) continue;
+    auto file = std::make_unique<detail::LogFile>(path.string(), "TensorBoardLog");
+    const std::string contents = file->read();
+    std::string kept;
+    for (const detail::Record& record : detail::split_records(*file, contents)) {
+      Event event;
+      if (!event.ParseFromArray(record.bytes.data(), static_cast<int>(record.bytes.size()))) {
+        file->fail(0, fmt::format("want an event in the record at byte {}", record.offset));
+      }
+      if (event.step() <= step) kept.append(record.frame);
+    }
+    if (kept != contents) changes.emplace_back(std::move(file), std::move(kept));
+  }
+  for (auto& [file, kept] : changes) {
+    (file->path() == path() ? impl_->file : *file).replace(kept);
+  }
+  impl_->start(step + 1);
+}
+
+}  // namespace unroll
