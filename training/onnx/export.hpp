@@ -108,7 +108,7 @@ struct OnnxWalk {
   OnnxGraph graph;
   OnnxValue lengths = {};
   OnnxStates states = OnnxStates::inside;
-  std::function<void()> final_states = {};  // makes those of the last recurrent layer so far outputs
+  std::vector<std::function<void()>> final_states = {};  // make those of each recurrent layer outputs
 
   template <class M, class X>
   auto apply(const std::string& name, const M& part, const X& x) {
@@ -145,8 +145,8 @@ struct OnnxWalk {
       const OnnxDim batch = x.rank() < 2 ? OnnxDim("batch") : x.shape()[layer.options().batch_first ? 0 : 1];
       const OnnxRecurrentOutput result =
           to_onnx(name, layer, x, {state_inputs(graph, name, layer, states, batch), lengths});
-      final_states = [this, name, &layer, result] { state_outputs(graph, name, layer, result.states); };
-      if (states != OnnxStates::inside) final_states();
+      final_states.push_back(
+          [this, name, &layer, result] { state_outputs(graph, name, layer, result.states); });
       return result;
     } else {
       return to_onnx(name, layer, x);
@@ -175,11 +175,16 @@ void export_onnx(const std::string& path, const Model& model, const OnnxExportOp
   const OnnxValue x = detail::onnx_input(graph, options, first);
   detail::OnnxWalk walk{graph, detail::onnx_lengths(graph, options, first, x), options.states};
   const auto result = walk.apply("", model, x);
-  if constexpr (std::is_same_v<decltype(result), const OnnxRecurrentOutput>) {
+  constexpr bool recurrent = std::is_same_v<decltype(result), const OnnxRecurrentOutput>;
+  if constexpr (recurrent) {
     graph.output(options.output, result.output);
-    if (options.states == OnnxStates::inside && walk.final_states) walk.final_states();
   } else {
     graph.output(options.output, result);
+  }
+  if (options.states != OnnxStates::inside) {
+    for (const auto& make : walk.final_states) make();
+  } else if (recurrent && !walk.final_states.empty()) {
+    walk.final_states.back()();
   }
   graph.save(path);
 }

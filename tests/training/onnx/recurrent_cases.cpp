@@ -1,4 +1,9 @@
 // Every variant of every cell, each in several shapes of layer.
+#include <onnx/onnx_pb.h>
+
+#include <fstream>
+#include <set>
+
 #include "cases.hpp"
 
 using namespace unroll;
@@ -6,7 +11,7 @@ using namespace unroll;
 namespace {
 
 // How a layer is built and called.
-struct Shape5 {
+struct Setting {
   const char* name;
   RecurrentOptions options;
   bool lengths;
@@ -15,8 +20,8 @@ struct Shape5 {
   int opset;
 };
 
-const std::vector<Shape5>& shapes() {
-  static const std::vector<Shape5> list{
+const std::vector<Setting>& shapes() {
+  static const std::vector<Setting> list{
       {"plain", {}, false, OnnxStates::inside, false, 14},
       {"deep_both_ragged_given", {.layers = 2, .bidirectional = true}, true, OnnxStates::inputs, true, 14},
       {"widths_learned_batch_first",
@@ -44,14 +49,30 @@ const std::vector<Shape5>& shapes() {
 // Some of full length, some short, some empty.
 std::vector<Index> some_lengths(std::size_t T, std::size_t B, Rng& rng) {
   std::vector<Index> lengths;
-  for (std::size_t b = 0; b < B; ++b) lengths.push_back(static_cast<Index>(rng.below(T + 1)));
+  for (std::size_t b = 0; b < B; ++b)
+    lengths.push_back(static_cast<Index>(rng.below(static_cast<Index>(T + 1))));
   lengths[B / 2] = static_cast<Index>(T);
   if (B > 3) lengths[1] = 0;
   return lengths;
 }
 
+// The model without the values of its optional inputs.
+void require_optional_inputs(const std::string& from, const std::string& to) {
+  onnx::ModelProto model;
+  std::ifstream in(from, std::ios::binary);
+  if (!model.ParseFromIstream(&in)) throw std::runtime_error("cannot read " + from);
+  std::set<std::string> inputs;
+  for (const auto& input : model.graph().input()) inputs.insert(input.name());
+  auto& constants = *model.mutable_graph()->mutable_initializer();
+  for (int i = constants.size() - 1; i >= 0; --i) {
+    if (inputs.contains(constants[i].name())) constants.DeleteSubrange(i, 1);
+  }
+  std::ofstream out(to, std::ios::binary);
+  if (!model.SerializeToOstream(&out)) throw std::runtime_error("cannot write " + to);
+}
+
 template <class Layer>
-Run run_layer(Layer& layer, const Shape5& shape, std::size_t T, std::size_t B, Rng& rng) {
+Run run_layer(Layer& layer, const Setting& shape, std::size_t T, std::size_t B, Rng& rng) {
   using S = scalar_t<Layer>;
   using V = Var<S>;
   const bool batch_first = layer.options().batch_first;
@@ -99,7 +120,7 @@ void add_layer(Cases& cases, const std::string& name, Options options, const std
   options.hidden = 5;
   for (std::size_t i = 0; i < shapes().size(); ++i) {
     if (!only.empty() && std::find(only.begin(), only.end(), static_cast<int>(i)) == only.end()) continue;
-    const Shape5& shape = shapes()[i];
+    const Setting& shape = shapes()[i];
     Rng rng(17 + i);
     Layer layer(options, shape.options, rng);
     set_training(layer, false);
@@ -115,8 +136,17 @@ void add_layer(Cases& cases, const std::string& name, Options options, const std
     export_onnx(cases.path(full), layer,
                 {.opset = shape.opset, .lengths = shape.lengths ? "lengths" : "", .states = shape.states});
     // Other sizes than one another: both axes are open.
-    cases.add(full, {run_layer(layer, shape, 6, 5, rng), run_layer(layer, shape, 3, 2, rng),
-                     run_layer(layer, shape, 1, 1, rng), run_layer(layer, shape, 9, 4, rng)});
+    const auto runs = [&](const Setting& how) {
+      return std::vector{run_layer(layer, how, 6, 5, rng), run_layer(layer, how, 3, 2, rng),
+                         run_layer(layer, how, 1, 1, rng), run_layer(layer, how, 9, 4, rng)};
+    };
+    cases.add(full, runs(shape));
+    if (shape.states != OnnxStates::optional_inputs) continue;
+    // onnxruntime-web takes no input that has a default: the same model with the defaults removed.
+    require_optional_inputs(cases.path(full), cases.path(full + "_given"));
+    Setting given = shape;
+    given.give_states = true;
+    cases.add(full + "_given", runs(given));
   }
 }
 
