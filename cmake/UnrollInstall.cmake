@@ -11,6 +11,11 @@ install(DIRECTORY framework layers optim training DESTINATION ${CMAKE_INSTALL_IN
         PATTERN "kernels" EXCLUDE)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/unroll)
 install(EXPORT unrollTargets NAMESPACE unroll:: DESTINATION ${package_dir})
+# Parts with packages of their own have targets of their own: who does not use them need not have the packages.
+if(TARGET unroll_onnx)
+  install(TARGETS unroll_onnx EXPORT unrollOnnxTargets)
+  install(EXPORT unrollOnnxTargets FILE unrollOnnxTargets.cmake NAMESPACE unroll:: DESTINATION ${package_dir})
+endif()
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_SOURCE_DIR}/cmake/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake
         DESTINATION ${package_dir})
