@@ -12,7 +12,7 @@ install(DIRECTORY framework layers optim training DESTINATION ${CMAKE_INSTALL_IN
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/unroll)
 install(EXPORT unrollTargets NAMESPACE unroll:: DESTINATION ${package_dir})
 # Parts with packages of their own are components: find_package(unroll REQUIRED COMPONENTS tensorboard).
-foreach(part IN ITEMS tensorboard)
+foreach(part IN ITEMS tensorboard onnx)
   if(TARGET unroll_${part})
     install(TARGETS unroll_${part} EXPORT unroll_${part}Targets)
     install(EXPORT unroll_${part}Targets NAMESPACE unroll:: DESTINATION ${package_dir})

@@ -12,6 +12,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/unrollTargets.cmake")
 
 # Optional parts, by their names: the packages that each links, then its target.
 set(unroll_tensorboard_packages Protobuf)
+set(unroll_onnx_packages Protobuf ONNX)
 foreach(part IN LISTS unroll_FIND_COMPONENTS)
   set(unroll_${part}_FOUND FALSE)
   set(unroll_part_targets "${CMAKE_CURRENT_LIST_DIR}/unroll_${part}Targets.cmake")

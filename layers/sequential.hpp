@@ -25,8 +25,13 @@ class Sequential : MoveOnly {
   auto operator()(const X& x) const {
     return apply_from<0>(x);
   }
+  static constexpr std::size_t kSize = sizeof...(Parts);
   template <std::size_t I>
   auto& part() {
+    return std::get<I>(parts_);
+  }
+  template <std::size_t I>
+  const auto& part() const {
     return std::get<I>(parts_);
   }
 

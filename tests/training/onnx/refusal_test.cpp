@@ -1,0 +1,218 @@
+// What cannot be exported is refused by name, and a refusal leaves the old file as it was.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "framework/errors.hpp"
+#include "tests/layers/minimal_gated_unit.hpp"
+#include "training/onnx/onnx.hpp"
+#include "unroll.hpp"
+
+namespace own {
+
+// A layer of a user's own that says what it is to ONNX.
+template <class S>
+struct Doubled {
+  unroll::Var<S> scale = unroll::parameter(unroll::full<S>({2}, S(2)), "scale");
+  unroll::Var<S> operator()(const unroll::Var<S>& x) const { return x * scale; }
+  static void each(auto& self, auto&& visit) { visit("scale", self.scale); }
+};
+template <class S>
+unroll::OnnxValue to_onnx(const std::string& name, const Doubled<S>& layer, const unroll::OnnxValue& x) {
+  return x * x.graph().constant(name + ".scale", layer.scale.value());
+}
+
+// And one that does not.
+template <class S>
+struct Silent {
+  static constexpr const char* kKind = "Silent";
+  unroll::Var<S> operator()(const unroll::Var<S>& x) const { return x; }
+  static void each(auto&, auto&&) {}
+};
+
+}  // namespace own
+
+using namespace unroll;
+using Catch::Matchers::Contains;
+using Catch::Matchers::Equals;
+
+namespace {
+
+std::string path() {
+  return (std::filesystem::temp_directory_path() / "unroll_onnx_refusal_test.onnx").string();
+}
+
+template <class Exception = ArgumentError, class Model>
+void refused(const Model& model, const std::string& message, const OnnxExportOptions& options = {}) {
+  INFO(message);
+  std::filesystem::remove(path());
+  CHECK_THROWS_MATCHES(export_onnx(path(), model, options), Exception, Catch::Matchers::Message(message));
+  CHECK_FALSE(std::filesystem::exists(path()));
+}
+
+}  // namespace
+
+TEST_CASE("an activation of one's own is refused by the names of layer and option") {
+  Rng rng(1);
+  const Activation own("softsign", [](const auto& x) { return x / (1.0 + abs(x)); });
+  const std::string rest =
+      " want one of the library's functions, got 'softsign' (one of your own, of which ONNX knows nothing)";
+  refused(Sequential(Rnn<float>({.input = 2, .hidden = 3, .activation = own}, rng)),
+          "[export_onnx] layer '0' (Rnn) option activation" + rest);
+  refused(Sequential(Lstm<float>({.input = 2, .hidden = 3, .output_activation = own}, rng)),
+          "[export_onnx] layer '0' (Lstm) option output_activation" + rest);
+  refused(Sequential(Dropout<float>(0.5, rng),
+                     Sequential(Gru<float>({.input = 2, .hidden = 3, .gate_activation = own}, rng))),
+          "[export_onnx] layer '1.0' (Gru) option gate_activation" + rest);
+  refused(
+      Sequential(Linear<float>(2, 3, rng), own),
+      "[export_onnx] layer '1' (Activation) function want one of the library's, got 'softsign' (a function "
+      "[](const auto& x) { ... } in its place is exported by the ops it is made of)");
+}
+
+TEST_CASE("an activation that borrows a name of the library's is known by what it computes") {
+  Rng rng(1);
+  const Activation other("elu(0.5)", [](const auto& x) { return tanh(x); });
+  CHECK_THROWS_WITH(export_onnx(path(), Rnn<float>({.input = 2, .hidden = 3, .activation = other}, rng)),
+                    Contains("got 'elu(0.5)'"));
+}
+
+TEST_CASE("a cell of one's own is refused by name") {
+  Rng rng(1);
+  const Recurrent<test::MinimalGatedUnit<float>> layer({.input = 2, .hidden = 3}, rng);
+  OnnxGraph graph;
+  const OnnxValue x = graph.input("x", OnnxType::float32, {"time", "batch", 2});
+  CHECK_THROWS_WITH(
+      to_onnx("encoder", layer, x),
+      "[export_onnx] layer 'encoder' (Recurrent) cell want that of an Rnn, Lstm or Gru, got one of your "
+      "own, of which ONNX knows nothing (define to_onnx(name, layer, x) for it)");
+  CHECK_THROWS_AS(export_onnx(path(), layer), ArgumentError);
+}
+
+TEST_CASE("a layer of one's own takes part by a to_onnx beside it, and is refused by name without") {
+  Rng rng(1);
+  export_onnx(path(), Sequential(Linear<float>(3, 2, rng), own::Doubled<float>()));
+  CHECK(std::filesystem::remove(path()));
+  refused(Sequential(Linear<float>(3, 2, rng), own::Silent<float>()),
+          "[export_onnx] layer '1' (Silent) want one of the library's layers on a value that it takes, got "
+          "one that "
+          "ONNX knows nothing of (define to_onnx(name, layer, x) for it)");
+  refused(Sequential(Linear<float>(3, 2, rng), [](const Var<float>& x) { return tanh(x); }),
+          "[export_onnx] layer '1' (a function) input want any type, got one that takes Vars alone or "
+          "another value "
+          "than the layer before it gives (write it [](const auto& x) { ... })");
+}
+
+TEST_CASE("layers that do not fit are refused by name") {
+  Rng rng(1);
+  refused<ShapeError>(Sequential(Linear<float>(3, 2, rng), Linear<float>(4, 2, rng)),
+                      "[export_onnx] layer '1' (Linear) input want (n,...,4), got (batch,2)");
+  refused<ShapeError>(Sequential(Linear<float>(3, 2, rng), LayerNorm<float>(4)),
+                      "[export_onnx] layer '1' (LayerNorm) input want (...,4), got (batch,2)");
+  refused<ShapeError>(
+      Sequential(Linear<float>(3, 2, rng), Gru<float>({.input = 2, .hidden = 3}, rng)),
+      "[export_onnx] layer '1' (Gru) input want (time,batch,2) of the layer's scalar type, got (batch,2)");
+  refused(Sequential(Linear<float>(3, 2, rng), Linear<double>(2, 2, rng)),
+          "[export_onnx] layer '1' (Linear) input want the layer's scalar type, got another");
+  refused(Sequential(Linear<float>(3, 2, rng), Embedding<float>(5, 2, rng)),
+          "[export_onnx] layer '1' (Embedding) input want ids of int64, got another type");
+}
+
+TEST_CASE("options that do not fit the model are refused") {
+  Rng rng(1);
+  refused(Linear<float>(3, 2, rng),
+          "[OnnxGraph] opset want 14..17 (the newest of the installed onnx library), got 13", {.opset = 13});
+  CHECK_THROWS_WITH(export_onnx(path(), Linear<float>(3, 2, rng), {.opset = 18}), Contains("got 18"));
+  refused([](const auto& x) { return tanh(x); },
+          "[export_onnx] input_shape want the shape of 'x', as the model does not begin with a layer that "
+          "says it, got "
+          "none (.input_shape = {\"time\", \"batch\", 8}, say)");
+  refused(Linear<float>(3, 2, rng),
+          "[export_onnx] lengths 'n' want a model with a recurrent layer, got one without", {.lengths = "n"});
+  refused(Linear<float>(3, 2, rng), "[OnnxGraph.output] name want one that no input or output has, got 'x'",
+          {.output = "x"});
+  refused(Linear<float>(3, 2, rng), "[OnnxGraph.input] name want one that is not taken, got ''",
+          {.input = ""});
+}
+
+TEST_CASE("states and lengths of another shape are refused by name") {
+  Rng rng(1);
+  const Lstm<float> lstm({.input = 2, .hidden = 3}, {.bidirectional = true}, rng);
+  OnnxGraph graph;
+  const OnnxValue x = graph.input("x", OnnxType::float32, {"time", "batch", 2});
+  const OnnxValue h = graph.input("h", OnnxType::float32, {"batch", 3});
+  const OnnxValue wide = graph.input("wide", OnnxType::float32, {"batch", 4});
+  CHECK_THROWS_WITH(
+      to_onnx("encoder", lstm, x, {.states = {{h, h}}}),
+      "[export_onnx] layer 'encoder' (Lstm) states want 2 (one for each layer and direction), got 1");
+  CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.states = {{h, h}, {h, wide}}}),
+                    "[export_onnx] layer 'encoder' (Lstm) states[1].c want ((batch),3), got (batch,4)");
+  CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.states = {{h, h}, {h, {}}}}),
+                    Contains("states[1].c want") && Contains("got none"));
+  CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.lengths = h}),
+                    "[export_onnx] layer 'encoder' (Lstm) lengths want (batch) of int32, got (batch,3)");
+}
+
+TEST_CASE("a graph refuses what onnx's checker refuses, in its words, and leaves the old file alone") {
+  std::ofstream(path()) << "old";
+  OnnxGraph graph;
+  const OnnxValue x = graph.input("x", OnnxType::float32, {"n", 2});
+  CHECK_THROWS_WITH(graph.save(path()), "[OnnxGraph.save] outputs want at least one, got none");
+  SECTION("an operator that there is not") {
+    graph.output("y", graph.node({"Tangent", {x}}, OnnxType::float32, {"n", 2}));
+    CHECK_THROWS_WITH(
+        graph.save(path()),
+        Contains("[OnnxGraph.save] model want one that onnx's checker accepts") && Contains("Tangent"));
+  }
+  SECTION("an attribute that it has not") {
+    graph.output("y", graph.node({"Tanh", {x}, {{"axis", Index{1}}}}, OnnxType::float32, {"n", 2}));
+    CHECK_THROWS_WITH(graph.save(path()), Contains("axis"));
+  }
+  SECTION("a shape that is not inferred") {
+    graph.output("y", graph.node({"Tanh", {x}}, OnnxType::float32, {"n", 3}));
+    CHECK_THROWS_AS(graph.save(path()), ArgumentError);
+  }
+  SECTION("a type that is not inferred") {
+    graph.output("y", graph.node({"Tanh", {x}}, OnnxType::float64, {"n", 2}));
+    CHECK_THROWS_AS(graph.save(path()), ArgumentError);
+  }
+  std::ifstream in(path());
+  std::string text;
+  in >> text;
+  CHECK(text == "old");
+  std::filesystem::remove(path());
+}
+
+TEST_CASE("values of two graphs do not mix") {
+  OnnxGraph one, other;
+  const OnnxValue x = one.input("x", OnnxType::float32, {2}), y = other.input("y", OnnxType::float32, {2});
+  CHECK_THROWS_WITH(x + y, "[OnnxGraph.node] inputs of 'Add' want values of this graph, got 'y' of another");
+  CHECK_THROWS_WITH(one.output("y", y),
+                    "[OnnxGraph.output] 'y' want a value of this graph, got one of another");
+  CHECK_THROWS_AS(tanh(OnnxValue()), ArgumentError);
+  CHECK_THROWS_AS(x + OnnxValue(), ArgumentError);
+  CHECK_THROWS_AS(one.input("x", OnnxType::float32, {2}), ArgumentError);
+}
+
+TEST_CASE("ops refuse shapes that do not fit") {
+  OnnxGraph graph;
+  const OnnxValue x = graph.input("x", OnnxType::float32, {"batch", 3, 4});
+  const OnnxValue y = graph.input("y", OnnxType::float32, {"time", 3, 4});
+  const OnnxValue z = graph.input("z", OnnxType::float64, {"batch", 3, 4});
+  CHECK_THROWS_WITH(x + y, "[Add] shapes want ones that broadcast, got (batch,3,4) and (time,3,4)");
+  CHECK_THROWS_AS(x + z, ArgumentError);
+  CHECK_THROWS_AS(matmul(x, x), ShapeError);
+  CHECK_THROWS_AS(concat({x, y}, 1), ShapeError);
+  CHECK_THROWS_AS(concat({}, 1), ArgumentError);
+  CHECK_THROWS_AS(permute(x, {0, 1, 1}), ShapeError);
+  CHECK_THROWS_AS(permute(x, {0, 1}), ShapeError);
+  CHECK_THROWS_AS(transpose(x, 0, 3), ShapeError);
+  CHECK_THROWS_AS(squeeze(x, {1}), ShapeError);
+  CHECK_THROWS_AS(reshape(x, {-1, -1}), ShapeError);
+  CHECK_THROWS_AS(reshape(graph.input("w", OnnxType::float32, {3, 4}), {5, -1}), ShapeError);
+  CHECK_THROWS_AS(select(x, 1, 3), ShapeError);
+  CHECK_THROWS_AS(slice(x, 1, {0, 2, 0}), ArgumentError);
+  CHECK_THROWS_AS(clamp(x, 1.0, 0.0), ArgumentError);
+  CHECK_THROWS_AS(softmax(x, 3), ShapeError);
+  CHECK_THROWS_AS(where(x, x, x), ArgumentError);
+}

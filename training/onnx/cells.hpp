@@ -1,0 +1,43 @@
+// What ONNX's recurrent operators need to know of a cell. For .cpp files of this folder.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "layers/gru.hpp"
+#include "layers/lstm.hpp"
+#include "layers/rnn.hpp"
+#include "training/onnx/activation.hpp"
+#include "training/onnx/recurrent.hpp"
+
+namespace unroll::detail {
+
+// A block of H rows in one of ONNX's stacked tensors: the block of ours that it is, or -1 for zeros, and the
+// factor that it is multiplied with.
+struct OnnxRows {
+  int block;
+  double factor = 1.0;
+};
+
+struct OnnxCell {
+  const char* op;  // "LSTM"
+  std::vector<OnnxRows> rows, peephole_rows;
+  std::vector<OnnxActivation> functions;  // in the operator's order
+  std::map<std::string, OnnxAttribute> attributes = {};
+  bool native = true;  // false: an option is not the operator's
+};
+
+// name: the layer's. Throw ArgumentError for an activation of a user's own.
+OnnxCell onnx_cell(const std::string& name, const RnnOptions& options);
+OnnxCell onnx_cell(const std::string& name, const LstmOptions& options);
+OnnxCell onnx_cell(const std::string& name, const GruOptions& options);
+
+// One layer in one direction as a Scan over the steps (scan.cpp): x (T,B,I), alive (T,B,1) or undefined, the
+// initial state (B,H).
+template <class Cell>
+OnnxRecurrentOutput scan_onnx(const std::string& name, const std::string& suffix, const Cell& cell,
+                              const RecurrentOptions& options, const OnnxValue& x, const OnnxValue& alive,
+                              const OnnxState& initial, bool backward);
+
+}  // namespace unroll::detail

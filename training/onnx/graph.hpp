@@ -1,0 +1,148 @@
+// OnnxGraph: a graph of ONNX operators under construction, and the values in it.
+#pragma once
+
+#include <concepts>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "framework/tensor.hpp"
+
+namespace unroll {
+
+enum class OnnxType { float32, float64, int32, int64, boolean };
+
+// The type of a tensor of S: float, double, std::int64_t (labels, token ids) or bool.
+template <class S>
+constexpr OnnxType onnx_type() {
+  if constexpr (std::is_same_v<S, float>) return OnnxType::float32;
+  if constexpr (std::is_same_v<S, double>) return OnnxType::float64;
+  if constexpr (std::is_same_v<S, bool>) return OnnxType::boolean;
+  return OnnxType::int64;
+}
+
+// The size of one axis: a number, or a name for one that only a run knows ("batch", "time").
+struct OnnxDim {
+  Index size = 0;
+  std::string name = {};  // empty: size counts
+
+  template <std::integral I>
+  OnnxDim(I n) : size(static_cast<Index>(n)) {}
+  OnnxDim(std::string n) : name(std::move(n)) {}
+  OnnxDim(const char* n) : name(n) {}
+  bool fixed() const noexcept { return name.empty(); }
+  bool operator==(const OnnxDim&) const = default;
+};
+using OnnxShape = std::vector<OnnxDim>;
+
+// "(time,batch,8)"
+std::string to_string(const OnnxShape& shape);
+
+using OnnxAttribute = std::variant<Index, double, std::string, std::vector<Index>, std::vector<double>,
+                                   std::vector<std::string>, OnnxType>;
+
+namespace detail {
+struct OnnxGraphData;
+}
+
+class OnnxGraph;
+
+// What flows along an edge of a graph: an input, a constant or a node's output. Copies name the same value;
+// it keeps its graph alive. A value that was never set (`OnnxValue()`) stands for an optional input left out.
+class OnnxValue {
+ public:
+  OnnxValue() = default;
+  bool defined() const noexcept { return graph_ != nullptr; }
+  const std::string& name() const noexcept { return name_; }
+  OnnxType type() const noexcept { return type_; }
+  const OnnxShape& shape() const noexcept { return shape_; }
+  Index rank() const noexcept { return static_cast<Index>(shape_.size()); }
+  OnnxGraph graph() const;
+
+ private:
+  friend class OnnxGraph;
+  std::shared_ptr<detail::OnnxGraphData> graph_;
+  std::string name_;
+  OnnxType type_ = OnnxType::float32;
+  OnnxShape shape_;
+};
+
+// One operator as the ONNX standard describes it: its name, inputs and attributes.
+struct OnnxNode {
+  std::string op;
+  std::vector<OnnxValue> inputs;
+  std::map<std::string, OnnxAttribute> attributes = {};
+  std::string name = {};  // none: made of op
+};
+
+struct OnnxGraphOptions {
+  int opset = 14;  // version of ONNX's operators: 14 up to what the installed onnx library knows (17)
+  std::string name = "model";
+  std::string doc = {};                              // what the model is, for people
+  std::map<std::string, std::string> metadata = {};  // more about it, for programs: a vocabulary, say
+};
+
+// A graph to which inputs, constants and nodes are added, one after the other:
+//
+//   OnnxGraph graph;
+//   const OnnxValue ids = graph.input("ids", OnnxType::int64, {"time", "batch"});
+//   const auto states = to_onnx("encoder", model.encoder, to_onnx("embed", model.embed, ids));
+//   graph.output("logits", to_onnx("head", model.head, last(states)));
+//   graph.save("model.onnx");
+//
+// What no output needs is left out of the file. Copies are the same graph.
+class OnnxGraph {
+ public:
+  // Throws ArgumentError for an opset that is not there.
+  explicit OnnxGraph(OnnxGraphOptions options = {});
+
+  // Throws ArgumentError for a name that is taken or empty.
+  OnnxValue input(const std::string& name, OnnxType type, OnnxShape shape, const std::string& doc = {});
+  // An input that a run may leave out: it then is `otherwise`, whose axes of size 1 may have any size in a
+  // value that is given; they are called `free_axes`.
+  template <class S>
+  OnnxValue optional_input(const std::string& name, const Tensor<S>& otherwise, const std::string& free_axes,
+                           const std::string& doc = {});
+  // A tensor that is part of the file. S: float, double, std::int64_t or bool. Another name is made of a name
+  // that is taken.
+  template <class S>
+  OnnxValue constant(const std::string& name, const Tensor<S>& value);
+  // A number as a scalar of the given type, and whole numbers as an int64 vector (axes and shapes, say).
+  OnnxValue scalar(double value, OnnxType type);
+  OnnxValue integers(const std::vector<Index>& values);
+  // A node with one output, or with several: their types and shapes are the caller's to say, and are checked
+  // by save(). Throws ArgumentError for inputs of another graph.
+  OnnxValue node(const OnnxNode& node, OnnxType type, OnnxShape shape);
+  std::vector<OnnxValue> node(const OnnxNode& node,
+                              const std::vector<std::pair<OnnxType, OnnxShape>>& outputs);
+  // Makes a value an output of the model. Throws ArgumentError for a name that is taken or empty.
+  void output(const std::string& name, const OnnxValue& value, const std::string& doc = {});
+
+  const OnnxGraphOptions& options() const noexcept;
+
+  // The file's bytes. Throws ArgumentError without an output, above protobuf's 2 GiB, and, with its words,
+  // when onnx's checker or strict shape inference does not accept the model.
+  std::string serialize() const;
+  // Writes them; throws FileError, too. The file appears when it is complete.
+  void save(const std::string& path) const;
+
+  // The graph in which a node with these inputs belongs: the innermost of theirs. Throws ArgumentError naming
+  // `where` if none is defined.
+  static OnnxGraph of(const char* where, const std::vector<OnnxValue>& inputs);
+
+  // A graph inside this one, which must outlive it and whose values it reads too; and a node that runs it.
+  OnnxGraph body() const;
+  std::vector<OnnxValue> node(const OnnxNode& node, const OnnxGraph& body,
+                              const std::vector<std::pair<OnnxType, OnnxShape>>& outputs);
+
+ private:
+  friend class OnnxValue;
+  explicit OnnxGraph(std::shared_ptr<detail::OnnxGraphData> data) : data_(std::move(data)) {}
+  OnnxValue value(std::string name, OnnxType type, OnnxShape shape) const;
+  std::shared_ptr<detail::OnnxGraphData> data_;
+};
+
+}  // namespace unroll
