@@ -16,8 +16,9 @@ std::vector<double> shares(const std::vector<float>& logits, const SamplingOptio
   Rng rng(3);
   std::vector<double> counts(logits.size(), 0.0);
   for (int k = 0; k < draws; ++k) {
-    counts[static_cast<std::size_t>(draw(std::span<const float>(logits), options, rng))] += 1.0 / draws;
+    counts[static_cast<std::size_t>(draw(std::span<const float>(logits), options, rng))] += 1.0;
   }
+  for (double& count : counts) count /= draws;
   return counts;
 }
 
