@@ -6,6 +6,7 @@
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
 #include "training/logs/plot_log.hpp"
+#include "training/models/state_dict.hpp"
 #ifdef UNROLL_EXAMPLES_TENSORBOARD
 #include "training/tensorboard/tensorboard_log.hpp"
 #endif
@@ -20,6 +21,9 @@ Recipe Recipe::with(const TrainingOptions& given) const {
 }
 
 Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& recipe, std::size_t batches) {
+  if (!model.ends_with(".safetensors") && !model.ends_with(".npz"))
+    throw ArgumentError("--model want a name that ends in .safetensors or .npz, got '" + model + "'");
+  require_writable(model);
   if (!given.log.empty()) {
     std::error_code error;
     std::filesystem::create_directories(given.log, error);

@@ -62,7 +62,7 @@ TEST_CASE("sequence_tagger reads the shipped words") {
   const ScratchFolder folder;
   const ProgramResult run = tagger("--epochs 1 --hidden 8 --model " + folder.path("m.safetensors"));
   CHECK(run.status == 0);
-  CHECK_THAT(run.out, Contains("as they are    89.10%      55.80%"));
+  CHECK_THAT(run.out, Contains("as they are    89.10%       55.80%"));
 }
 
 TEST_CASE("Ctrl-C stops sequence_tagger, and --resume ends with the weights of a run that was not stopped") {
