@@ -1,79 +1,92 @@
 // Sequences to classes: words to their language, rows of pixels to digits, or the user's own file.
 #include <fmt/format.h>
-
-#include <chrono>
+#include <fmt/ranges.h>
 
 #include "examples/classifier/model.hpp"
+#include "examples/classifier/onnx.hpp"
 #include "examples/classifier/options.hpp"
 #include "examples/classifier/prediction.hpp"
-#include "examples/classifier/report.hpp"
-#include "examples/classifier/training.hpp"
 #include "examples/support/cells.hpp"
+#include "training/training.hpp"
+#include "unroll.hpp"
 
 namespace unroll::examples::classifier {
 namespace {
 
-Dataset load(const Options& options) {
+Data load(const Options& options) {
+  const std::string path = options.data_path();
   switch (options.task()) {
     case Task::words:
-      return load_words(options.data_path());
+      return load_words(path);
     case Task::digits:
-      return load_digits(options.data_path());
+      return load_digits(path);
     case Task::own:
       break;
   }
-  return load_own(options.data_path(), options.steps);
+  return load_own(path, options.steps);
 }
 
-Settings model_settings(const Options& options, const Encoding& encoding) {
-  Settings settings(options.model_path());
-  settings.set("program", "classifier");
-  settings.set("task", to_string(options.task()));
-  settings.set("cell", options.training.cell);
-  settings.set("hidden", options.sizes().hidden);
-  if (encoding.is_text()) settings.set("embedding", options.sizes().embedding);
-  encoding.write(settings);
-  return settings;
+std::string describe(const Data& data) {
+  const Encoding& encoding = data.encoding;
+  const std::string form = encoding.letters
+                               ? fmt::format("texts of {} letters", encoding.letters->size())
+                               : fmt::format("{} steps of {} numbers", encoding.steps, encoding.features);
+  return fmt::format("{} train, {} valid, {} test rows; {}\n{} classes: {:.60}\n", data.train.size(),
+                     data.valid.size(), data.test.size(), form, encoding.labels->size(),
+                     fmt::format("{}", fmt::join(encoding.labels->names(), ", ")));
 }
 
 template <class Layer>
-int train_and_test(const Options& options, const Dataset& data) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
+int train_and_test(const Options& options, const Data& data) {
   const Recipe recipe = options.recipe();
   Rng rng(options.training.seed);
-  Classifier<Layer> model(data.encoding, options.sizes(), rng), best = clone(model);
-  fmt::print("{}\n", summary(model));
-  Settings settings = model_settings(options, data.encoding);
+  Classifier<Layer> model(data.encoding, options.sizes(), rng);
+  Metadata metadata{
+      {"program", "classifier"}, {"task", to_string(options.task())}, {"cell", options.training.cell}};
+  metadata.set("hidden", options.sizes().hidden);
+  if (data.encoding.letters) metadata.set("embedding", options.sizes().embedding);
+  data.encoding.write(metadata);
+  fmt::print("{}{}\n", describe(data), summary(model));
+  std::fflush(stdout);
 
-  const Interrupt interrupt;
-  EpochResult best_epoch;
-  train(model, data, recipe, rng, [&](const EpochResult& result) {
-    fmt::print("{}", describe(result, recipe.epochs));
-    std::fflush(stdout);
-    if (!result.best) return;
-    best_epoch = result;
-    best = clone(model);
-    settings.set("epoch", result.epoch);
-    save_model(best, settings);
-  });
-  if (best_epoch.epoch == 0) {
-    fmt::print("interrupted in the first epoch; no model saved\n");
-    return Interrupt::kExitStatus;
+  Batches<float> train(data.train,
+                       {.batch_size = recipe.batch, .shuffle = true, .seed = options.training.seed});
+  const BatchOptions all{.batch_size = 256};
+  Run run(options.training, options.model_path(), recipe, train.size());
+  run.options.on_epoch = [&](const EpochReport& epoch) {
+    if (epoch.best) save_model(options.model_path(), model, metadata);
+  };
+  Adam<float> adam(parameters(model), {.lr = recipe.lr});
+  const auto loss = [](Classifier<Layer>& m, const Batch<float>& batch) {
+    const auto logits = m(batch);
+    return Scored{cross_entropy(logits, batch.labels), logits, batch.labels};
+  };
+  Trainer trainer(model, adam, loss, run.options, Accuracy());
+  const TrainResult result = trainer.fit(train, Batches<float>(data.valid, all));
+  if (result.best_epoch > 0) {
+    fmt::print("best epoch {} (valid accuracy {:.2f}%), saved in {}\n", result.best_epoch,
+               100.0 * result.best_score, options.model_path());
   }
-
-  fmt::print("\nbest epoch {} (valid accuracy {:.2f}%), saved in {}\n", best_epoch.epoch,
-             100.0 * best_epoch.valid.accuracy, settings.path());
-  if (Interrupt::requested()) {
+  if (result.interrupted()) {
     fmt::print("interrupted; the test rows were not looked at\n");
     return Interrupt::kExitStatus;
   }
+  run.remove_checkpoint();
   if (!data.test.empty()) {
-    const Evaluation test = evaluate(best, data.test, data.encoding);
-    fmt::print("test loss {:.4f} accuracy {:.2f}%\n\n{}", test.loss, 100.0 * test.accuracy,
-               confusion_table(test, data.encoding.labels));
+    ConfusionMatrix confusion(static_cast<Index>(data.encoding.labels->size()));
+    const Batches<float> test(data.test, all);
+    for (std::size_t i = 0; i < test.size(); ++i) {
+      const auto batch = test.batch(i);
+      confusion.update(model(batch).value(), batch.labels);
+    }
+    fmt::print("test loss {:.4f} accuracy {:.2f}%\n\n{}",
+               score(trainer.evaluate(Batches<float>(test)), "loss"), 100.0 * confusion.accuracy(),
+               confusion.table(data.encoding.labels->names()));
   }
-  fmt::print("\ntook {:.1f} s\n", std::chrono::duration<double>(Clock::now() - start).count());
+  if (!options.onnx.empty()) {
+    write_onnx(options.onnx, model, metadata);
+    fmt::print("\nexported to {}\n", options.onnx);
+  }
   return 0;
 }
 
@@ -81,9 +94,12 @@ int run(int argc, const char* const* argv) {
   const auto options = parse_options(argc, argv);
   if (!options) return 0;
   if (options->predict) return predict(*options);
+  if (!options->onnx.empty()) {
+    require_onnx();
+    require_writable(options->onnx);
+  }
   require_writable(options->model_path());
-  const Dataset data = load(*options);
-  fmt::print("{}", describe(data));
+  const Data data = load(*options);
   return with_layer(options->training.cell,
                     [&]<class Layer>() { return train_and_test<Layer>(*options, data); });
 }

@@ -2,16 +2,14 @@
 // classes.
 #pragma once
 
-#include "examples/classifier/batches.hpp"
-#include "layers/dropout.hpp"
-#include "layers/embedding.hpp"
-#include "layers/linear.hpp"
-#include "layers/recurrent.hpp"
+#include "examples/classifier/data.hpp"
+#include "layers/layers.hpp"
+#include "training/data/batch.hpp"
 
 namespace unroll::examples::classifier {
 
 struct ModelSizes {
-  Index embedding = 0;  // text only
+  Index embedding = 0;  // texts only
   Index hidden = 0;
   double dropout = 0.0;  // on the layer's input and its last state, while training
 };
@@ -26,22 +24,21 @@ struct Classifier {
   Layer layer;
   Linear<float> head;
 
-  Classifier() = default;
   Classifier(const Encoding& encoding, const ModelSizes& sizes, Rng& rng)
-      : reads_letters(encoding.is_text()) {
+      : reads_letters(encoding.letters.has_value()) {
     Index input = encoding.features;
     if (reads_letters) {
       input = sizes.embedding;
-      embedding = Embedding<float>(static_cast<Index>(encoding.vocabulary.size()), input, rng);
+      embedding = Embedding<float>(static_cast<Index>(encoding.letters->size()), input, rng);
     }
     layer = Layer({.input = input, .hidden = sizes.hidden}, rng);
-    head = Linear<float>(sizes.hidden, static_cast<Index>(encoding.labels.size()), rng);
+    head = Linear<float>(sizes.hidden, static_cast<Index>(encoding.labels->size()), rng);
     dropout = Dropout<float>(sizes.dropout, rng);
   }
 
   // Logits (B,classes).
-  Var<float> operator()(const Batch& batch) const {
-    const Var<float> x = reads_letters ? embedding(batch.letters) : Var<float>(batch.values);
+  Var<float> operator()(const Batch<float>& batch) const {
+    const Var<float> x = reads_letters ? embedding(batch.ids) : Var<float>(batch.values);
     return head(dropout(last(layer(dropout(x), {.lengths = batch.lengths}))));
   }
 

@@ -92,13 +92,7 @@ std::string Options::model_path() const {
   return model.empty() ? std::string(to_string(task())) + ".safetensors" : model;
 }
 
-Recipe Options::recipe() const {
-  Recipe recipe = defaults_of(task()).recipe;
-  recipe.epochs = training.epochs.value_or(recipe.epochs);
-  recipe.batch = training.batch.value_or(recipe.batch);
-  recipe.lr = training.lr.value_or(recipe.lr);
-  return recipe;
-}
+Recipe Options::recipe() const { return defaults_of(task()).recipe.with(training); }
 
 ModelSizes Options::sizes() const {
   ModelSizes sizes = defaults_of(task()).sizes;
@@ -133,6 +127,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
                  "the model file, written or read (default: TASK.safetensors)")
       ->type_name("FILE")
       ->group(kData);
+  app.add_option("--onnx", options.onnx, "export the trained model for other programs, too")
+      ->type_name("FILE")
+      ->group(kData);
 
   add_training_options(app, options.training,
                        {.epochs = list_defaults([](const TaskDefaults& d) { return d.recipe.epochs; }),
@@ -145,6 +142,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   add_fraction(app, "--dropout", options.dropout,
                "share of the layer's inputs and outputs that training drops (default 0.2)")
       ->group("Training");
+
+  add_run_options(app, options.training);
 
   constexpr const char* kPredict = "Prediction";
   app.add_flag("--predict", options.predict,

@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "examples/classifier/model.hpp"
-#include "examples/classifier/training.hpp"
-#include "examples/support/cli.hpp"
+#include "examples/support/run.hpp"
 
 namespace unroll::examples::classifier {
 
@@ -21,6 +20,7 @@ struct Options {
   std::optional<double> dropout;
   std::string data;   // "": the shipped data
   std::string model;  // "": named after the task
+  std::string onnx;   // "": none
   bool predict = false;
   std::string input;               // --predict: a table; "": items, or standard input
   std::vector<std::string> items;  // --predict: what to classify

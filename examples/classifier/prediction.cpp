@@ -6,91 +6,66 @@
 #include <cstdio>
 #include <iostream>
 
+#include "examples/classifier/model.hpp"
 #include "examples/support/cells.hpp"
 #include "framework/errors.hpp"
+#include "training/data/batches.hpp"
+#include "training/models/state_dict.hpp"
 
 namespace unroll::examples::classifier {
 namespace {
 
-// What the command line says about the model must agree with the file.
-void check_agrees(const Settings& settings, const char* key, const std::optional<std::string>& asked) {
-  if (asked && *asked != settings.text(key)) {
-    throw FileError(
-        fmt::format("{}: want a model with {} {}, got {}", settings.path(), key, *asked, settings.text(key)));
-  }
-}
-
-// The model's sizes as its weights say, so that a damaged setting cannot ask for more memory than the file
-// has.
-ModelSizes read_sizes(const ModelFile& file, const Encoding& encoding) {
-  constexpr Index kLargest = 1 << 20;
-  ModelSizes sizes;
-  sizes.hidden = file.settings.number("hidden", 1, kLargest);
-  const auto hidden = static_cast<std::size_t>(sizes.hidden);
-  weight(file, "head.weight", {encoding.labels.size(), hidden});
-  const auto recurrent = file.weights.find("layer.weight_hh_l0");
-  if (recurrent == file.weights.end() || recurrent->second.dimension() != 2 ||
-      recurrent->second.shape(1) != hidden) {
-    file.settings.fail("hidden", "the columns of weights 'layer.weight_hh_l0'", file.settings.text("hidden"));
-  }
-  if (encoding.is_text()) {
-    sizes.embedding = file.settings.number("embedding", 1, kLargest);
-    weight(file, "embedding.weight", {encoding.vocabulary.size(), static_cast<std::size_t>(sizes.embedding)});
-  }
-  return sizes;
+// The sizes as the weights say, so that a damaged text cannot ask for more memory than the file has.
+ModelSizes read_sizes(const Metadata& metadata, const std::string& path) {
+  const auto file = open_tensors(path);
+  const auto size = [&](const char* key, const char* tensor) {
+    const Index want = metadata.number(key, 1, 1 << 20);
+    const Shape& shape = file->info(tensor).shape;
+    if (shape.size() != 2 || static_cast<Index>(shape[1]) != want)
+      metadata.fail(key, fmt::format("the columns of '{}' {}", tensor, to_string(shape)), metadata.text(key));
+    return want;
+  };
+  return {.embedding = metadata.contains("vocabulary") ? size("embedding", "embedding.weight") : 0,
+          .hidden = size("hidden", "layer.weight_hh_l0")};
 }
 
 template <class Layer>
-Classifier<Layer> load_model(const ModelFile& file, const Encoding& encoding) {
+int predict_with(const Options& options, const Metadata& metadata) {
+  const Encoding encoding = Encoding::read(metadata);
   Rng rng(0);  // every weight is overwritten
-  Classifier<Layer> model(encoding, read_sizes(file, encoding), rng);
-  load_weights(model, file);
+  Classifier<Layer> model(encoding, read_sizes(metadata, options.model_path()), rng);
+  load_model(options.model_path(), model, {.finite = true});
   set_training(model, false);
-  return model;
-}
-
-struct Score {
-  Index answered = 0, labelled = 0, correct = 0;
-};
-
-template <class Model>
-void answer(const Model& model, const Encoding& encoding, const Query& query, Score& score) {
-  const std::vector<Sample> samples{{query.sequence, 0}};
-  const Var<float> p = softmax(model(make_batch(samples, {0}, 0, 1, encoding)));
-  const auto best = std::max_element(p.data(), p.data() + p.size()) - p.data();
-  fmt::print("{}\t{}\t{:.4f}\n", query.name, encoding.labels[static_cast<std::size_t>(best)], p.data()[best]);
-  ++score.answered;
-  if (query.label) {
-    ++score.labelled;
-    score.correct += best == *query.label ? 1 : 0;
-  }
-}
-
-template <class Layer>
-int predict_with(const Options& options, const ModelFile& file, const Encoding& encoding) {
-  const auto model = load_model<Layer>(file, encoding);
-  Score score;
+  std::size_t answered = 0, labelled = 0, correct = 0;
+  const auto answer = [&](const Row& row) {
+    const std::int64_t label = row.label.empty() ? -1 : encoding.label(row);
+    SequenceDataset<float> data;
+    encoding.add(data, row, 0);
+    const Var<float> p = softmax(model(Batches<float>(data).batch(0)));
+    const auto best = std::max_element(p.data(), p.data() + p.size()) - p.data();
+    fmt::print("{}\t{}\t{:.4f}\n", encoding.letters ? row.text : row.where, encoding.labels->name(best),
+               p.data()[best]);
+    answered += 1;
+    labelled += label >= 0 ? 1 : 0;
+    correct += best == label ? 1 : 0;
+  };
   if (!options.input.empty()) {
-    for (const Query& query : load_queries(options.input, encoding)) answer(model, encoding, query, score);
+    for (const Row& row : load_queries(options.input, encoding)) answer(row);
   } else if (!options.items.empty()) {
-    std::vector<Query> queries;
-    for (std::size_t i = 0; i < options.items.size(); ++i) {
-      queries.push_back(parse_query(options.items[i], fmt::format("item {}", i + 1), encoding));
-    }
-    for (const Query& query : queries) answer(model, encoding, query, score);
+    for (std::size_t i = 0; i < options.items.size(); ++i)
+      answer(parse_query(options.items[i], fmt::format("item {}", i + 1), encoding));
   } else {
     std::string line;
     for (Index number = 1; std::getline(std::cin, line); ++number) {
       if (line.ends_with('\r')) line.pop_back();
-      answer(model, encoding, parse_query(line, fmt::format("standard input:{}", number), encoding), score);
+      answer(parse_query(line, fmt::format("standard input:{}", number), encoding));
       std::fflush(stdout);
     }
-    if (score.answered == 0) throw FileError("standard input: want items to classify, one a line, got none");
+    if (answered == 0) throw FileError("standard input: want items to classify, one a line, got none");
   }
-  if (score.labelled > 0) {
+  if (labelled > 0) {
     fmt::print("accuracy {:.2f}% ({} of {})\n",
-               100.0 * static_cast<double>(score.correct) / static_cast<double>(score.labelled),
-               score.correct, score.labelled);
+               100.0 * static_cast<double>(correct) / static_cast<double>(labelled), correct, labelled);
   }
   return 0;
 }
@@ -98,13 +73,13 @@ int predict_with(const Options& options, const ModelFile& file, const Encoding& 
 }  // namespace
 
 int predict(const Options& options) {
-  const ModelFile file = read_model_file(options.model_path(), "classifier");
-  check_agrees(file.settings, "task", options.task_name);
-  check_agrees(file.settings, "cell", options.cell_name);
-  const Encoding encoding = Encoding::read(file.settings);
-  const std::string& cell = file.settings.text("cell");
-  if (cell != "rnn" && cell != "lstm" && cell != "gru") file.settings.fail("cell", "rnn, lstm or gru", cell);
-  return with_layer(cell, [&]<class Layer>() { return predict_with<Layer>(options, file, encoding); });
+  const Metadata metadata = load_metadata(options.model_path());
+  metadata.require("program", "classifier");
+  if (options.task_name) metadata.require("task", *options.task_name);
+  if (options.cell_name) metadata.require("cell", *options.cell_name);
+  const std::string& cell = metadata.text("cell");
+  if (cell != "rnn" && cell != "lstm" && cell != "gru") metadata.fail("cell", "rnn, lstm or gru", cell);
+  return with_layer(cell, [&]<class Layer>() { return predict_with<Layer>(options, metadata); });
 }
 
 }  // namespace unroll::examples::classifier

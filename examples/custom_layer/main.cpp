@@ -2,16 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 
 #include "examples/custom_layer/gradient_check.hpp"
 #include "examples/custom_layer/minimal_gated_unit.hpp"
 #include "examples/support/cli.hpp"
-#include "examples/support/progress.hpp"
-#include "examples/support/table.hpp"
 #include "framework/errors.hpp"
 #include "optim/optim.hpp"
+#include "training/training.hpp"
 
 namespace unroll::examples {
 namespace {
@@ -26,38 +24,24 @@ struct Options {
   bool bidirectional = false;
 };
 
-struct Digits {
-  Tensor<float> x;     // (T,N,I), pixels 0..1
-  IndexTensor labels;  // (N)
-  std::size_t count() const { return labels.size(); }
-};
-
-// The rows of the table that belong to one split.
-Digits select_split(const Table& table, const std::string& split) {
-  std::vector<const TableRow*> rows;
-  const std::size_t split_column = table.column("split"), label_column = table.column("label");
-  for (const TableRow& row : table.rows()) {
-    if (row.fields[split_column] == split) rows.push_back(&row);
+// The rows of the table that belong to one part, as sequences of rows of pixels 0..1.
+SequenceDataset<float> digits(const Table& table, const std::vector<Index>& part, const char* name) {
+  if (part.empty()) throw FileError(fmt::format("{}: want rows of split '{}', got none", table.path(), name));
+  std::vector<std::string> pixels;
+  for (std::size_t t = 0; t < kSteps; ++t) {
+    for (std::size_t i = 0; i < kFeatures; ++i) pixels.push_back(fmt::format("r{}c{}", t, i));
   }
-  if (rows.empty())
-    throw FileError(fmt::format("{}: want rows of split '{}', got none", table.path(), split));
-
-  Digits digits{empty<float>({kSteps, rows.size(), kFeatures}), IndexTensor(Shape{rows.size()})};
-  for (std::size_t n = 0; n < rows.size(); ++n) {
-    const double label = table.number(*rows[n], label_column);
-    if (!(label >= 0 && label < kClasses && label == static_cast<double>(static_cast<Index>(label)))) {
-      table.fail(*rows[n],
-                 fmt::format("label want 0..{}, got '{}'", kClasses - 1, rows[n]->fields[label_column]));
-    }
-    digits.labels(n) = static_cast<Index>(label);
-    for (std::size_t t = 0; t < kSteps; ++t) {
-      for (std::size_t i = 0; i < kFeatures; ++i) {
-        const std::size_t column = table.column(fmt::format("r{}c{}", t, i));
-        digits.x(t, n, i) = static_cast<float>(table.number(*rows[n], column) / 16.0);
-      }
-    }
+  Tensor<float> x = select_rows(table.matrix<float>(pixels), part);
+  x /= 16.0F;
+  x.reshape(Shape{part.size(), kSteps, kFeatures});
+  IndexTensor labels(Shape{part.size()});
+  for (std::size_t n = 0; n < part.size(); ++n) {
+    const TableRow& row = table.rows()[static_cast<std::size_t>(part[n])];
+    labels(n) = table.integer(row, table.column("label"));
+    if (labels(n) < 0 || labels(n) >= kClasses)
+      table.fail(row, fmt::format("label want 0..{}, got {}", kClasses - 1, labels(n)));
   }
-  return digits;
+  return SequenceDataset<float>::of(x, labels);
 }
 
 // The cell in a layer, and class scores from its last state.
@@ -74,38 +58,6 @@ struct Model {
     return head(last(recurrent(x), recurrent.options().bidirectional));
   }
 };
-
-double accuracy(const Model& model, const Digits& digits) {
-  const Var<float> scores = model(Var<float>(digits.x));
-  std::size_t right = 0;
-  for (std::size_t n = 0; n < digits.count(); ++n) {
-    const float* row = scores.data() + n * static_cast<std::size_t>(kClasses);
-    if (std::max_element(row, row + kClasses) - row == digits.labels(n)) ++right;
-  }
-  return static_cast<double>(right) / static_cast<double>(digits.count());
-}
-
-// One pass over the training digits in random order; their mean loss.
-double train_epoch(const Model& model, Adam<float>& adam, const Digits& digits, Index batch_size, Rng& rng) {
-  const auto order = rng.permutation(static_cast<Index>(digits.count()));
-  double loss_sum = 0.0;
-  for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(batch_size)) {
-    const std::size_t size = std::min(static_cast<std::size_t>(batch_size), order.size() - first);
-    IndexTensor rows(Shape{size}), labels(Shape{size});
-    for (std::size_t b = 0; b < size; ++b) {
-      rows(b) = order[first + b];
-      labels(b) = digits.labels(static_cast<std::size_t>(order[first + b]));
-    }
-    const Var<float> x = index_select(Var<float>(digits.x), 1, rows);
-    Tape tape;
-    const auto loss = cross_entropy(model(x), labels);
-    tape.backward(loss);
-    clip_grad_norm(adam.parameters(), 1.0);
-    adam.step();
-    loss_sum += static_cast<double>(loss.item()) * static_cast<double>(size);
-  }
-  return loss_sum / static_cast<double>(order.size());
-}
 
 bool parse(int argc, const char* const* argv, Options& options) {
   CLI::App app(
@@ -137,9 +89,11 @@ int run(int argc, const char* const* argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
   const Table table = read_table(options.data);
-  const Digits train = select_split(table, "train"), valid = select_split(table, "valid"),
-               test = select_split(table, "test");
-  Rng rng(static_cast<std::uint64_t>(options.seed.value_or(1)));
+  const Split split = split_by_column(table);
+  const auto train = digits(table, split.train, "train"), valid = digits(table, split.valid, "valid"),
+             test = digits(table, split.test, "test");
+  const auto seed = static_cast<std::uint64_t>(options.seed.value_or(1));
+  Rng rng(seed);
 
   const auto reports = check_gradients<MinimalGatedUnit>(CellSizes{.input = 3, .hidden = 4}, rng);
   print_check("gradient of a step", reports.first.ok, reports.first.message);
@@ -154,20 +108,21 @@ int run(int argc, const char* const* argv) {
   Adam<float> adam(parameters(model), {.lr = options.lr.value_or(3e-3)});
   fmt::print("\n{}\n", summary(model));
 
-  const Index epochs = options.epochs.value_or(30);
-  const Interrupt interrupt;
-  Progress progress(static_cast<std::size_t>(epochs));
-  for (Index epoch = 1; epoch <= epochs && !Interrupt::requested(); ++epoch) {
-    const double loss = train_epoch(model, adam, train, options.batch.value_or(32), rng);
-    progress.clear();
-    fmt::print("epoch {:>{}}/{}  loss {:.4f}  valid accuracy {:.2f}%\n", epoch, std::to_string(epochs).size(),
-               epochs, loss, 100.0 * accuracy(model, valid));
-    std::fflush(stdout);
-    progress.update(static_cast<std::size_t>(epoch), fmt::format("epoch {}/{}", epoch, epochs), loss);
-  }
-  progress.clear();
-  fmt::print("\ntest accuracy {:.2f}%\n", 100.0 * accuracy(model, test));
-  return Interrupt::requested() ? Interrupt::kExitStatus : 0;
+  std::fflush(stdout);
+
+  const auto loss = [](Model& m, const Batch<float>& batch) {
+    const auto scores = m(Var<float>(batch.values));
+    return Scored{cross_entropy(scores, batch.labels), scores, batch.labels};
+  };
+  Trainer trainer(model, adam, loss,
+                  {.epochs = options.epochs.value_or(30), .clip_norm = 1.0, .restore_best = false},
+                  Accuracy());
+  const BatchOptions batches{.batch_size = options.batch.value_or(32), .shuffle = true, .seed = seed};
+  const BatchOptions whole{.batch_size = 1000};
+  const auto result = trainer.fit(Batches<float>(train, batches), Batches<float>(valid, whole));
+  const double accuracy = score(trainer.evaluate(Batches<float>(test, whole)), "accuracy");
+  fmt::print("test accuracy {:.2f}%\n", 100.0 * accuracy);
+  return result.interrupted() ? Interrupt::kExitStatus : 0;
 }
 
 }  // namespace

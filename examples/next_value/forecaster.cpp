@@ -6,17 +6,14 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <numeric>
-#include <optional>
 
 #include "examples/support/cells.hpp"
-#include "examples/support/cli.hpp"
-#include "examples/support/progress.hpp"
 #include "framework/errors.hpp"
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "optim/adam.hpp"
-#include "optim/clip.hpp"
+#include "training/data/standardizer.hpp"
+#include "training/trainer.hpp"
 
 namespace unroll::examples::next_value {
 
@@ -47,26 +44,14 @@ struct Network {
 // What the network reads at every step: the value, and where the season stands one step later.
 class Features {
  public:
-  Features(const Series& series, const Part& train) : period_(series.period) {
-    const auto first = series.values.begin() + static_cast<std::ptrdiff_t>(train.first);
-    const auto last = series.values.begin() + static_cast<std::ptrdiff_t>(train.last);
-    const double n = static_cast<double>(train.size());
-    mean_ = std::accumulate(first, last, 0.0) / n;
-    const double variance =
-        std::accumulate(first, last, 0.0,
-                        [this](double sum, double v) { return sum + (v - mean_) * (v - mean_); }) /
-        n;
-    if (!(variance > 0.0 && std::isfinite(variance))) {
-      throw ArgumentError(
-          fmt::format("{}: want training values of a variance above 0, got {}", series.source, variance));
-    }
-    deviation_ = std::sqrt(variance);
-  }
+  Features(const Series& series, const Part& train) : period_(series.period), standard_(fit(series, train)) {}
 
   std::size_t size() const noexcept { return period_ > 0 ? 3 : 1; }
-  double deviation() const noexcept { return deviation_; }
-  double standardize(double value) const noexcept { return (value - mean_) / deviation_; }
-  double restore(double standardized) const noexcept { return mean_ + deviation_ * standardized; }
+  double deviation() const noexcept { return standard_.scale()(0); }
+  double standardize(double value) const noexcept { return (value - standard_.mean()(0)) / deviation(); }
+  double restore(double standardized) const noexcept {
+    return standard_.mean()(0) + deviation() * standardized;
+  }
   // Writes the features of step i, whose value is given.
   void write(float* to, std::size_t i, double standardized) const {
     to[0] = static_cast<float>(standardized);
@@ -78,39 +63,76 @@ class Features {
   }
 
  private:
+  static Standardizer<double> fit(const Series& series, const Part& train) {
+    const auto begin = series.values.begin();
+    Tensor<double> values(Shape{train.size(), 1});
+    std::copy(begin + static_cast<std::ptrdiff_t>(train.first),
+              begin + static_cast<std::ptrdiff_t>(train.last), values.data());
+    if (std::all_of(values.data(), values.data() + values.size(),
+                    [&](double v) { return v == values(0, 0); }))
+      throw ArgumentError(
+          fmt::format("{}: want training values that differ, got {}", series.source, values(0, 0)));
+    return Standardizer<double>::fit(values);
+  }
+
   std::size_t period_;
-  double mean_, deviation_;
+  Standardizer<double> standard_;
 };
 
-struct Batch {
+struct Window {
   Tensor<float> x;  // (T,B,I)
   Tensor<float> y;  // (T,B,1)
+  Index unscored;   // first steps, without loss
+  std::size_t size() const { return x.shape()[1]; }
 };
 
-// Windows of the training part that begin at random steps.
-Batch random_windows(const Series& series, const Features& features, const Recipe& recipe, Rng& rng) {
-  const Part& train = series.train;
-  const std::size_t width = features.size(), steps = recipe.window;
-  Batch batch{empty<float>({steps, recipe.batch, width}), empty<float>({steps, recipe.batch, 1})};
-  for (std::size_t b = 0; b < recipe.batch; ++b) {
-    const std::size_t start =
-        train.first + static_cast<std::size_t>(rng.below(static_cast<Index>(train.size() - steps)));
-    for (std::size_t t = 0; t < steps; ++t) {
-      const std::size_t i = start + t;
-      const double noise = recipe.noise > 0.0 ? rng.normal(0.0, recipe.noise) : 0.0;
-      features.write(batch.x.data() + (t * recipe.batch + b) * width, i,
-                     features.standardize(series.values[i]) + noise);
-      batch.y(t, b, 0) = static_cast<float>(features.standardize(series.values[i + 1]));
-    }
-  }
-  return batch;
-}
+// Windows of the training part that begin at random steps; a function of seed, epoch and number.
+struct RandomWindows {
+  const Series& series;
+  const Features& features;
+  const Recipe& recipe;
+  std::int64_t epoch = 1;
 
-// Mean squared error of the steps after the warm-up.
-Var<float> window_loss(const Var<float>& prediction, const Var<float>& target, std::size_t warmup) {
-  const Range scored{static_cast<Index>(warmup), std::nullopt};
-  return mse_loss(slice(prediction, 0, scored), slice(target, 0, scored));
-}
+  std::size_t size() const { return static_cast<std::size_t>(recipe.updates); }
+  void start_epoch(std::int64_t e) { epoch = e; }
+  Window batch(std::size_t i) const {
+    Rng rng(recipe.seed * 1000003 + static_cast<std::uint64_t>(epoch) * size() + i);
+    const Part& train = series.train;
+    const std::size_t width = features.size(), steps = recipe.window;
+    Window batch{empty<float>({steps, recipe.batch, width}), empty<float>({steps, recipe.batch, 1}),
+                 static_cast<Index>(recipe.warmup)};
+    for (std::size_t b = 0; b < recipe.batch; ++b) {
+      const std::size_t start =
+          train.first + static_cast<std::size_t>(rng.below(static_cast<Index>(train.size() - steps)));
+      for (std::size_t t = 0; t < steps; ++t) {
+        const double noise = recipe.noise > 0.0 ? rng.normal(0.0, recipe.noise) : 0.0;
+        features.write(batch.x.data() + (t * recipe.batch + b) * width, start + t,
+                       features.standardize(series.values[start + t]) + noise);
+        batch.y(t, b, 0) = static_cast<float>(features.standardize(series.values[start + t + 1]));
+      }
+    }
+    return batch;
+  }
+};
+
+// The validation part, read from the beginning of the series on.
+struct ValidationWindow {
+  const Series& series;
+  const Features& features;
+
+  std::size_t size() const { return 1; }
+  void start_epoch(std::int64_t) {}
+  Window batch(std::size_t) const {
+    const std::size_t count = series.valid.last - 1;
+    Window batch{empty<float>({count, 1, features.size()}), empty<float>({count, 1, 1}),
+                 static_cast<Index>(series.valid.first - 1)};
+    for (std::size_t i = 0; i < count; ++i) {
+      features.write(batch.x.data() + i * features.size(), i, features.standardize(series.values[i]));
+      batch.y(i, 0, 0) = static_cast<float>(features.standardize(series.values[i + 1]));
+    }
+    return batch;
+  }
+};
 
 // One pass over values 0 .. count-1: element i is the forecast of value i. Leaves the state after the last
 // one.
@@ -158,41 +180,28 @@ Outcome run(const Series& series, const Recipe& recipe, std::size_t horizon, con
   typename Network<Layer>::States states;
   if (observer.on_start) observer.on_start(summary(network));
 
-  const Interrupt interrupt;
-  Progress progress(static_cast<std::size_t>(recipe.epochs * recipe.updates));
-  std::optional<Network<Layer>> best;
-  double best_rmse = std::numeric_limits<double>::infinity();
-  for (Index epoch = 1; epoch <= recipe.epochs; ++epoch) {
-    double loss_sum = 0.0;
-    for (Index update = 0; update < recipe.updates; ++update) {
-      const Batch batch = random_windows(series, features, recipe, rng);
-      Tape tape;
-      const auto loss = window_loss(network(batch.x).next, batch.y, recipe.warmup);
-      tape.backward(loss);
-      clip_grad_norm(adam.parameters(), recipe.clip);
-      adam.step();
-      loss_sum += static_cast<double>(loss.item());
-      progress.update(static_cast<std::size_t>((epoch - 1) * recipe.updates + update + 1),
-                      fmt::format("epoch {}/{}", epoch, recipe.epochs), static_cast<double>(loss.item()));
-    }
-    EpochReport report{epoch, loss_sum / static_cast<double>(recipe.updates), std::nan("")};
-    if (series.valid.size() > 0) {
-      report.valid_rmse =
-          rmse(series, one_pass(network, series, features, series.valid.last - 1, states), series.valid);
-      if (report.valid_rmse < best_rmse) {
-        report.best = true;
-        best_rmse = report.valid_rmse;
-        best = clone(network);
-        outcome.best_epoch = epoch;
-      }
-    }
-    outcome.history.push_back(report);
-    progress.clear();
-    if (observer.on_epoch) observer.on_epoch(report);
-    if (Interrupt::requested()) break;
+  const auto loss = [](Network<Layer>& model, const Window& batch) {
+    const Range scored{batch.unscored, std::nullopt};
+    return mse_loss(slice(model(Var<float>(batch.x)).next, 0, scored), slice(Var<float>(batch.y), 0, scored));
+  };
+  const bool validated = series.valid.size() > 0;
+  Trainer trainer(network, adam, loss,
+                  {.epochs = recipe.epochs,
+                   .clip_norm = recipe.clip,
+                   .restore_best = validated,
+                   .progress = observer.progress});
+  const RandomWindows windows{series, features, recipe};
+  const TrainResult result = validated
+                                 ? trainer.fit(RandomWindows(windows), ValidationWindow{series, features})
+                                 : trainer.fit(RandomWindows(windows));
+  if (validated) trainer.restore_best();  // after Ctrl-C, too
+  for (const unroll::EpochReport& epoch : result.history) {
+    outcome.history.push_back(
+        {epoch.epoch, score(epoch.train, "loss"),
+         validated ? features.deviation() * std::sqrt(score(epoch.valid, "loss")) : std::nan(""),
+         epoch.best});
   }
-  if (best) network = std::move(*best);
-  if (outcome.best_epoch == 0) outcome.best_epoch = outcome.history.back().epoch;
+  outcome.best_epoch = validated ? result.best_epoch : static_cast<Index>(result.history.size());
 
   outcome.one_step = one_pass(network, series, features, series.size(), states);
   const double first = outcome.one_step.back();

@@ -38,7 +38,7 @@ struct EpochReport {
 // What a training tells while it runs.
 struct Observer {
   std::function<void(const std::string& summary)> on_start = {};  // of the network: layers, shapes, counts
-  std::function<void(const EpochReport& report)> on_epoch = {};
+  bool progress = false;  // a bar and a line an epoch on standard error
 };
 
 struct Outcome {
@@ -51,7 +51,7 @@ struct Outcome {
 // Trains on the training part (on random windows) and forecasts:
 //   h_t = cell(x_t, season of t+1, h_{t-1}),  x_{t+1} = x_t + W h_t + b
 // in standard deviations of the training part; the season is (sin, cos) of 2 pi (t+1) / period. The same seed
-// gives the same outcome. Ctrl-C ends the training after the epoch it came in. Throws
+// gives the same outcome. Ctrl-C ends the training after the update under way. Throws
 // ArgumentError for a recipe that does not fit the series, NonfiniteError when the training diverges.
 Outcome train_and_forecast(const Series& series, const Recipe& recipe, std::size_t horizon,
                            const Observer& observer = {});

@@ -1,7 +1,6 @@
 // Forecasts the next value of a series: sunspots, El Nino, 1 2 3 4, or the user's own.
 #include <fmt/format.h>
 
-#include <cmath>
 #include <cstdio>
 
 #include "examples/next_value/baselines.hpp"
@@ -17,13 +16,6 @@ std::string describe(const Series& series) {
       fmt::format("{}: {} values; train {}", series.name, series.size(), series.label(series.train));
   if (series.valid.size() > 0) text += fmt::format(", valid {}", series.label(series.valid));
   return text + "\n";
-}
-
-std::string describe(const EpochReport& report, Index epochs) {
-  std::string text = fmt::format("epoch {:>{}}/{}  loss {:.4f}", report.epoch, std::to_string(epochs).size(),
-                                 epochs, report.loss);
-  if (!std::isnan(report.valid_rmse)) text += fmt::format("  valid RMSE {:.4f}", report.valid_rmse);
-  return text + (report.best ? "  *\n" : "\n");
 }
 
 struct Column {
@@ -63,13 +55,12 @@ int run(int argc, const char* const* argv) {
   }
 
   fmt::print("{}\n", describe(series));
-  const Observer observer{.on_start = [](const std::string& summary) { fmt::print("{}\n", summary); },
-                          .on_epoch =
-                              [&](const EpochReport& report) {
-                                fmt::print("{}", describe(report, recipe.epochs));
-                                std::fflush(stdout);
-                              }};
-  const Outcome outcome = train_and_forecast(series, recipe, options->steps_ahead(), observer);
+  const auto on_start = [](const std::string& summary) {
+    fmt::print("{}\n", summary);
+    std::fflush(stdout);
+  };
+  const Outcome outcome =
+      train_and_forecast(series, recipe, options->steps_ahead(), {.on_start = on_start, .progress = true});
   if (Interrupt::requested()) fmt::print("interrupted after {} epochs\n", outcome.history.size());
   columns[0].forecast = outcome.one_step;
   if (series.valid.size() > 0) fmt::print("\nbest epoch {}\n", outcome.best_epoch);

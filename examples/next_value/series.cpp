@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/support/table.hpp"
 #include "framework/errors.hpp"
+#include "training/data/table.hpp"
 
 namespace unroll::examples::next_value {
 namespace {

@@ -22,6 +22,8 @@ struct TrainingOptions {
   std::uint64_t seed = 1;
   std::optional<Index> epochs, hidden, batch;
   std::optional<double> lr;
+  std::string log, plot;  // a folder and a picture; "": none
+  bool resume = false;
 };
 
 // What --help says of the defaults that depend on the task, "words 12, digits 60" say.
@@ -31,6 +33,8 @@ struct TrainingDefaults {
 
 // Adds --cell, --seed, --epochs, --hidden, --batch and --lr to app, and the layout of --help.
 void add_training_options(CLI::App& app, TrainingOptions& options, const TrainingDefaults& defaults);
+// Adds --log, --plot and --resume: what Run reads.
+void add_run_options(CLI::App& app, TrainingOptions& options);
 
 // One option that wants a whole number from low to high, or a number above `above` and at most high.
 CLI::Option* add_whole_number(CLI::App& app, const std::string& names, std::optional<Index>& value,

@@ -143,7 +143,7 @@ TEST_CASE("the weights of the best epoch by validation are kept") {
   const Series series = waves(150);
   const Outcome outcome = train_and_forecast(series, recipe, 1);
   double best = outcome.history[0].valid_rmse;
-  for (const EpochReport& report : outcome.history) best = std::min(best, report.valid_rmse);
+  for (const auto& report : outcome.history) best = std::min(best, report.valid_rmse);
   REQUIRE(outcome.best_epoch < 12);
   CHECK(outcome.history[static_cast<std::size_t>(outcome.best_epoch - 1)].valid_rmse == best);
   CHECK(rmse(series, outcome.one_step, series.valid) == Approx(best).epsilon(1e-6));
@@ -204,8 +204,8 @@ TEST_CASE("next_value prints scores and forecasts, the same for the same seed") 
       "--task sunspots --cell gru --epochs 2 --hidden 4 --seed 7 --horizon 5 --csv-out ";
   const ProgramResult first = run_example("next_value", arguments + csv);
   CHECK(first.status == 0);
-  CHECK(first.err.empty());
-  for (const char* want : {"epoch 2/2", "persistence", "AR(9)", "25.2648", "13.7547", "    2013  "}) {
+  CHECK(first.err.find("epoch 2/2") != std::string::npos);
+  for (const char* want : {"persistence", "AR(9)", "25.2648", "13.7547", "    2013  "}) {
     CAPTURE(want);
     CHECK(first.out.find(want) != std::string::npos);
   }
@@ -239,7 +239,6 @@ TEST_CASE("next_value draws a picture, or keeps its script when there is no gnup
   if (std::system("command -v gnuplot > /dev/null") == 0) {
     const ProgramResult png = run_example("next_value", arguments + folder.path("a.png"));
     CHECK(png.status == 0);
-    CHECK(png.err.empty());
     CHECK(read_text(folder.path("a.png")).starts_with("\x89PNG"));
     CHECK_FALSE(std::filesystem::exists(folder.path("a.png.gp")));
     CHECK(run_example("next_value", arguments + folder.path("a.svg")).status == 0);
@@ -247,7 +246,6 @@ TEST_CASE("next_value draws a picture, or keeps its script when there is no gnup
   }
   const ProgramResult none = run_example("next_value", arguments + folder.path("b.png"), "PATH=/nonexistent");
   CHECK(none.status == 1);
-  CHECK(none.error_lines() == 1);
   CHECK(none.err.find("want gnuplot") != std::string::npos);
   CHECK(read_text(folder.path("b.png.gp")).find("title \"truth\"") != std::string::npos);
 }
@@ -305,7 +303,7 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
     CHECK(result.error_lines() == 1);
     CHECK(result.err.starts_with("next_value: "));
     CHECK(result.err.find(c.want) != std::string::npos);
-    CHECK(result.out.find("epoch") == std::string::npos);
+    CHECK(result.err.find("epoch ") == std::string::npos);
   }
   CHECK(run_example("next_value", "--help").status == 0);
 }
