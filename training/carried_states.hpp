@@ -43,4 +43,14 @@ States<State> states_from(const TensorMap<scalar_t<State>>& tensors) {
   return states;
 }
 
+// The states themselves, for such a loss to inherit: every epoch begins without any, and checkpoints have
+// them.
+template <class State>
+struct CarriedStates {
+  States<State> states;
+  void start_epoch() { states.clear(); }
+  TensorMap<scalar_t<State>> state() const { return state_tensors(states); }
+  void load_state(const TensorMap<scalar_t<State>>& tensors) { states = states_from<State>(tensors); }
+};
+
 }  // namespace unroll

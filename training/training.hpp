@@ -33,6 +33,7 @@
 #include "training/models/recurrent_biases.hpp"
 #include "training/models/state_dict.hpp"
 #include "training/progress.hpp"
+#include "training/sampling.hpp"
 #include "training/scored.hpp"
 #include "training/train_options.hpp"
 #include "training/trainer.hpp"

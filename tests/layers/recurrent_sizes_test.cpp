@@ -51,7 +51,7 @@ TEST_CASE("an LSTM too large to keep tanh(c) has the tape's gradients") {
 TEST_CASE(
     "an LSTM has the tape's gradients from states of zeros and from others, over one step and several") {
   Rng rng(2);
-  for (const std::size_t steps : {1, 4}) {
+  for (const std::size_t steps : {std::size_t{1}, std::size_t{4}}) {
     for (const double scale : {0.0, 1.0}) {
       Lstm<double> layer({.input = 3, .hidden = 5}, rng);
       const auto x = random_normal<double>({steps, 2, 3}, 0.0, 1.0, rng);

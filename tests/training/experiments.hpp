@@ -248,18 +248,13 @@ struct Streamer {
 };
 
 template <class S>
-struct StreamLoss {
-  States<typename Lstm<S>::State> states;
-
+struct StreamLoss : CarriedStates<typename Lstm<S>::State> {
   auto operator()(Streamer<S>& model, const WindowBatch<S>& batch) {
-    const auto result = model.lstm(Var<S>(batch.x), {.states = states});
-    states = detach(result.states);
+    const auto result = model.lstm(Var<S>(batch.x), {.states = this->states});
+    this->states = detach(result.states);
     const auto prediction = model.head(result.output);
     return Scored{mse_loss(prediction, Var<S>(batch.y)), prediction, batch.y};
   }
-  void start_epoch() { states.clear(); }
-  TensorMap<S> state() const { return state_tensors(states); }
-  void load_state(const TensorMap<S>& tensors) { states = states_from<typename Lstm<S>::State>(tensors); }
 };
 
 }  // namespace unroll::test

@@ -211,3 +211,18 @@ TEST_CASE("with the option resume the same program begins and goes on") {
   CHECK(load_checkpoint<float>(file).state.history.size() == 2);
   CHECK(train(3) == 18);
 }
+
+TEST_CASE(
+    "the checkpoint of an epoch's last step is that of its end, so that no log holds its scores twice") {
+  const Folder folder;
+  const std::string file = folder.file("run");
+  Classifier<float> model(1);
+  Adam<float> adam(parameters(model), {.lr = 0.02});
+  std::vector<std::int64_t> steps;
+  TrainOptions options{.epochs = 2, .checkpoint = file, .checkpoint_every = 1, .progress = false};
+  options.on_epoch = [&](const EpochReport&) { steps.push_back(load_checkpoint<float>(file).state.step); };
+  Trainer trainer(model, adam, ClassLoss{}, options);
+  trainer.fit(BucketedSource<float>(22, 4, 5));
+  CHECK(steps == std::vector<std::int64_t>{5, 11});
+  CHECK(load_checkpoint<float>(file).state.step == 12);
+}

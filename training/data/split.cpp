@@ -9,6 +9,7 @@
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
 #include "training/data/table.hpp"
+#include "training/data/text.hpp"
 
 namespace unroll {
 namespace {
@@ -65,6 +66,19 @@ Split split_in_order(Index n, const Shares& shares) {
   Split split;
   deal(order, shares, split);
   return finished("split_in_order", std::move(split), shares);
+}
+
+TextSplit split_text(std::string_view text, const Shares& shares) {
+  const auto all = characters(text);
+  const Split split = split_in_order(static_cast<Index>(all.size()), shares);
+  const auto bytes = [&](const std::vector<Index>& part) {
+    std::size_t sum = 0;
+    for (const Index i : part) sum += all[static_cast<std::size_t>(i)].size();
+    return sum;
+  };
+  const std::size_t train = bytes(split.train), valid = bytes(split.valid);
+  return {std::string(text.substr(0, train)), std::string(text.substr(train, valid)),
+          std::string(text.substr(train + valid))};
 }
 
 Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares,

@@ -32,6 +32,16 @@ struct Shares {
 Split split_random(Index n, const Shares& shares, std::uint64_t seed);
 // In order, oldest first: train, valid, test. For series, whose future must not be learnt from.
 Split split_in_order(Index n, const Shares& shares);
+
+// A UTF-8 text in three parts, in order, cut between characters (Unicode code points).
+struct TextSplit {
+  std::string train, valid, test;
+  bool operator==(const TextSplit&) const = default;
+};
+// Shares of its characters, with sizes and errors as above; throws ArgumentError for a text that is not
+// UTF-8.
+TextSplit split_text(std::string_view text, const Shares& shares);
+
 // At random within every class, so that each part has the classes' proportions.
 Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares, std::uint64_t seed);
 // The same with every class ordered by keys (content_hash of the samples, say) instead: in every run alike,

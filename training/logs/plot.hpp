@@ -11,8 +11,8 @@ namespace unroll {
 
 // One line of a panel. Where y is not finite, or beyond +-1e300, the line has a gap.
 struct PlotCurve {
-  std::string label;         // in the key; empty: not there
-  std::vector<double> x, y;  // of one size
+  std::string label;                   // in the key; empty: not there
+  std::vector<double> x = {}, y = {};  // of one size
   std::string color =
       {};               // a name or "#rrggbb"; empty: the next of eight that colour-blind readers tell apart
   bool points = false;  // a dot at every value, too
@@ -26,7 +26,7 @@ struct PlotMark {
 
 struct PlotPanel {
   std::string title = {}, x_label = {}, y_label = {};
-  std::vector<PlotCurve> curves;
+  std::vector<PlotCurve> curves = {};
   std::vector<PlotMark> marks = {};
   std::vector<double> x_lines = {};                       // upright lines, behind the curves
   std::optional<std::pair<double, double>> x_range = {};  // left and right end; else what the curves need
@@ -36,7 +36,7 @@ struct PlotPanel {
 // Panels below each other, with the title above them.
 struct Plot {
   std::string title = {};
-  std::vector<PlotPanel> panels;
+  std::vector<PlotPanel> panels = {};
   int width = 1100, panel_height = 450;  // pixels
 };
 

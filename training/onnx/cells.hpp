@@ -33,7 +33,7 @@ OnnxCell onnx_cell(const std::string& name, const RnnOptions& options);
 OnnxCell onnx_cell(const std::string& name, const LstmOptions& options);
 OnnxCell onnx_cell(const std::string& name, const GruOptions& options);
 
-// One layer in one direction as a Scan over the steps (scan.cpp): x (T,B,I), alive (T,B,1) or undefined, the
+// One layer in one direction as a Scan over the steps (steps.cpp): x (T,B,I), alive (T,B,1) or undefined, the
 // initial state (B,H).
 template <class Cell>
 OnnxRecurrentOutput scan_onnx(const std::string& name, const std::string& suffix, const Cell& cell,

@@ -7,4 +7,5 @@
 #include "training/onnx/layers.hpp"
 #include "training/onnx/ops.hpp"
 #include "training/onnx/recurrent.hpp"
+#include "training/onnx/scan.hpp"
 #include "training/onnx/states.hpp"

@@ -7,6 +7,7 @@
 #include "framework/errors.hpp"
 #include "training/onnx/cells.hpp"
 #include "training/onnx/ops.hpp"
+#include "training/onnx/scan.hpp"
 
 namespace unroll {
 namespace {
@@ -34,34 +35,10 @@ const Tensor<S>* value_or_null(const Var<S>& var) {
 // What all layers of a recurrent layer share.
 struct Sequence {
   OnnxGraph graph;
-  OnnxValue lengths;       // int32 (B), or undefined
-  OnnxValue alive;         // (T,B,1), or undefined: made when a Scan needs it
-  OnnxValue batch_vector;  // (1): B, made when needed
+  OnnxValue lengths;  // int32 (B), or undefined
+  OnnxValue alive;    // (T,B,1): made when a Scan needs it
   OnnxDim time, batch;
 };
-
-OnnxValue shape_of(const OnnxValue& x) {
-  return x.graph().node({"Shape", {x}}, OnnxType::int64, {x.shape().size()});
-}
-
-// v (B,H) or (1,H) -> (B,H)
-OnnxValue for_batch(Sequence& s, const OnnxValue& x, const OnnxValue& v) {
-  if (v.shape()[0] == s.batch) return v;
-  if (!s.batch_vector.defined()) s.batch_vector = slice(shape_of(x), 0, {1, 2});
-  const OnnxValue target = concat({s.batch_vector, s.graph.integers({v.shape()[1].size})}, 0);
-  return s.graph.node({"Expand", {v, target}}, v.type(), {s.batch, v.shape()[1]});
-}
-
-// alive[t,b] = t < lengths[b]
-OnnxValue alive_steps(Sequence& s, const OnnxValue& x) {
-  if (!s.lengths.defined() || s.alive.defined()) return s.alive;
-  const OnnxValue steps = s.graph.node(
-      {"Range",
-       {s.graph.scalar(0, OnnxType::int64), select(shape_of(x), 0, 0), s.graph.scalar(1, OnnxType::int64)}},
-      OnnxType::int64, {s.time});
-  const OnnxValue lengths = detail::cast_onnx(s.lengths, OnnxType::int64);
-  return s.alive = unsqueeze(less(unsqueeze(steps, 1), unsqueeze(lengths, 0)), 2);
-}
 
 // One layer as one of ONNX's operators; initial: one state for each direction, or none.
 template <class Cell>
@@ -171,7 +148,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
                      x.defined() ? to_string(x.shape()) : "none"));
   }
   if (options.batch_first) x = permute(x, {1, 0, 2});
-  Sequence s{OnnxGraph::of("to_onnx", {x}), given.lengths, {}, {}, x.shape()[0], x.shape()[1]};
+  Sequence s{OnnxGraph::of("to_onnx", {x}), given.lengths, {}, x.shape()[0], x.shape()[1]};
   if (s.lengths.defined()) {
     const bool whole = s.lengths.type() == OnnxType::int32 || s.lengths.type() == OnnxType::int64;
     if (!whole || !(s.lengths.shape() == OnnxShape{s.batch}))
@@ -203,7 +180,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
         fail(fmt::format("states[{}].{} want ({},{}), got {}", k, part, to_string(OnnxShape{s.batch}),
                          zeros.shape(1), v.defined() ? to_string(v.shape()) : "none"));
       }
-      v = for_batch(s, x, v);
+      v = detail::for_batch_of(x, v);
     });
     return state;
   };
@@ -222,12 +199,13 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
       made = operator_layer(s, detail::join_names(name, suffix.substr(1)), how, cells, directions,
                             result.output, begin);
     } else {
+      if (s.lengths.defined() && !s.alive.defined()) s.alive = detail::alive_steps(x, s.lengths);
       std::vector<OnnxValue> halves;
       for (std::size_t d = 0; d < directions; ++d) {
         const std::string full_suffix = suffix + (d == 1 ? "_reverse" : "");
         const OnnxState begin = initial(l * directions + d, full_suffix, true);
-        auto half = detail::scan_onnx(name, full_suffix, cells[d], options, result.output, alive_steps(s, x),
-                                      begin, d == 1);
+        auto half =
+            detail::scan_onnx(name, full_suffix, cells[d], options, result.output, s.alive, begin, d == 1);
         halves.push_back(half.output);
         made.states.push_back(half.states[0]);
       }

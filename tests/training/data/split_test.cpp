@@ -57,6 +57,15 @@ TEST_CASE("a split in order learns from the oldest and is scored on the newest")
   CHECK(split_in_order(3, {0.0, 0.0}).train == Rows{0, 1, 2});
 }
 
+TEST_CASE("a text is split in order, between characters and not within them") {
+  CHECK(split_text("abcdefghij", {0.2, 0.3}) == TextSplit{"abcde", "fg", "hij"});
+  CHECK(split_text("\u00e9\u00e9\u20ac\U0001F600", {0.25, 0.25}) ==
+        TextSplit{"\u00e9\u00e9", "\u20ac", "\U0001F600"});
+  CHECK(split_text("ab", {0.0, 0.0}) == TextSplit{"ab", "", ""});
+  CHECK_THROWS_AS(split_text("", {}), ArgumentError);
+  CHECK_THROWS_AS(split_text("abc\xff", {0.0, 0.25}), ArgumentError);
+}
+
 TEST_CASE("a random split is the seed's, and another for another seed") {
   const Split split = split_random(100, {}, 7);
   CHECK(split == split_random(100, {}, 7));

@@ -1,0 +1,37 @@
+// A loop over the steps of a sequence, for a recurrent layer of one's own.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "training/onnx/recurrent.hpp"
+
+namespace unroll {
+
+// x_t (B,I) and the state before it -> the state after it.
+using OnnxStep = std::function<OnnxState(const OnnxValue& x_t, const OnnxState& state)>;
+
+struct OnnxScanOptions {
+  OnnxValue lengths = {};  // (B) of int32 or int64; none: all T
+  bool backward = false;   // from each sequence's last step to its first
+};
+
+// s_t = step(x_t, s_{t-1}) over x (T,B,I), as ONNX's Scan: output h_t (T,B,H), and the state after each
+// sequence's own last step. initial: (B,H), or (1,H) for every sequence. step is called once, to say what the
+// body of the loop is; values from outside of it may be used there. Throws ShapeError for an x, lengths or
+// initial of another shape.
+OnnxRecurrentOutput scan(const std::string& name, const OnnxValue& x, const OnnxState& initial,
+                         const OnnxStep& step, const OnnxScanOptions& options = {});
+
+namespace detail {
+
+// v (B,H) or (1,H) -> (B,H), B the batch of x (T,B,..).
+OnnxValue for_batch_of(const OnnxValue& x, const OnnxValue& v);
+// alive (T,B,1): t < lengths[b]
+OnnxValue alive_steps(const OnnxValue& x, const OnnxValue& lengths);
+// scan() with initial (B,H) and alive_steps or none.
+OnnxRecurrentOutput scan_alive(const std::string& name, const OnnxValue& x, const OnnxState& initial,
+                               const OnnxValue& alive, bool backward, const OnnxStep& step);
+
+}  // namespace detail
+}  // namespace unroll
