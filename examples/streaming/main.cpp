@@ -8,14 +8,13 @@
 
 #include "examples/next_value/series.hpp"
 #include "examples/support/cli.hpp"
-#include "framework/errors.hpp"
-#include "layers/layers.hpp"
-#include "optim/optim.hpp"
+#include "training/training.hpp"
+#include "unroll.hpp"
 
 namespace unroll::examples {
 namespace {
 
-constexpr std::size_t kWindow = 48, kBatch = 16;
+constexpr Index kWindow = 48;
 
 struct Options {
   std::string data = std::string(UNROLL_EXAMPLE_DATA) + "/elnino_sst.csv";
@@ -27,6 +26,10 @@ struct Model {
   using Scalar = float;
   Lstm<float> lstm;
   Linear<float> head;
+
+  Model(Index hidden, Rng& rng) : lstm({.input = 1, .hidden = hidden}, rng), head(hidden, 1, rng) {}
+  // x (T,B,1) -> the values that follow (T,B,1)
+  Var<float> operator()(const Var<float>& x) const { return x + head(lstm(x).output); }
   static void each(auto& self, auto&& visit) {
     visit("lstm", self.lstm);
     visit("head", self.head);
@@ -43,33 +46,24 @@ class Forecaster {
   Stream<float> stream_;
 };
 
-// Learns from windows of the steps 0 .. last-1.
-void train(const Model& model, const Tensor<float>& x, std::size_t last, Index updates, Rng& rng) {
+// Learns from windows of the values (N,1), drawn at random: an epoch is all updates.
+TrainResult train(Model& model, const Tensor<float>& values, Index updates, std::uint64_t seed) {
+  Batches<float> batches(windows(values, {.length = kWindow, .target = WindowTarget::every_step}),
+                         {.batch_size = 16, .shuffle = true, .seed = seed, .num_samples = 16 * updates});
   Adam<float> adam(parameters(model), {.lr = 5e-3});
-  for (Index update = 0; update < updates && !Interrupt::requested(); ++update) {
-    Tensor<float> in = empty<float>({kWindow, kBatch, 1}), change = empty<float>({kWindow, kBatch, 1});
-    for (std::size_t b = 0; b < kBatch; ++b) {
-      const auto first = static_cast<std::size_t>(rng.below(static_cast<Index>(last - kWindow)));
-      for (std::size_t t = 0; t < kWindow; ++t) {
-        in(t, b, 0) = x(first + t, 0, 0);
-        change(t, b, 0) = x(first + t + 1, 0, 0) - x(first + t, 0, 0);
-      }
-    }
-    Tape tape;
-    tape.backward(mse_loss(model.head(model.lstm(Var<float>(in)).output), Var<float>(change)));
-    clip_grad_norm(adam.parameters(), 1.0);
-    adam.step();
-  }
+  const auto loss = [](const Model& m, const Batch<float>& batch) {
+    return mse_loss(m(Var<float>(batch.values)), Var<float>(batch.targets));
+  };
+  return Trainer(model, adam, loss, {.clip_norm = 1.0, .progress = false}).fit(batches);
 }
 
 bool parse(int argc, const char* const* argv, Options& options) {
   CLI::App app(
       "Trains a small LSTM on monthly sea surface temperatures, freezes it and forecasts month by month, "
-      "with "
-      "the times of the calls.",
+      "with the times of the calls.",
       "streaming");
   app.set_help_flag("-h,--help", "print this and leave");
-  add_whole_number(app, "--updates", options.updates, "of the training (default 400)", 1, 1000000);
+  add_whole_number(app, "--updates", options.updates, "of the training (default 400)", 1, 100000);
   add_whole_number(app, "--hidden", options.hidden, "hidden units (default 32)", 1, 8192);
   add_whole_number(app, "--repeat", options.repeat, "runs through the months (default 100)", 1, 10000);
   add_whole_number(app, "--seed", options.seed, "the same seed gives the same numbers (default 1)", 0, 9999);
@@ -81,48 +75,42 @@ int run(int argc, const char* const* argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
   const auto series = next_value::load_elnino(options.data);
-  const std::size_t known = series.train.last, now = series.tests[0].first, end = series.tests[0].last - 1;
+  const auto known = static_cast<Index>(series.train.last);
+  const std::size_t now = series.tests[0].first, end = series.tests[0].last - 1;
   if (known <= kWindow || now >= end) {
     throw FileError(fmt::format("{}: want more than {} rows 'train' and 2 rows 'test' or more, got {} and {}",
                                 options.data, kWindow, known, series.tests[0].size()));
   }
-  double mean = 0.0, square = 0.0;
-  for (std::size_t t = 0; t < known; ++t) {
-    mean += series.values[t] / static_cast<double>(known);
-    square += series.values[t] * series.values[t] / static_cast<double>(known);
-  }
-  const double deviation = std::sqrt(std::max(square - mean * mean, 1e-12));
-  Tensor<float> x = empty<float>({series.size(), 1, 1});
-  for (std::size_t t = 0; t < series.size(); ++t) {
-    x(t, 0, 0) = static_cast<float>((series.values[t] - mean) / deviation);
-  }
+  const auto values = convert_tensor<float>(from_values<double>({series.size(), 1}, series.values));
+  const auto first_rows = [](const Tensor<float>& x, Index n) { return slice(Var<float>(x), 0, {0, n}); };
+  const auto standard = Standardizer<float>::fit(first_rows(values, known).value());
+  const Tensor<float> x = standard.transform(values);
 
-  Rng rng(static_cast<std::uint64_t>(options.seed.value_or(1)));
-  Model model;
-  model.lstm = {{.input = 1, .hidden = options.hidden.value_or(32)}, rng};
-  model.head = {static_cast<Index>(model.lstm.output_size()), 1, rng};
-  const Interrupt interrupt;
-  train(model, x, known, options.updates.value_or(400), rng);
+  const auto seed = static_cast<std::uint64_t>(options.seed.value_or(1));
+  Rng rng(seed);
+  Model model(options.hidden.value_or(32), rng);
+  const Index updates = options.updates.value_or(400);
+  if (train(model, first_rows(x, known).value(), updates, seed).interrupted()) return Interrupt::kExitStatus;
 
   // The sequence forward, for comparison; its first part primes the stream.
-  const Var<float> whole(x);
-  const auto past = model.lstm(slice(whole, 0, {0, static_cast<Index>(now)}));
-  const Var<float> change = model.head(model.lstm(whole).output);
+  const Var<float> forecasts = model(reshape(Var<float>(x), {-1, 1, 1}));
+  const auto past = model.lstm(reshape(first_rows(x, static_cast<Index>(now)), {-1, 1, 1}));
   Stream<float> primed = freeze(model.lstm, model.head);
   primed.set_states(past.states);
 
+  const double deviation = standard.scale()(0);
   std::vector<double> microseconds;
   double error = 0.0, persistence = 0.0, difference = 0.0;
   const auto part = [&](float e) { return std::pow(deviation * e, 2) / static_cast<double>(end - now); };
   for (Index round = 0; round < options.repeat.value_or(100); ++round) {
     Forecaster forecast(primed.clone());
     for (std::size_t t = now; t < end; ++t) {
-      const float value = x(t, 0, 0), following = x(t + 1, 0, 0);
+      const float value = x(t, 0), following = x(t + 1, 0);
       const auto start = std::chrono::steady_clock::now();
       const float next = forecast(value);
       const std::chrono::duration<double, std::micro> taken = std::chrono::steady_clock::now() - start;
       microseconds.push_back(taken.count());
-      difference = std::max(difference, static_cast<double>(std::abs(next - (value + change.data()[t]))));
+      difference = std::max(difference, static_cast<double>(std::abs(next - forecasts.data()[t])));
       error += round == 0 ? part(next - following) : 0.0;
       persistence += round == 0 ? part(value - following) : 0.0;
     }
@@ -137,7 +125,7 @@ int run(int argc, const char* const* argv) {
   fmt::print("difference from the sequence   {:.1e} standard deviations at most\n", difference);
   fmt::print("a call takes                   p50 {:.2f} us, p99 {:.2f} us, at most {:.2f} us ({} calls)\n",
              percentile(0.5), percentile(0.99), microseconds.back(), microseconds.size());
-  return Interrupt::requested() ? Interrupt::kExitStatus : 0;
+  return 0;
 }
 
 }  // namespace
