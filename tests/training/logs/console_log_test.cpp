@@ -16,12 +16,12 @@ TEST_CASE("a console log prints a line for every call, at once") {
   const std::vector<NamedScalar> values{{"train/loss", 0.41234567}, {"valid/accuracy", 0.912}, {"n", 1e6}};
   log.text(0, "model", "gru  Gru  960");
   log.scalars(1200, 3, values);
-  CHECK(read_text(path) ==
+  CHECK(file_text(path) ==
         "model:\ngru  Gru  960\nepoch 3/12 step 1200 train/loss 0.4123 valid/accuracy 0.912 n 1e+06\n");
   ConsoleLog other({.digits = 7, .stream = out});
   other.scalars(2, 1, std::vector<NamedScalar>{{"loss", 1.0 / 3.0}, {"nan", std::nan("")}});
   other.flush();
-  CHECK(has(read_text(path), "\nepoch 1 step 2 loss 0.3333333 nan nan\n"));
+  CHECK(has(file_text(path), "\nepoch 1 step 2 loss 0.3333333 nan nan\n"));
   std::fclose(out);
 }
 

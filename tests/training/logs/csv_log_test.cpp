@@ -26,7 +26,7 @@ TEST_CASE("a CSV log has a column for every name and a row for every call") {
   CsvLog csv(path);
   log(csv, 1, {{"train/loss", 0.5}, {"lr", 1e-3}});
   log(csv, 12, {{"lr", 2.0}, {"train/loss", -1.25e300}});
-  CHECK(read_text(path) == "step,epoch,train/loss,lr\n1,1,0.5,0.001\n12,2,-1.25e+300,2\n");
+  CHECK(file_text(path) == "step,epoch,train/loss,lr\n1,1,0.5,0.001\n12,2,-1.25e+300,2\n");
 }
 
 TEST_CASE("a name that appears later widens the CSV log, and a value that is not there is an empty cell") {
@@ -37,7 +37,7 @@ TEST_CASE("a name that appears later widens the CSV log, and a value that is not
   log(csv, 2, {{"b", 2.0}, {"c", 3.0}});
   log(csv, 3, {});
   log(csv, 4, {{"c", 4.0}, {"a", 5.0}});
-  CHECK(read_text(path) == "step,epoch,a,b,c\n1,1,1,,\n2,1,,2,3\n3,1,,,\n4,1,5,,4\n");
+  CHECK(file_text(path) == "step,epoch,a,b,c\n1,1,1,,\n2,1,,2,3\n3,1,,,\n4,1,5,,4\n");
 }
 
 TEST_CASE("numbers of a CSV log give the same double back") {
@@ -49,7 +49,7 @@ TEST_CASE("numbers of a CSV log give the same double back") {
                                    -kInf,  kInf};
   for (const double value : values) log(csv, 1, {{"x", value}});
   log(csv, 1, {{"x", std::nan("")}});
-  std::istringstream in(read_text(path));
+  std::istringstream in(file_text(path));
   std::string line;
   std::getline(in, line);
   for (const double value : values) {
@@ -70,12 +70,12 @@ TEST_CASE("names of a CSV log are quoted as RFC 4180 says, also through a resume
   {
     CsvLog csv(path);
     log(csv, 1, {{"a,b", 1.0}, {"say \"hi\"", 2.0}, {"two\nlines", 3.0}, {"plain name", 4.0}});
-    CHECK(read_text(path) == header + "1,1,1,2,3,4\n");
+    CHECK(file_text(path) == header + "1,1,1,2,3,4\n");
   }
   CsvLog csv(path);
   csv.resume(1);
   log(csv, 2, {{"two\nlines", 7.0}});
-  CHECK(read_text(path) == header + "1,1,1,2,3,4\n2,1,,,7,\n");
+  CHECK(file_text(path) == header + "1,1,1,2,3,4\n2,1,,,7,\n");
 }
 
 TEST_CASE("a resumed CSV log keeps the rows up to the step, mends a torn one and goes on") {
@@ -88,9 +88,9 @@ TEST_CASE("a resumed CSV log keeps the rows up to the step, mends a torn one and
     folder.write("run.csv", whole + later);
     CsvLog csv(path);
     csv.resume(2);
-    CHECK(read_text(path) == whole);
+    CHECK(file_text(path) == whole);
     log(csv, 3, {{"b", 1.0}, {"c", 2.0}});
-    CHECK(read_text(path) == "step,epoch,a,b,c\n1,1,0.5,,\n2,1,0.25,9,\n3,1,,1,2\n");
+    CHECK(file_text(path) == "step,epoch,a,b,c\n1,1,0.5,,\n2,1,0.25,9,\n3,1,,1,2\n");
   }
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("a CSV log resumed at every step is that of a run that was not stopped
   };
   CsvLog straight(folder.path("straight.csv"));
   run(straight, 1, 20);
-  const std::string want = read_text(folder.path("straight.csv"));
+  const std::string want = file_text(folder.path("straight.csv"));
   for (int stop = 5; stop <= 20; ++stop) {
     for (int checkpoint = 4; checkpoint <= stop; ++checkpoint) {
       CAPTURE(stop, checkpoint);
@@ -116,7 +116,7 @@ TEST_CASE("a CSV log resumed at every step is that of a run that was not stopped
       CsvLog csv(path);
       csv.resume(checkpoint);
       run(csv, checkpoint + 1, 20);
-      CHECK(read_text(path) == want);
+      CHECK(file_text(path) == want);
     }
   }
 }
@@ -125,20 +125,20 @@ TEST_CASE("a CSV log leaves an old file until the first row of a new run, and be
   const ScratchFolder folder;
   const std::string path = folder.write("run.csv", "something else\n");
   CsvLog csv(path);
-  CHECK(read_text(path) == "something else\n");
+  CHECK(file_text(path) == "something else\n");
   log(csv, 1, {{"a", 1.0}});
-  CHECK(read_text(path) == "step,epoch,a\n1,1,1\n");
+  CHECK(file_text(path) == "step,epoch,a\n1,1,1\n");
 
   CsvLog missing(folder.path("missing.csv"));
   missing.resume(40);
   log(missing, 41, {{"a", 1.0}});
-  CHECK(read_text(folder.path("missing.csv")) == "step,epoch,a\n41,5,1\n");
+  CHECK(file_text(folder.path("missing.csv")) == "step,epoch,a\n41,5,1\n");
 
   folder.write("torn.csv", "step,epo");
   CsvLog torn(folder.path("torn.csv"));
   torn.resume(1);
   log(torn, 2, {{"a", 1.0}});
-  CHECK(read_text(folder.path("torn.csv")) == "step,epoch,a\n2,1,1\n");
+  CHECK(file_text(folder.path("torn.csv")) == "step,epoch,a\n2,1,1\n");
 }
 
 TEST_CASE("a CSV log that is resumed on another file names the line and leaves the file") {
@@ -159,7 +159,7 @@ TEST_CASE("a CSV log that is resumed on another file names the line and leaves t
     CAPTURE(c.text, message);
     CHECK(has(message, "[CsvLog] "));
     CHECK(has(message, c.want));
-    CHECK(read_text(path) == c.text);
+    CHECK(file_text(path) == c.text);
   }
 }
 
@@ -175,7 +175,7 @@ TEST_CASE("a CSV log refuses names it cannot hold, and the file stays") {
     CHECK(has(message_of<ArgumentError>([&] { log(csv, 2, values); }), "[CsvLog.scalars] names want"));
   }
   log(csv, 2, {{"a", 2.0}});
-  CHECK(read_text(path) == "step,epoch,a\n1,1,1\n2,1,2\n");
+  CHECK(file_text(path) == "step,epoch,a\n1,1,1\n2,1,2\n");
 }
 
 TEST_CASE("a CSV log that cannot be written says so") {
@@ -201,7 +201,7 @@ TEST_CASE("a row that does not fit on the disk leaves no half of it") {
   const std::string path = folder.path("run.csv");
   CsvLog csv(path);
   log(csv, 1, {{"a", 1.0}});
-  const std::string before = read_text(path);
+  const std::string before = file_text(path);
   rlimit old{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
   auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -213,11 +213,11 @@ TEST_CASE("a row that does not fit on the disk leaves no half of it") {
   std::signal(SIGXFSZ, handler);
   CHECK(has(row, "want to write the file, got: File too large"));
   CHECK(has(wider, "want to write the file, got: File too large"));
-  CHECK(read_text(path) == before);
+  CHECK(file_text(path) == before);
   CHECK(std::distance(std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()), {}) ==
         1);
   log(csv, 2, {{"a", 2.0}});
-  CHECK(read_text(path) == before + "2,1,2\n");
+  CHECK(file_text(path) == before + "2,1,2\n");
 }
 
 TEST_CASE("a CSV log behind a symbolic link is written where the link leads") {
@@ -226,6 +226,6 @@ TEST_CASE("a CSV log behind a symbolic link is written where the link leads") {
   CsvLog csv(folder.path("link.csv"));
   log(csv, 1, {{"a", 1.0}});
   log(csv, 2, {{"b", 1.0}});
-  CHECK(read_text(folder.path("real.csv")) == "step,epoch,a,b\n1,1,1,\n2,1,,1\n");
+  CHECK(file_text(folder.path("real.csv")) == "step,epoch,a,b\n1,1,1,\n2,1,,1\n");
   CHECK(std::filesystem::is_symlink(folder.path("link.csv")));
 }

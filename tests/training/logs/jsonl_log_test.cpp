@@ -14,7 +14,7 @@ namespace {
 
 std::vector<json> lines(const std::string& path) {
   std::vector<json> result;
-  std::istringstream in(read_text(path));
+  std::istringstream in(file_text(path));
   for (std::string line; std::getline(in, line);) result.push_back(json::parse(line));
   return result;
 }
@@ -35,7 +35,7 @@ TEST_CASE("a JSON lines log has an object for every call, with step, epoch and t
   jsonl.scalars(1200, 3, values);
   const double after = static_cast<double>(std::time(nullptr)) + 1.0;
 
-  CHECK(has(read_text(path), "\n{\"step\":1200,\"epoch\":3,\"time\":"));
+  CHECK(has(file_text(path), "\n{\"step\":1200,\"epoch\":3,\"time\":"));
   const auto got = lines(path);
   REQUIRE(got.size() == 2);
   CHECK(got[0].at("step") == 0);
@@ -74,9 +74,9 @@ TEST_CASE("a resumed JSON lines log keeps the lines up to the step, mends a torn
     folder.write("run.jsonl", whole + later);
     JsonLinesLog jsonl(path);
     jsonl.resume(2);
-    CHECK(read_text(path) == whole);
+    CHECK(file_text(path) == whole);
     log(jsonl, 3, {{"a", 2.0}});
-    const std::string text = read_text(path);
+    const std::string text = file_text(path);
     CHECK(text.starts_with(whole + "{\"step\":3,\"epoch\":1,\"time\":"));
     CHECK(lines(path).size() == 3);
   }
@@ -87,7 +87,7 @@ TEST_CASE(
   const ScratchFolder folder;
   const std::string path = folder.write("run.jsonl", "something else\n");
   JsonLinesLog jsonl(path);
-  CHECK(read_text(path) == "something else\n");
+  CHECK(file_text(path) == "something else\n");
   log(jsonl, 1, {{"a", 1.0}});
   CHECK(lines(path).size() == 1);
 
@@ -108,7 +108,7 @@ TEST_CASE("a JSON lines log that is resumed on another file names the line and l
     CAPTURE(bad, message);
     CHECK(has(message, "[JsonLinesLog] "));
     CHECK(has(message, "bad.jsonl:2: want an object with a step"));
-    CHECK(read_text(path) == text);
+    CHECK(file_text(path) == text);
   }
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("a JSON lines log refuses what is not UTF-8 and names of its own") {
   const std::string path = folder.path("run.jsonl");
   JsonLinesLog jsonl(path);
   log(jsonl, 1, {{"a", 1.0}});
-  const std::string before = read_text(path);
+  const std::string before = file_text(path);
   CHECK(has(message_of<ArgumentError>([&] {
               log(jsonl, 2, {{"\xff", 1.0}});
             }),
@@ -130,7 +130,7 @@ TEST_CASE("a JSON lines log refuses what is not UTF-8 and names of its own") {
               }),
               "[JsonLinesLog.scalars] names want"));
   }
-  CHECK(read_text(path) == before);
+  CHECK(file_text(path) == before);
 }
 
 TEST_CASE("a JSON lines log that cannot be written says so") {

@@ -44,7 +44,7 @@ void write_forever(Log& log) {
 
 std::vector<std::string> lines_of(const std::string& path) {
   std::vector<std::string> lines;
-  std::istringstream in(read_text(path));
+  std::istringstream in(file_text(path));
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
 }

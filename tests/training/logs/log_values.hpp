@@ -10,7 +10,7 @@
 
 namespace unroll {
 
-using examples::read_text;
+using examples::file_text;
 using examples::ScratchFolder;
 
 // The message of the exception E that f throws; empty when it throws none.

@@ -43,7 +43,7 @@ std::string script_of(const Plot& plot) {
   const ScratchFolder folder;
   const WithPath path("/nonexistent");
   CHECK_THROWS_AS(draw_plot(folder.path("a.svg"), plot), FileError);
-  return read_text(folder.path("a.svg.gp"));
+  return file_text(folder.path("a.svg.gp"));
 }
 
 void log(Log& to, std::int64_t step, std::int64_t epoch, const std::vector<NamedScalar>& values) {
@@ -56,11 +56,11 @@ TEST_CASE("a plot becomes a PNG or SVG file by its name, and only the picture is
   if (no_gnuplot()) return;
   const ScratchFolder folder;
   draw_plot(folder.path("a.png"), small_plot());
-  const std::string png = read_text(folder.path("a.png"));
+  const std::string png = file_text(folder.path("a.png"));
   CHECK(png.starts_with("\x89PNG\r\n\x1a\n"));
   CHECK(png.ends_with("IEND\xae\x42\x60\x82"));
   draw_plot(folder.path("a.svg"), small_plot());
-  const std::string svg = read_text(folder.path("a.svg"));
+  const std::string svg = file_text(folder.path("a.svg"));
   CHECK(has(svg, "</svg>"));
   for (const char* text : {"it's a_title {x}", ">one<", ">two<", ">a_b<", ">single<", ">best<"}) {
     CAPTURE(text);
@@ -76,7 +76,7 @@ TEST_CASE("a plot's height grows with its panels") {
   plot.title = "";
   const auto pixels = [&](std::size_t at) {
     draw_plot(folder.path("a.png"), plot);
-    const std::string png = read_text(folder.path("a.png"));
+    const std::string png = file_text(folder.path("a.png"));
     return static_cast<unsigned char>(png.at(at + 2)) * 256 + static_cast<unsigned char>(png.at(at + 3));
   };
   CHECK(pixels(16) == 400);  // the header's width and height
@@ -107,7 +107,7 @@ TEST_CASE("any text, empty panels and values that are no numbers can be drawn") 
   plot.panels.push_back({.curves = {{"beyond", {1, 2}, {1e308, 1.5e308}}}});
   plot.panel_height = 150;
   draw_plot(folder.path("a.svg"), plot);
-  const std::string svg = read_text(folder.path("a.svg"));
+  const std::string svg = file_text(folder.path("a.svg"));
   CHECK(has(svg, "</svg>"));
   CHECK(has(svg, "%d $x `ls` {a}^b_c @&amp;~   END \xc3\xa9"));
 }
@@ -130,11 +130,11 @@ TEST_CASE("a drawing without gnuplot names its package and keeps the script and 
   }
   CHECK(has(message, picture + ": want gnuplot"));
   CHECK(has(message, "(Debian's gnuplot-nox); data and script are in " + picture + ".gp"));
-  CHECK(read_text(picture) == "old");
+  CHECK(file_text(picture) == "old");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path("")), {}) == 2);
   if (no_gnuplot()) return;
   CHECK(std::system(("gnuplot '" + picture + ".gp' 2> /dev/null").c_str()) == 0);
-  CHECK(read_text(picture).starts_with("\x89PNG"));
+  CHECK(file_text(picture).starts_with("\x89PNG"));
 }
 
 TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the script stays") {
@@ -159,8 +159,8 @@ TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the s
     CAPTURE(message);
     CHECK(has(message, "[draw_plot] " + picture + ": want a picture, got " + c.want));
     CHECK(message.size() < 3000);
-    CHECK(has(read_text(picture + ".gp"), "$panel1_curve1 << END\n1 3\n2 1\n3 2\nEND\n"));
-    CHECK(read_text(picture) == "old");
+    CHECK(has(file_text(picture + ".gp"), "$panel1_curve1 << END\n1 3\n2 1\n3 2\nEND\n"));
+    CHECK(file_text(picture) == "old");
     CHECK(std::distance(std::filesystem::directory_iterator(folder.path("")), {}) == 3);
   }
 }
@@ -223,10 +223,10 @@ TEST_CASE("a plot log has a panel for every quantity, a curve for every part, an
 
   CHECK_FALSE(std::filesystem::exists(folder.path("run.svg")));
   plot.flush();
-  CHECK(has(read_text(folder.path("run.svg")), "best 0.75 at step 20"));
+  CHECK(has(file_text(folder.path("run.svg")), "best 0.75 at step 20"));
   folder.write("run.svg", "touched");
   plot.flush();  // nothing new
-  CHECK(read_text(folder.path("run.svg")) == "touched");
+  CHECK(file_text(folder.path("run.svg")) == "touched");
 }
 
 TEST_CASE("a plot log by epoch averages the values of one epoch, and draws the panels that are asked for") {
@@ -271,7 +271,7 @@ TEST_CASE("a resumed plot log draws what a run that was not stopped draws, from 
   run(resumed, 7, 10);
   straight.flush();
   resumed.flush();
-  CHECK(read_text(folder.path("resumed.svg")) == read_text(folder.path("straight.svg")));
+  CHECK(file_text(folder.path("resumed.svg")) == file_text(folder.path("straight.svg")));
   CHECK(resumed.plot().panels.at(0).curves.at(1).x == std::vector<double>{2, 4, 6, 8, 10});
 
   straight.resume(5);  // in the same program, without a history

@@ -15,12 +15,12 @@ using unroll::wire::Message;
 
 namespace {
 
-std::vector<Message> events_of(const TensorBoardLog& log) { return wire::events(read_text(log.path())); }
+std::vector<Message> events_of(const TensorBoardLog& log) { return wire::events(file_text(log.path())); }
 
 // "step tag=value" for every scalar, "begin step" where readers forget what is from that step on.
 std::vector<std::string> story(const std::string& file) {
   std::vector<std::string> lines;
-  for (const Message& event : wire::events(read_text(file))) {
+  for (const Message& event : wire::events(file_text(file))) {
     const std::string step = std::to_string(event.integer(kStep));
     if (event.has(kSessionLog)) lines.push_back("begin " + step);
     if (!event.has(kSummary)) continue;
@@ -50,7 +50,7 @@ TEST_CASE("an event file begins as TensorFlow's do, and has one event for every 
   const double before = static_cast<double>(std::time(nullptr));
   TensorBoardLog to(folder.path("runs/a"));
   CHECK(has(to.path(), folder.path("runs/a") + "/events.out.tfevents."));
-  CHECK(read_text(to.path()).starts_with(std::string("\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09", 13)));
+  CHECK(file_text(to.path()).starts_with(std::string("\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09", 13)));
   log(to, 1, {{"train/loss", 0.1}, {"lr", -2.5}});
   log(to, std::int64_t{1} << 40, {{"train/loss", std::nan("")}});
   log(to, 3, {});
@@ -133,12 +133,12 @@ TEST_CASE("protoc reads an event, too") {
   TensorBoardLog to(folder.path("a"));
   log(to, 300, {{"train/loss", 0.5}});
   to.text(4, "model summary", "text");
-  const auto records = wire::records(read_text(to.path()));
+  const auto records = wire::records(file_text(to.path()));
   const auto raw = [&](std::size_t i) {
     const std::string command =
         "protoc --decode_raw < '" + folder.write("event", records.at(i)) + "' > '" + folder.path("out") + "'";
     REQUIRE(std::system(command.c_str()) == 0);
-    return read_text(folder.path("out"));
+    return file_text(folder.path("out"));
   };
   CHECK(has(raw(0), "3: \"brain.Event:2\"\n"));
   CHECK(has(raw(2), "\n2: 300\n5 {\n  1 {\n    1: \"train/loss\"\n    2: 0x3f000000\n  }\n}\n"));
@@ -157,7 +157,7 @@ TEST_CASE("a resumed run removes later events and torn ones, and goes on in a fi
     for (int step = 1; step <= 5; ++step) log(to, step, {{"a", 1.0 * step}});
     first = to.path();
   }
-  const std::string whole = read_text(first);
+  const std::string whole = file_text(first);
   const auto last = wire::records(whole).back().size() + 16;
   for (std::size_t torn = 0; torn <= last; ++torn) {
     CAPTURE(torn);
@@ -202,7 +202,7 @@ TEST_CASE("a new run in a used folder leaves the files there, and its own comes 
   TensorBoardLog to(folder.path(""));
   log(to, 5, {{"a", 1.0}});
   CHECK(story(to.path()) == std::vector<std::string>{"begin 0", "5 a=1"});
-  CHECK(wire::events(read_text(paths[0])).size() == 1);
+  CHECK(wire::events(file_text(paths[0])).size() == 1);
 }
 
 TEST_CASE("resume touches no other program's files, and where there are none the run begins there") {
@@ -213,8 +213,8 @@ TEST_CASE("resume touches no other program's files, and where there are none the
   to.resume(9);
   log(to, 10, {{"a", 1.0}});
   CHECK(story(to.path()) == std::vector<std::string>{"begin 10", "10 a=1"});
-  CHECK(read_text(folder.path("events.out.tfevents.1700000000.host.1.0")) == "another's");
-  CHECK(read_text(folder.path("notes.unroll")) == "mine");
+  CHECK(file_text(folder.path("events.out.tfevents.1700000000.host.1.0")) == "another's");
+  CHECK(file_text(folder.path("notes.unroll")) == "mine");
 }
 
 TEST_CASE("resume names the event file that is damaged, and changes none") {
@@ -223,7 +223,7 @@ TEST_CASE("resume names the event file that is damaged, and changes none") {
   {
     TensorBoardLog to(folder.path("made"));
     for (int step = 1; step <= 3; ++step) log(to, step, {{"a", 1.0 * step}});
-    whole = read_text(to.path());
+    whole = file_text(to.path());
   }
   const std::size_t second = 24 + 16;  // where the second record begins
   std::string length = whole, bytes = whole, no_event = whole.substr(0, second);
@@ -250,8 +250,8 @@ TEST_CASE("resume names the event file that is damaged, and changes none") {
     const std::string message = message_of<FileError>([&] { to.resume(1); });
     CAPTURE(message);
     CHECK(has(message, "[TensorBoardLog] " + bad + ": " + c.want));
-    CHECK(read_text(bad) == c.contents);
-    CHECK(read_text(good) == whole);
+    CHECK(file_text(bad) == c.contents);
+    CHECK(file_text(good) == whole);
     std::filesystem::remove(to.path());
   }
 }
@@ -269,7 +269,7 @@ TEST_CASE("names and texts that no event can hold are refused, and the file stay
   const ScratchFolder folder;
   TensorBoardLog to(folder.path(""));
   log(to, 1, {{"a", 1.0}});
-  const std::string before = read_text(to.path());
+  const std::string before = file_text(to.path());
   for (const char* text : {"\xff", "\xc3", "a\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
                            "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82"}) {
     CAPTURE(text);
@@ -285,7 +285,7 @@ TEST_CASE("names and texts that no event can hold are refused, and the file stay
   CHECK_THROWS_AS(log(to, 2, {{"", 1.0}}), ArgumentError);
   CHECK_THROWS_AS(log(to, 2, {{"a", 1.0}, {"a", 2.0}}), ArgumentError);
   CHECK_THROWS_AS(to.text(2, "", "a"), ArgumentError);
-  CHECK(read_text(to.path()) == before);
+  CHECK(file_text(to.path()) == before);
   to.text(2, "ok", "\xf0\x9f\x99\x82 \xed\x9f\xbf \xf4\x8f\xbf\xbf \xc2\x80 \xe0\xa0\x80 \xef\xbf\xbf");
   CHECK(events_of(to).size() == 4);
 }
