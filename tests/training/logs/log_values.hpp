@@ -10,8 +10,10 @@
 
 namespace unroll {
 
-using examples::file_text;
 using examples::ScratchFolder;
+
+// The whole file.
+inline std::string file_text(const std::string& path) { return examples::read_text(path); }
 
 // The message of the exception E that f throws; empty when it throws none.
 template <class E>
