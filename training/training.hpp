@@ -4,6 +4,7 @@
 #include "training/carried_states.hpp"
 #include "training/checkpoint.hpp"
 #include "training/confusion_matrix.hpp"
+#include "training/cross_entropy_loss.hpp"
 #include "training/data/batch.hpp"
 #include "training/data/batch_source.hpp"
 #include "training/data/batches.hpp"

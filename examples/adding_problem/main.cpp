@@ -109,7 +109,6 @@ int run(int argc, const char* const* argv) {
   TrainingOptions options;
   std::optional<Index> length;
   CLI::App app(kDescription, "adding_problem");
-  app.set_help_flag("-h,--help", "print this and leave");
   add_training_options(app, options,
                        {.epochs = "20, of 250 steps", .hidden = "64", .batch = "50", .lr = "0.005"});
   add_whole_number(app, "--length", length, "steps T of a sequence (default 100)", 2, 100000);

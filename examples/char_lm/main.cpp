@@ -29,7 +29,6 @@ struct Options {
 
 bool parse(int argc, const char* const* argv, Options& o) {
   CLI::App app(kDescription, "char_lm");
-  app.set_help_flag("-h,--help", "print this and leave");
   add_training_options(app, o.training, {.epochs = "10", .hidden = "128", .batch = "32", .lr = "0.004"});
   app.add_option("--text", o.text, "your own text, cut 90 : 5 : 5 to train, valid, test")->type_name("FILE");
   app.add_option("--name", o.name, "saves NAME.safetensors and NAME.checkpoint")->capture_default_str();
@@ -129,9 +128,7 @@ int run(int argc, const char* const* argv) {
   Options o;
   if (!parse(argc, argv, o)) return 0;
   if (o.sample.empty()) return with_layer(o.training.cell, [&]<class Layer>() { return train<Layer>(o); });
-  const Metadata metadata = load_metadata(o.sample);
-  metadata.require("program", "char_lm");
-  return with_layer(metadata.text("cell"), [&]<class Layer>() {
+  return with_saved_layer(o.sample, "char_lm", [&]<class Layer>(const Metadata& metadata) {
     const auto vocabulary = Vocabulary::from_json(metadata.text("vocabulary"));
     Rng rng(1);
     Model<Layer> model(vocabulary, metadata.number("hidden", 1, 4096), rng);

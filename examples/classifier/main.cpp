@@ -53,15 +53,9 @@ int train_and_test(const Options& options, const Data& data) {
                        {.batch_size = recipe.batch, .shuffle = true, .seed = options.training.seed});
   const BatchOptions all{.batch_size = 256};
   Run run(options.training, options.model_path(), recipe, train.size());
-  run.options.on_epoch = [&](const EpochReport& epoch) {
-    if (epoch.best) save_model(options.model_path(), model, metadata);
-  };
+  run.save_best(model, metadata);
   Adam<float> adam(parameters(model), {.lr = recipe.lr});
-  const auto loss = [](Classifier<Layer>& m, const Batch<float>& batch) {
-    const auto logits = m(batch);
-    return Scored{cross_entropy(logits, batch.labels), logits, batch.labels};
-  };
-  Trainer trainer(model, adam, loss, run.options, Accuracy());
+  Trainer trainer(model, adam, CrossEntropyLoss(), run.options, Accuracy());
   const TrainResult result = trainer.fit(train, Batches<float>(data.valid, all));
   if (result.best_epoch > 0) {
     fmt::print("best epoch {} (valid accuracy {:.2f}%), saved in {}\n", result.best_epoch,
@@ -71,7 +65,6 @@ int train_and_test(const Options& options, const Data& data) {
     fmt::print("interrupted; the test rows were not looked at\n");
     return Interrupt::kExitStatus;
   }
-  run.remove_checkpoint();
   if (!data.test.empty()) {
     ConfusionMatrix confusion(static_cast<Index>(data.encoding.labels->size()));
     const Batches<float> test(data.test, all);

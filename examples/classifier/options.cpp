@@ -106,7 +106,6 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   CLI::App app(kDescription, "classifier");
   app.footer(kFormat);
-  app.set_help_flag("-h,--help", "print this and leave");
 
   constexpr const char* kData = "Data and model";
   app.add_option("--task", options.task_name, "words, digits or own (default: own with --data, else words)")

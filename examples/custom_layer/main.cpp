@@ -65,7 +65,6 @@ bool parse(int argc, const char* const* argv, Options& options) {
       "then "
       "trains it to read handwritten digits, a row of pixels at a time.",
       "custom_layer");
-  app.set_help_flag("-h,--help", "print this and leave");
   add_whole_number(app, "--epochs", options.epochs, "passes over the training data (default 30)", 1, 1000000);
   add_whole_number(app, "--hidden", options.hidden, "hidden units (default 64)", 1, 8192);
   add_whole_number(app, "--layers", options.layers, "stacked layers (default 1)", 1, 100);

@@ -138,7 +138,6 @@ std::optional<Options> parse_options(int argc, const char* const* argv) {
   Options options;
   CLI::App app(kDescription, "next_value");
   app.footer(kFormat);
-  app.set_help_flag("-h,--help", "print this and leave");
 
   constexpr const char* kData = "Data";
   app.add_option("--task", options.task_name,

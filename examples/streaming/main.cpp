@@ -62,7 +62,6 @@ bool parse(int argc, const char* const* argv, Options& options) {
       "Trains a small LSTM on monthly sea surface temperatures, freezes it and forecasts month by month, "
       "with the times of the calls.",
       "streaming");
-  app.set_help_flag("-h,--help", "print this and leave");
   add_whole_number(app, "--updates", options.updates, "of the training (default 400)", 1, 100000);
   add_whole_number(app, "--hidden", options.hidden, "hidden units (default 32)", 1, 8192);
   add_whole_number(app, "--repeat", options.repeat, "runs through the months (default 100)", 1, 10000);

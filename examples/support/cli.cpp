@@ -113,6 +113,7 @@ void add_run_options(CLI::App& app, TrainingOptions& options) {
 }
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
+  app.get_help_ptr()->description("print this and leave");
   try {
     app.parse(argc, argv);
     return true;

@@ -6,7 +6,6 @@
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
 #include "training/logs/plot_log.hpp"
-#include "training/models/state_dict.hpp"
 #ifdef UNROLL_EXAMPLES_TENSORBOARD
 #include "training/tensorboard/tensorboard_log.hpp"
 #endif
@@ -20,7 +19,8 @@ Recipe Recipe::with(const TrainingOptions& given) const {
           .clip = clip};
 }
 
-Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& recipe, std::size_t batches) {
+Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& recipe, std::size_t batches)
+    : model_(model) {
   if (!model.ends_with(".safetensors") && !model.ends_with(".npz"))
     throw ArgumentError("--model want a name that ends in .safetensors or .npz, got '" + model + "'");
   require_writable(model);
@@ -48,11 +48,10 @@ Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& r
   options.checkpoint = model + ".checkpoint";
   options.resume = given.resume;
   options.resume_hint = "the same command with --resume";
-}
-
-void Run::remove_checkpoint() const {
-  std::error_code ignored;  // what is left is only in the way
-  std::filesystem::remove(options.checkpoint, ignored);
+  options.on_stop = [file = options.checkpoint](const TrainResult& result) {
+    std::error_code ignored;  // what is left is only in the way
+    if (!result.interrupted()) std::filesystem::remove(file, ignored);
+  };
 }
 
 }  // namespace unroll::examples
