@@ -7,6 +7,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "framework/element_types.hpp"
+
 namespace unroll {
 namespace {
 
@@ -180,17 +182,7 @@ void decode(Dtype dtype, const unsigned char* from, std::size_t n, S* to) noexce
   template Dtype dtype_of<S>() noexcept;                  \
   template bool readable_as<S>(Dtype, Rounding) noexcept; \
   template void detail::decode(Dtype, const unsigned char*, std::size_t, S*) noexcept;
-UNROLL_INSTANTIATE(bool)
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

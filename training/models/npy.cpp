@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/atomic_file.hpp"
+#include "framework/element_types.hpp"
 #include "framework/input_file.hpp"
 #include "training/models/npy_header.hpp"
 
@@ -58,17 +59,7 @@ void save_npy(const std::string& path, const Tensor<S>& tensor) {
 #define UNROLL_INSTANTIATE(S)                                \
   template Tensor<S> load_npy(const std::string&, Rounding); \
   template void save_npy(const std::string&, const Tensor<S>&);
-UNROLL_INSTANTIATE(bool)
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

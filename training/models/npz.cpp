@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "framework/atomic_file.hpp"
+#include "framework/element_types.hpp"
 #include "framework/errors.hpp"
 #include "framework/input_file.hpp"
 #include "training/models/npy_header.hpp"
@@ -277,17 +278,7 @@ StateDict<S> load_npz(const std::string& path) {
 }
 
 #define UNROLL_INSTANTIATE(S) template void NpzWriter::add(const std::string&, const Tensor<S>&);
-UNROLL_INSTANTIATE(bool)
-UNROLL_INSTANTIATE(float)
-UNROLL_INSTANTIATE(double)
-UNROLL_INSTANTIATE(std::int8_t)
-UNROLL_INSTANTIATE(std::int16_t)
-UNROLL_INSTANTIATE(std::int32_t)
-UNROLL_INSTANTIATE(std::int64_t)
-UNROLL_INSTANTIATE(std::uint8_t)
-UNROLL_INSTANTIATE(std::uint16_t)
-UNROLL_INSTANTIATE(std::uint32_t)
-UNROLL_INSTANTIATE(std::uint64_t)
+UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 template void save_npz(const std::string&, const StateDict<float>&, NpzOptions);
 template void save_npz(const std::string&, const StateDict<double>&, NpzOptions);
