@@ -127,8 +127,9 @@ struct ScalarRnn {
 };
 
 // W3 and W9: an LSTM of one sequence; weights (input, output), so that the inner loop runs over neighbours.
+// Aligned, so that it does not depend on the heap whether its rows cross the lines of the cache.
 template <class S, std::size_t T, std::size_t I, std::size_t H>
-struct LstmLoop {
+struct alignas(64) LstmLoop {
   static constexpr std::size_t G = 4 * H;
   S wx[I][G], wh[H][G], b[G], x[T][I], up[T][H];
   S h[T + 1][H], c[T + 1][H], gate[T][G], tanh_c[T][H];

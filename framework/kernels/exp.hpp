@@ -28,15 +28,15 @@ struct ExpConstants<double> {
   static constexpr Bits kOne = 0x3ff0000000000000;
 };
 
-// exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials of least relative error, 5e-10 and 4e-18
+// exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials of least relative error, 5e-10 and 4e-18, by
+// pairs of terms, which do not wait for each other
 inline Batch<float> exp_polynomial(const Batch<float>& r) {
   using V = Batch<float>;
-  V p(0.0013814909586388686F);
-  p = xsimd::fma(p, r, V(0.0083686745618268051F));
-  p = xsimd::fma(p, r, V(0.041668377070882938F));
-  p = xsimd::fma(p, r, V(0.16666521157858649F));
-  p = xsimd::fma(p, r, V(0.49999993533261866F));
-  return xsimd::fma(p, r * r, r) + 1.0F;
+  const V r2 = r * r;
+  const V low = xsimd::fma(V(0.16666521157858649F), r, V(0.49999993533261866F));
+  const V high = xsimd::fma(V(0.0083686745618268051F), r, V(0.041668377070882938F));
+  const V p = xsimd::fma(xsimd::fma(V(0.0013814909586388686F), r2, high), r2, low);
+  return xsimd::fma(p, r2, r) + 1.0F;
 }
 inline Batch<double> exp_polynomial(const Batch<double>& r) {
   using V = Batch<double>;
@@ -50,26 +50,48 @@ inline Batch<double> exp_polynomial(const Batch<double>& r) {
   return xsimd::fma(xsimd::fma(high, r4, low), r2, r) + 1.0;
 }
 
+// exp(a) = mantissa 2^k with k = round(a / log(2)) and mantissa = exp(a - k log(2)).
+template <class S>
+struct ExpParts {
+  using V = Batch<S>;
+  using Bits = xsimd::batch<typename ExpConstants<S>::Bits, typename V::arch_type>;
+
+  V mantissa;
+  Bits k;  // its low bits, as many as an exponent has and more
+
+  explicit ExpParts(const V& a) {
+    using C = ExpConstants<S>;
+    // Adding kRound rounds, and the low bits of kRound + k are those of the integer k.
+    const V round(C::kRound), shifted = xsimd::fma(a, V(S(1.44269504088896340736L)), round),
+                              whole = shifted - round;
+    mantissa = exp_polynomial(xsimd::fnma(whole, V(C::kLog2Low), xsimd::fnma(whole, V(C::kLog2High), a)));
+    k = xsimd::bitwise_cast<Bits>(shifted);
+  }
+  // 2^n; infinity for the n behind the largest exponent.
+  static V power(const Bits& n) {
+    return xsimd::bitwise_cast<V>((n << ExpConstants<S>::kMantissa) + Bits(ExpConstants<S>::kOne));
+  }
+};
+
 // Right to 1.01 units in the last place, subnormal results included; xsimd 8.1's is infinite from 88.38
 // (float) and 709.44 on, and 0 where the result would be subnormal.
 template <class S>
 Batch<S> exp(const Batch<S>& x) {
   using V = Batch<S>;
   using C = ExpConstants<S>;
-  // exp(x) = exp(r) 2^k with k = round(x / log(2)); adding kRound rounds. Of two operands of which one is
-  // NaN, x86's minimum is the second.
-  const V a = xsimd::max(V(C::kLow), xsimd::min(V(C::kHigh), x));
-  const V round(C::kRound), shifted = xsimd::fma(a, V(S(1.44269504088896340736L)), round),
-                            k = shifted - round;
-  const V r = xsimd::fnma(k, V(C::kLog2Low), xsimd::fnma(k, V(C::kLog2High), a));
+  // Of two operands of which one is NaN, x86's minimum is the second.
+  const ExpParts<S> e(xsimd::max(V(C::kLow), xsimd::min(V(C::kHigh), x)));
   // 2^k in two factors, so that neither is infinite or zero where their product with exp(r) is not;
-  // multiplied, as NaN has to stay NaN. The low bits of kRound + k are those of the integer k.
-  using Bits = xsimd::batch<typename C::Bits, typename V::arch_type>;
-  const auto power = [](const Bits& n) {
-    return xsimd::bitwise_cast<V>((n << C::kMantissa) + Bits(C::kOne));
-  };
-  const Bits whole = xsimd::bitwise_cast<Bits>(shifted), half = whole >> 1;
-  return exp_polynomial(r) * power(half) * power(whole - half);
+  // multiplied, as NaN has to stay NaN.
+  const auto half = e.k >> 1;
+  return e.mantissa * e.power(half) * e.power(e.k - half);
+}
+
+// exp(a) for a from -87 (float) or -708 to kHigh: infinite from where 2^k is, at 88.38 and 709.44.
+template <class S>
+Batch<S> exp_normal(const Batch<S>& a) {
+  const ExpParts<S> e(a);
+  return e.mantissa * e.power(e.k);
 }
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -85,8 +85,26 @@ bool done_packed(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
   constexpr std::size_t kLargest = std::size_t{1} << 24, kRows = 8, kRowsTransposing = 64;
   if (alpha != S(1) || (beta != S(0) && beta != S(1))) return false;
   if (m * n * k > kLargest || m < (transpose_b ? kRowsTransposing : kRows)) return false;
-  const Packed<S> packed(k, n, b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1);
+  const auto packed = !transpose_b && ldb == n
+                          ? Packed<S>::borrowed(b, k, n)
+                          : Packed<S>(k, n, b, transpose_b ? 1 : ldb, transpose_b ? ldb : 1);
   multiply_packed(m, n, k, a, transpose_a ? 1 : lda, transpose_a ? lda : 1, packed, beta == S(1), c, ldc);
+  return true;
+}
+
+// Whether the product was A^T B with a B of no more columns than a register has numbers, as the gradient of a
+// narrow layer's weight is: C^T = B^T A fills whole registers.
+template <class S>
+bool done_turned(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
+                 const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
+  constexpr std::size_t kLargest = std::size_t{1} << 24, kWorthTurning = 8;  // numbers of k, measured
+  const std::size_t width = packing<S>().width;
+  if (!transpose_a || transpose_b || alpha != S(1) || beta != S(0) || ldc != n) return false;
+  if (n > width || m < 2 * width || k < kWorthTurning || m * n * k > kLargest) return false;
+  Tensor<S> turned(Shape{n, m});
+  const auto right = lda == m ? Packed<S>::borrowed(a, k, m) : Packed<S>(k, m, a, lda, 1);
+  multiply_packed(n, m, k, b, 1, ldb, right, false, turned.data(), m);
+  packing<S>().transpose(n, m, turned.data(), c);
   return true;
 }
 
@@ -141,6 +159,7 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
     return;
   }
   if (done_here(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
+  if (done_turned(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   if (done_packed(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) return;
   blas(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

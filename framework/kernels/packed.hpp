@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "framework/kernels/packing.hpp"
 #include "framework/kernels/parallel.hpp"
@@ -23,19 +24,28 @@ template <class S>
 class Packed {
  public:
   Packed() = default;
+  Packed(Packed&&) noexcept = default;
+  Packed& operator=(Packed&&) noexcept = default;  // no copies: panels_ points into numbers_
   // (k,n): element (p,j) is b[p * row + j * column].
   Packed(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column)
-      : numbers_(Shape{packing<S>().size(k, n)}) {
-    packing<S>().pack(k, n, b, row, column, numbers_.data());
-  }
+      : numbers_(Shape{packing<S>().size(k, n)}),
+        panels_(packing<S>().pack(k, n, b, row, column, numbers_.data())) {}
   // The transpose of weight (n,k), and weight (k,n) as it is.
   static Packed transposed(const S* weight, std::size_t n, std::size_t k) { return {k, n, weight, 1, k}; }
   static Packed plain(const S* weight, std::size_t k, std::size_t n) { return {k, n, weight, n, 1}; }
+  // weight (k,n) without a copy where that is as fast: it must stay as long as this.
+  static Packed borrowed(const S* weight, std::size_t k, std::size_t n) {
+    Packed result;
+    result.panels_ = packing<S>().in_place(k, n, weight);
+    return result.panels_.numbers != nullptr ? std::move(result) : plain(weight, k, n);
+  }
 
-  const S* data() const noexcept { return numbers_.dimension() == 0 ? nullptr : numbers_.data(); }
+  bool empty() const noexcept { return panels_.numbers == nullptr; }
+  const Panels<S>& panels() const noexcept { return panels_; }
 
  private:
-  Tensor<S> numbers_;
+  Tensor<S> numbers_;  // empty when borrowed
+  Panels<S> panels_;
 };
 
 // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
@@ -49,7 +59,7 @@ void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, st
                                       std::max<std::size_t>(m / kRows, 1)});
   const auto run = [&](std::size_t part) {
     const std::size_t begin = m * part / parts, end = m * (part + 1) / parts;
-    packing<S>().multiply(end - begin, n, k, a + begin * a_row, a_row, a_column, b.data(), accumulate,
+    packing<S>().multiply(end - begin, n, k, a + begin * a_row, a_row, a_column, b.panels(), accumulate,
                           c + begin * ldc, ldc);
   };
   if (parts < 2) {

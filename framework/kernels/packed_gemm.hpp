@@ -5,19 +5,33 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "framework/kernels/packing.hpp"
 #include "framework/kernels/simd.hpp"
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// A panel is this many columns of the packed matrix, row by row without gaps; the last one is filled up with
-// zeros.
+// A panel is this many columns of the matrix. Packed, its rows follow each other without gaps and the last
+// panel is filled up with zeros.
 template <class S>
 inline constexpr std::size_t kPanel = 2 * Batch<S>::size;
+
+// The columns of a packed panel: a matrix that fits one register has no second half.
+template <class S>
+constexpr std::size_t packed_width(std::size_t n) noexcept {
+  return n <= Batch<S>::size ? Batch<S>::size : kPanel<S>;
+}
 
 // Numbers that a packed (k,n) takes.
 template <class S>
 constexpr std::size_t packed_size(std::size_t k, std::size_t n) noexcept {
-  return (n + kPanel<S> - 1) / kPanel<S> * kPanel<S> * k;
+  const std::size_t width = packed_width<S>(n);
+  return (n + width - 1) / width * width * k;
+}
+
+template <class S>
+Panels<S> in_place(std::size_t k, std::size_t n, const S* b) noexcept {
+  constexpr std::size_t kLargest = 16384 / sizeof(S);  // half a first-level cache
+  return n % Batch<S>::size == 0 && k * n <= kLargest ? Panels<S>{b, n, kPanel<S>} : Panels<S>{};
 }
 
 #if defined(__SSE2__)
@@ -49,35 +63,56 @@ inline constexpr std::size_t kBlock = 1;
 
 // Packs (k,n): element (p,j) is b[p * row + j * column].
 template <class S>
-void pack(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column, S* out) noexcept {
+Panels<S> pack(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,
+               S* out) noexcept {
   constexpr std::size_t kWidth = Batch<S>::size;
-  for (std::size_t j = 0; j < n; j += kPanel<S>, out += k * kPanel<S>) {
-    const std::size_t width = std::min(kPanel<S>, n - j);
+  const std::size_t step = packed_width<S>(n);
+  const Panels<S> panels{out, step, k * step};
+  for (std::size_t j = 0; j < n; j += step, out += k * step) {
+    const std::size_t width = std::min(step, n - j);
     const S* from = b + j * column;
     if (column == 1) {
       const std::size_t first = std::min(width, kWidth);
       for (std::size_t p = 0; p < k; ++p) {
-        S* to = out + p * kPanel<S>;
+        S* to = out + p * step;
         load_up_to(from + p * row, first).store_unaligned(to);
-        load_up_to(from + p * row + first, width - first).store_unaligned(to + kWidth);
+        if (step > kWidth) load_up_to(from + p * row + first, width - first).store_unaligned(to + kWidth);
       }
       continue;
     }
-    if (width < kPanel<S>) std::fill_n(out, k * kPanel<S>, S(0));
+    if (width < step) std::fill_n(out, k * step, S(0));
     std::size_t t = 0;
     if (row == 1) {
       for (; t + kBlock<S> <= width; t += kBlock<S>) {
         std::size_t p = 0;
         for (; p + kBlock<S> <= k; p += kBlock<S>)
-          transpose_block(from + t * column + p, column, out + p * kPanel<S> + t, kPanel<S>);
+          transpose_block(from + t * column + p, column, out + p * step + t, step);
         for (; p < k; ++p) {
-          for (std::size_t u = t; u < t + kBlock<S>; ++u) out[p * kPanel<S> + u] = from[p + u * column];
+          for (std::size_t u = t; u < t + kBlock<S>; ++u) out[p * step + u] = from[p + u * column];
         }
       }
     }
     for (; t < width; ++t) {
-      for (std::size_t p = 0; p < k; ++p) out[p * kPanel<S> + t] = from[p * row + t * column];
+      for (std::size_t p = 0; p < k; ++p) out[p * step + t] = from[p * row + t * column];
     }
+  }
+  return panels;
+}
+
+#if defined(__AVX512F__)
+inline constexpr bool kManyRegisters = true;  // 32
+#else
+inline constexpr bool kManyRegisters = false;  // 16
+#endif
+
+// f(first) + ... + f(first+Count-1), halved again and again. Unrolled here, so that what f reads stays in
+// registers.
+template <class V, std::size_t Count, class F>
+V sum_of(const F& f, std::size_t first = 0) {
+  if constexpr (Count == 1) {
+    return f(first);
+  } else {
+    return sum_of<V, Count / 2>(f, first) + sum_of<V, Count / 2>(f, first + Count / 2);
   }
 }
 
@@ -90,7 +125,7 @@ struct PackedGemm {
   std::size_t m, n, k;
   const S* a;
   std::size_t a_row, a_column;
-  const S* packed;
+  const Panels<S>& b;
   bool accumulate;
   S* c;
   std::size_t ldc;
@@ -118,11 +153,7 @@ struct PackedGemm {
  private:
   using V = Batch<S>;
   static constexpr std::size_t kWidth = V::size;
-#if defined(__AVX512F__)
-  static constexpr std::size_t kTile = 12;  // 24 sums, 2 columns and a factor in 32 registers
-#else
-  static constexpr std::size_t kTile = 6;  // 12 sums, 2 columns and a factor in 16 registers
-#endif
+  static constexpr std::size_t kTile = kManyRegisters ? 12 : 6;  // twice as many sums, 2 columns and a factor
 
   // Rows i ... i+rows-1 of one panel, in tiles of about equal height.
   void column(std::size_t i, std::size_t rows, std::size_t j, std::size_t p, std::size_t depth) const {
@@ -163,6 +194,11 @@ struct PackedGemm {
     }
   }
 
+  // The panel that begins at column j, from row p on.
+  const S* rows_from(std::size_t j, std::size_t p) const {
+    return b.numbers + j / kPanel<S> * b.panel + p * b.row;
+  }
+
   // Columns of the last of N vectors from column j on.
   template <std::size_t N>
   std::size_t last_columns(std::size_t j) const {
@@ -176,10 +212,9 @@ struct PackedGemm {
     if (depth < kParts) return tile<1, N>(i, j, p, depth);
     V sum[kParts][N];
     const S* x = a + i * a_row + p * a_column;
-    const S* y = packed + j * k + p * kPanel<S>;
-    const std::size_t next = k * kPanel<S>;
+    const S* y = rows_from(j, p);
     const auto number = [&](std::size_t q, std::size_t t) {
-      return V::load_unaligned(y + t / 2 * next + q * kPanel<S> + t % 2 * kWidth);
+      return V::load_unaligned(y + t / 2 * b.panel + q * b.row + t % 2 * kWidth);
     };
     const auto add_product = [&](std::size_t q, std::size_t part) {
       const V factor(x[q * a_column]);
@@ -197,20 +232,9 @@ struct PackedGemm {
     S* out = c + i * ldc + j;
     const bool add = accumulate || p > 0;
     for (std::size_t t = 0; t < N; ++t, out += kWidth) {
-      const V total = sum_of<kParts>([&](std::size_t part) { return sum[part][t]; });
+      const V total = sum_of<V, kParts>([&](std::size_t part) { return sum[part][t]; });
       const std::size_t count = t + 1 < N ? kWidth : last_columns<N>(j);
       store_up_to(add ? load_up_to(out, count) + total : total, out, count);
-    }
-  }
-
-  // f(first) + ... + f(first+Count-1), halved again and again. Unrolled here, so that what f reads stays in
-  // registers.
-  template <std::size_t Count, class F>
-  static V sum_of(const F& f, std::size_t first = 0) {
-    if constexpr (Count == 1) {
-      return f(first);
-    } else {
-      return sum_of<Count / 2>(f, first) + sum_of<Count / 2>(f, first + Count / 2);
     }
   }
 
@@ -238,14 +262,14 @@ struct PackedGemm {
       sum[r][N - 1] = add ? load_up_to(out + r * ldc + (N - 1) * kWidth, last) : V(S(0));
     }
     const S* x = a + i * a_row + p * a_column;
-    const S* y = packed + j * k + p * kPanel<S>;
-    const std::size_t row = a_row, step = a_column, next = k * kPanel<S>;
-    for (std::size_t q = 0; q < depth; ++q, x += step, y += kPanel<S>) {
-      V b[N];
-      for (std::size_t t = 0; t < N; ++t) b[t] = V::load_unaligned(y + t / 2 * next + t % 2 * kWidth);
+    const S* y = rows_from(j, p);
+    const std::size_t row = a_row, step = a_column, next = b.panel, b_row = b.row;
+    for (std::size_t q = 0; q < depth; ++q, x += step, y += b_row) {
+      V right[N];
+      for (std::size_t t = 0; t < N; ++t) right[t] = V::load_unaligned(y + t / 2 * next + t % 2 * kWidth);
       for (std::size_t r = 0; r < M; ++r) {
         const V factor(x[r * row]);
-        for (std::size_t t = 0; t < N; ++t) sum[r][t] = xsimd::fma(factor, b[t], sum[r][t]);
+        for (std::size_t t = 0; t < N; ++t) sum[r][t] = xsimd::fma(factor, right[t], sum[r][t]);
       }
     }
     for (std::size_t r = 0; r < M; ++r) {

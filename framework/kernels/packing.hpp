@@ -8,15 +8,30 @@
 
 namespace unroll::kernel {
 
+// A matrix (k,n) as products read it: in panels of so many columns as the instruction set makes of them, row
+// p of panel q at numbers + q * panel + p * row.
+template <class S>
+struct Panels {
+  const S* numbers = nullptr;
+  std::size_t row = 0, panel = 0;
+};
+
 template <class S>
 struct Packing {
+  std::size_t width;  // numbers in a register
   std::size_t (*size)(std::size_t k, std::size_t n) noexcept;
-  void (*pack)(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,
-               S* out) noexcept;
+  // Element (p,j) of the matrix is b[p * row + j * column]; out has room for size(k,n) numbers.
+  Panels<S> (*pack)(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,
+                    S* out) noexcept;
+  // The matrix b (k,n) read where it is, or none: its rows do not fill whole registers, or it is so large
+  // that a copy without gaps is read faster.
+  Panels<S> (*in_place)(std::size_t k, std::size_t n, const S* b) noexcept;
   // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
-  // a_column]
+  // a_column].
   void (*multiply)(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
-                   std::size_t a_column, const S* packed, bool accumulate, S* c, std::size_t ldc) noexcept;
+                   std::size_t a_column, const Panels<S>& b, bool accumulate, S* c, std::size_t ldc) noexcept;
+  // to (columns,rows) = the transpose of from (rows,columns), neither with gaps
+  void (*transpose)(std::size_t rows, std::size_t columns, const S* from, S* to) noexcept;
   // out (columns) = the sums of the columns of x (rows, columns; row stride ldx)
   void (*column_sums)(std::size_t rows, std::size_t columns, const S* x, std::size_t ldx, S* out) noexcept;
 };

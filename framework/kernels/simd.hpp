@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "framework/kernels/activations.hpp"
 #include "framework/kernels/batch.hpp"
 #include "framework/kernels/exp.hpp"
 
@@ -157,13 +158,6 @@ void for_lanes(std::size_t n, F&& f) {
   std::size_t i = 0;
   for (; i + kWidth <= n; i += kWidth) f(Lanes<S, true>{i, kWidth});
   if (i < n) f(Lanes<S, false>{i, n - i});
-}
-
-// 1 / (1 + exp(-x)); the same code for every kernel that needs it. 0 below -88.7 (float) and -709.7, where
-// exp(-x) overflows and the result would be subnormal.
-template <class S>
-Batch<S> sigmoid(const Batch<S>& x) {
-  return S(1) / (S(1) + exp<S>(-x));
 }
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -117,7 +117,7 @@ const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
   }
   kernel::Packed<S>& packed = cache.packed[transposed];
   if (++cache.uses[transposed] < 2) return nullptr;
-  if (packed.data() == nullptr) {
+  if (packed.empty()) {
     const std::size_t rows = weight.shape()[0], columns = weight.shape()[1];
     packed = transposed ? kernel::Packed<S>::transposed(weight.data(), rows, columns)
                         : kernel::Packed<S>::plain(weight.data(), rows, columns);

@@ -38,8 +38,8 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
                             .H = H,
                             .reset_after = variant.reset_after,
                             .z_keeps = variant.z_keeps,
-                            .weight_rz = weight_rz.data(),
-                            .weight_n = weight_n.data(),
+                            .weight_rz = weight_rz.panels(),
+                            .weight_n = weight_n.panels(),
                             .bias = bias.data(),
                             .bias_hn = bias_hn.data(),
                             .gates = f.gates.data(),
@@ -62,15 +62,15 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   // Reset after: the gradient of W_hh h + b_hh differs from da in its last third, by the factor r.
   Tensor<S> da_hn(Shape{variant.reset_after ? steps.total : 0, H});
   Tensor<S> d_reset_h(Shape{variant.reset_after ? 0 : steps.batch, H});
-  const auto weight_rz = Packed<S>::plain(weight_hh, 2 * H, H);
-  const auto weight_n = Packed<S>::plain(weight_hh + 2 * H * H, H, H);
+  const auto weight_rz = Packed<S>::borrowed(weight_hh, 2 * H, H);
+  const auto weight_n = Packed<S>::borrowed(weight_hh + 2 * H * H, H, H);
   in_parallel(steps, steps.total * gates * H, [&](std::size_t begin, std::size_t end) {
     gru_loops<S>().backward({.steps = steps.loop(begin, end),
                              .H = H,
                              .reset_after = variant.reset_after,
                              .z_keeps = variant.z_keeps,
-                             .weight_rz = weight_rz.data(),
-                             .weight_n = weight_n.data(),
+                             .weight_rz = weight_rz.panels(),
+                             .weight_n = weight_n.panels(),
                              .gates = f.gates.data(),
                              .candidate = f.candidate.data(),
                              .output = output.data(),

@@ -1,7 +1,7 @@
 // The GRU's loops over time on plain pointers, for every instruction set. Internal to gru.cpp.
 #pragma once
 
-#include "framework/kernels/isa.hpp"
+#include "framework/kernels/packing.hpp"
 #include "layers/bptt/time_loop.hpp"
 
 namespace unroll::bptt {
@@ -13,14 +13,14 @@ struct GruForwardLoop {
   TimeLoop steps;
   std::size_t H;
   bool reset_after, z_keeps;
-  const S* weight_rz;  // the first two thirds of W_hh, transposed (H,2H)
-  const S* weight_n;   // the last third, transposed (H,H)
-  const S* bias;       // (3H) what is added to the pre-activations outside the reset
-  const S* bias_hn;    // (H) added inside it, reset after only
-  S* gates;            // (N,3H) W_ih x in, r z n out
-  S* candidate;        // (N,H) reset after: W_hn h + b_hn; before: r h
-  S* output;           // (N,H)
-  S* h;                // (B,H) runs through time
+  kernel::Panels<S> weight_rz;  // the first two thirds of W_hh, transposed (H,2H)
+  kernel::Panels<S> weight_n;   // the last third, transposed (H,H)
+  const S* bias;                // (3H) what is added to the pre-activations outside the reset
+  const S* bias_hn;             // (H) added inside it, reset after only
+  S* gates;                     // (N,3H) W_ih x in, r z n out
+  S* candidate;                 // (N,H) reset after: W_hn h + b_hn; before: r h
+  S* output;                    // (N,H)
+  S* h;                         // (B,H) runs through time
 };
 
 template <class S>
@@ -28,18 +28,18 @@ struct GruBackwardLoop {
   TimeLoop steps;
   std::size_t H;
   bool reset_after, z_keeps;
-  const S* weight_rz;  // the first two thirds of W_hh (2H,H)
-  const S* weight_n;   // the last third (H,H)
-  const S* gates;      // (N,3H)
-  const S* candidate;  // (N,H)
-  const S* output;     // (N,H)
-  const S* h0;         // (B,H)
-  const S* up_output;  // (N,H) gradient from above, or null
-  bool state_wanted;   // dh of the initial state
-  S* dh;               // (B,H) runs back through time
-  S* da;               // (N,3H) gradient of W_ih x + b_ih
-  S* da_hn;            // (N,H) gradient of W_hn h + b_hn: the last third of da times r; reset after only
-  S* d_reset_h;        // (B,H) scratch, reset before only
+  kernel::Panels<S> weight_rz;  // the first two thirds of W_hh (2H,H)
+  kernel::Panels<S> weight_n;   // the last third (H,H)
+  const S* gates;               // (N,3H)
+  const S* candidate;           // (N,H)
+  const S* output;              // (N,H)
+  const S* h0;                  // (B,H)
+  const S* up_output;           // (N,H) gradient from above, or null
+  bool state_wanted;            // dh of the initial state
+  S* dh;                        // (B,H) runs back through time
+  S* da;                        // (N,3H) gradient of W_ih x + b_ih
+  S* da_hn;      // (N,H) gradient of W_hn h + b_hn: the last third of da times r; reset after only
+  S* d_reset_h;  // (B,H) scratch, reset before only
 };
 
 template <class S>

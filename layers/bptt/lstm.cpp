@@ -42,8 +42,8 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
     lstm_loops<S>().forward({.steps = steps.loop(begin, end),
                              .H = hidden,
                              .P = out,
-                             .recurrent = recurrent.data(),
-                             .projection = projection.data(),
+                             .recurrent = recurrent.panels(),
+                             .projection = projection.panels(),
                              .bias = bias.data(),
                              .gates = f.gates.data(),
                              .cell = keep ? f.cell.data() : nullptr,
@@ -72,14 +72,14 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
     dh_steps = Tensor<S>(Shape{steps.total, out});
     d_hidden = Tensor<S>(Shape{steps.batch, hidden});
   }
-  const auto recurrent = Packed<S>::plain(w.weight_hh->data(), gates, out);
-  const auto projection = projects ? Packed<S>::plain(w.weight_hr->data(), out, hidden) : Packed<S>();
+  const auto recurrent = Packed<S>::borrowed(w.weight_hh->data(), gates, out);
+  const auto projection = projects ? Packed<S>::borrowed(w.weight_hr->data(), out, hidden) : Packed<S>();
   in_parallel(steps, steps.total * gates * out, [&](std::size_t begin, std::size_t end) {
     lstm_loops<S>().backward({.steps = steps.loop(begin, end),
                               .H = hidden,
                               .P = out,
-                              .recurrent = recurrent.data(),
-                              .projection = projection.data(),
+                              .recurrent = recurrent.panels(),
+                              .projection = projection.panels(),
                               .gates = f.gates.data(),
                               .cell = f.cell.data(),
                               .tanh_cell = f.tanh_cell.dimension() > 0 ? f.tanh_cell.data() : nullptr,

@@ -48,7 +48,7 @@ Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Sha
     kernel::gemm(false, false, rows, in, out, S(1), dy.data(), out, weight.data(), in, S(0), dx.data(), in);
     return dx;
   }
-  const auto packed = kernel::Packed<S>::plain(weight.data(), out, in);
+  const auto packed = kernel::Packed<S>::borrowed(weight.data(), out, in);
   kernel::multiply_packed(rows, in, out, dy.data(), out, 1, packed, false, dx.data(), in);
   return dx;
 }

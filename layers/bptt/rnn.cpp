@@ -23,7 +23,7 @@ RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeig
     rnn_loops<S>().forward({.steps = steps.loop(begin, end),
                             .H = H,
                             .relu = relu,
-                            .recurrent = recurrent.data(),
+                            .recurrent = recurrent.panels(),
                             .bias = bias.data(),
                             .output = f.output.data(),
                             .h = f.h_n.data()});
@@ -39,12 +39,12 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
   RnnGradients<S> d;
   d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
   Tensor<S> da(Shape{steps.total, H});
-  const auto recurrent = Packed<S>::plain(w.weight_hh->data(), H, H);
+  const auto recurrent = Packed<S>::borrowed(w.weight_hh->data(), H, H);
   in_parallel(steps, steps.total * H * H, [&](std::size_t begin, std::size_t end) {
     rnn_loops<S>().backward({.steps = steps.loop(begin, end),
                              .H = H,
                              .relu = relu,
-                             .recurrent = recurrent.data(),
+                             .recurrent = recurrent.panels(),
                              .output = output.data(),
                              .up_output = data_or_null(upstream.output),
                              .state_wanted = wanted.state,

@@ -1,7 +1,7 @@
 // The Elman RNN's loops over time on plain pointers, for every instruction set. Internal to rnn.cpp.
 #pragma once
 
-#include "framework/kernels/isa.hpp"
+#include "framework/kernels/packing.hpp"
 #include "layers/bptt/time_loop.hpp"
 
 namespace unroll::bptt {
@@ -12,10 +12,10 @@ struct RnnForwardLoop {
   TimeLoop steps;
   std::size_t H;
   bool relu;
-  const S* recurrent;  // W_hh^T (H,H)
-  const S* bias;       // (H)
-  S* output;           // (N,H) W_ih x in, h out
-  S* h;                // (B,H) runs through time
+  kernel::Panels<S> recurrent;  // W_hh^T (H,H)
+  const S* bias;                // (H)
+  S* output;                    // (N,H) W_ih x in, h out
+  S* h;                         // (B,H) runs through time
 };
 
 template <class S>
@@ -23,12 +23,12 @@ struct RnnBackwardLoop {
   TimeLoop steps;
   std::size_t H;
   bool relu;
-  const S* recurrent;  // W_hh (H,H)
-  const S* output;     // (N,H)
-  const S* up_output;  // (N,H) gradient from above, or null
-  bool state_wanted;   // dh of the initial state
-  S* dh;               // (B,H) runs back through time
-  S* da;               // (N,H) gradient of the pre-activations
+  kernel::Panels<S> recurrent;  // W_hh (H,H)
+  const S* output;              // (N,H)
+  const S* up_output;           // (N,H) gradient from above, or null
+  bool state_wanted;            // dh of the initial state
+  S* dh;                        // (B,H) runs back through time
+  S* da;                        // (N,H) gradient of the pre-activations
 };
 
 template <class S>

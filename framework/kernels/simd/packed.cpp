@@ -7,8 +7,22 @@ namespace {
 
 template <class S>
 void multiply(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
-              std::size_t a_column, const S* packed, bool accumulate, S* c, std::size_t ldc) noexcept {
-  PackedGemm<S>{m, n, k, a, a_row, a_column, packed, accumulate, c, ldc}.run();
+              std::size_t a_column, const Panels<S>& b, bool accumulate, S* c, std::size_t ldc) noexcept {
+  PackedGemm<S>{m, n, k, a, a_row, a_column, b, accumulate, c, ldc}.run();
+}
+
+template <class S>
+void transpose(std::size_t rows, std::size_t columns, const S* from, S* to) noexcept {
+  constexpr std::size_t kSide = kBlock<S>;
+  const std::size_t whole_rows = rows / kSide * kSide, whole_columns = columns / kSide * kSide;
+  for (std::size_t r = 0; r < whole_rows; r += kSide) {
+    for (std::size_t c = 0; c < whole_columns; c += kSide)
+      transpose_block(from + r * columns + c, columns, to + c * rows + r, rows);
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c)
+      to[c * rows + r] = from[r * columns + c];
+  }
 }
 
 template <class S>
@@ -25,10 +39,19 @@ void column_sums(std::size_t rows, std::size_t columns, const S* x, std::size_t 
   }
 }
 
+template <class S>
+constexpr Packing<S> functions() {
+  return {.width = Batch<S>::size,
+          .size = packed_size<S>,
+          .pack = pack<S>,
+          .in_place = in_place<S>,
+          .multiply = multiply<S>,
+          .transpose = transpose<S>,
+          .column_sums = column_sums<S>};
+}
+
 }  // namespace
 
-extern constexpr ForScalars<Packing> packing_table{
-    {&packed_size<float>, &pack<float>, &multiply<float>, &column_sums<float>},
-    {&packed_size<double>, &pack<double>, &multiply<double>, &column_sums<double>}};
+extern constexpr ForScalars<Packing> packing_table{functions<float>(), functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

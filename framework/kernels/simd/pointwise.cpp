@@ -122,7 +122,7 @@ constexpr Pointwise<S> functions() {
       }),
       .sin = unary<S>([](B x) { return xsimd::sin(x); }),
       .cos = unary<S>([](B x) { return xsimd::cos(x); }),
-      .tanh = unary<S>([](B x) { return xsimd::tanh(x); }),
+      .tanh = unary<S>([](B x) { return tanh<S>(x); }),
       .sigmoid = unary<S>([](B x) { return sigmoid<S>(x); }),
       .gelu = unary<S>([](B x) { return x * normal_cdf<S>(x); }),
       .normal_cdf = unary<S>([](B x) { return normal_cdf<S>(x); }),

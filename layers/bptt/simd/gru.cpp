@@ -30,7 +30,7 @@ void cell_forward_after(const Row<S>& row, bool z_keeps, S* candidate, S* h, S* 
     const auto r = sigmoid(lane.load(a) + lane.load(row.bias));
     const auto z = sigmoid(lane.load(a + H) + lane.load(row.bias + H));
     const auto hn = lane.load(candidate) + lane.load(row.bias_hn);
-    const auto n = tanh(lane.load(a + 2 * H) + lane.load(row.bias + 2 * H) + r * hn);
+    const auto n = tanh<S>(lane.load(a + 2 * H) + lane.load(row.bias + 2 * H) + r * hn);
     const auto next = mix(z_keeps, z, n, lane.load(h));
     lane.store(a, r);
     lane.store(a + H, z);
@@ -60,7 +60,7 @@ void candidate_forward_before(const Row<S>& row, bool z_keeps, S* h, S* output) 
   const std::size_t H = row.hidden;
   S* a = row.gates;
   for_lanes<S>(H, [&](const auto& lane) {
-    const auto n = tanh(lane.load(a + 2 * H) + lane.load(row.bias + 2 * H));
+    const auto n = tanh<S>(lane.load(a + 2 * H) + lane.load(row.bias + 2 * H));
     const auto next = mix(z_keeps, lane.load(a + H), n, lane.load(h));
     lane.store(a + 2 * H, n);
     lane.store(h, next);

@@ -6,31 +6,75 @@ namespace {
 
 using namespace kernel::UNROLL_ISA;
 
-// One row of one step. a (4H) holds the pre-activations without bias and receives i f g o if kKeep; c (H) the
-// old cell state and receives the new one.
+// The row of one sequence at one step: a (4H) receives i f g o if kKeep, c (H) is the old cell state and
+// receives the new one.
 template <class S, bool kKeep>
-void cell_forward(std::size_t hidden, const S* bias, S* a, S* c, S* cell, S* tanh_cell, S* m, S* h) {
-  for_lanes<S>(hidden, [&](const auto& lane) {
-    const auto i = sigmoid(lane.load(a) + lane.load(bias));
-    const auto f = sigmoid(lane.load(a + hidden) + lane.load(bias + hidden));
-    const auto g = tanh(lane.load(a + 2 * hidden) + lane.load(bias + 2 * hidden));
-    const auto o = sigmoid(lane.load(a + 3 * hidden) + lane.load(bias + 3 * hidden));
+struct ForwardRow {
+  std::size_t H;
+  S *a, *c;
+  S *cell, *tanh_cell;  // if kKeep; tanh_cell may be null
+
+  // From the pre-activations of some lanes: o tanh(c).
+  template <class Lane>
+  Batch<S> cell_of(const Lane& lane, const Batch<S>& i_in, const Batch<S>& f_in, const Batch<S>& g_in,
+                   const Batch<S>& o_in) const {
+    const auto i = sigmoid<S>(i_in), f = sigmoid<S>(f_in), g = tanh<S>(g_in), o = sigmoid<S>(o_in);
     const auto next = f * lane.load(c) + i * g;
-    const auto squashed = tanh(next);
+    const auto squashed = tanh<S>(next);
     lane.store(c, next);
     if constexpr (kKeep) {
       lane.store(a, i);
-      lane.store(a + hidden, f);
-      lane.store(a + 2 * hidden, g);
-      lane.store(a + 3 * hidden, o);
+      lane.store(a + H, f);
+      lane.store(a + 2 * H, g);
+      lane.store(a + 3 * H, o);
       lane.store(cell, next);
       if (tanh_cell != nullptr) lane.store(tanh_cell, squashed);
     }
-    const auto out = o * squashed;
-    lane.store(m, out);
-    lane.store(h, out);
-  });
-}
+    return o * squashed;
+  }
+
+  // a holds the pre-activations without bias; m and h (H) receive o tanh(c).
+  void run(const S* bias, S* m, S* h) const {
+    for_lanes<S>(H, [&](const auto& lane) {
+      const auto gate = [&](std::size_t k) { return lane.load(a + k * H) + lane.load(bias + k * H); };
+      const auto out = cell_of(lane, gate(0), gate(1), gate(2), gate(3));
+      lane.store(m, out);
+      lane.store(h, out);
+    });
+  }
+
+  // The same with the recurrent product of a batch of one: a holds W_ih x, and the sums go into the cell
+  // without a way through memory. h_before and h (H), which differ. For H in whole registers.
+  void run_alone(const S* bias, const kernel::Panels<S>& recurrent, const S* h_before, S* h) const {
+    constexpr std::size_t kParts = kManyRegisters ? 4 : 2;  // of the sums, which run at once
+    using V = Batch<S>;
+    for (std::size_t unit = 0; unit < H; unit += V::size) {
+      V sum[kParts][4];
+      const S* weight[4];
+      for (std::size_t k = 0; k < 4; ++k) {
+        const std::size_t column = k * H + unit;
+        weight[k] = recurrent.numbers + column / kPanel<S> * recurrent.panel + column % kPanel<S>;
+        sum[0][k] = V::load_unaligned(a + column) + V::load_unaligned(bias + column);
+        for (std::size_t part = 1; part < kParts; ++part) sum[part][k] = V(S(0));
+      }
+      // H is a multiple of kParts, as it is of the register's width.
+      for (std::size_t p = 0; p < H; p += kParts) {
+        for (std::size_t part = 0; part < kParts; ++part) {
+          const V factor(h_before[p + part]);
+          for (std::size_t k = 0; k < 4; ++k) {
+            const V w = V::load_unaligned(weight[k] + (p + part) * recurrent.row);
+            sum[part][k] = xsimd::fma(factor, w, sum[part][k]);
+          }
+        }
+      }
+      const auto gate = [&](std::size_t k) {
+        return sum_of<V, kParts>([&](std::size_t part) { return sum[part][k]; });
+      };
+      const Lanes<S, true> lane{unit, V::size};
+      lane.store(h, cell_of(lane, gate(0), gate(1), gate(2), gate(3)));
+    }
+  }
+};
 
 // The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
 // steps and leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
@@ -40,7 +84,7 @@ void cell_backward(std::size_t hidden, const S* gates, const S* cell, const S* t
   for_lanes<S>(hidden, [&](const auto& lane) {
     const auto i = lane.load(gates), f = lane.load(gates + hidden), g = lane.load(gates + 2 * hidden),
                o = lane.load(gates + 3 * hidden);
-    const auto squashed = tanh_cell != nullptr ? lane.load(tanh_cell) : tanh(lane.load(cell));
+    const auto squashed = tanh_cell != nullptr ? lane.load(tanh_cell) : tanh<S>(lane.load(cell));
     auto d_m = lane.load(dm);
     if (up != nullptr) d_m += lane.load(up);
     const auto d_o = d_m * squashed;
@@ -59,11 +103,37 @@ void add(std::size_t n, const S* from, S* to) {
   for_lanes<S>(n, [&](const auto& lane) { lane.store(to, lane.load(to) + lane.load(from)); });
 }
 
+template <class S, bool kKeep>
+ForwardRow<S, kKeep> row_at(const LstmForwardLoop<S>& f, std::size_t at, S* c) {
+  const std::size_t H = f.H;
+  if constexpr (!kKeep) return {H, f.gates + at * 4 * H, c, nullptr, nullptr};
+  return {H, f.gates + at * 4 * H, c, f.cell + at * H,
+          f.tanh_cell == nullptr ? nullptr : f.tanh_cell + at * H};
+}
+
+// A batch of one without projection, H in whole registers.
+template <class S, bool kKeep>
+void forward_alone(const LstmForwardLoop<S>& f) {
+  const TimeLoop& steps = f.steps;
+  const S* h = f.h;
+  for (std::size_t k = 0; k < steps.count; ++k) {
+    const std::size_t t = steps.time(k), at = steps.first(t);
+    if (steps.rows(t) == 0) continue;
+    S* output = f.output + at * f.H;
+    row_at<S, kKeep>(f, at, f.c).run_alone(f.bias, f.recurrent, h, output);
+    h = output;
+  }
+  if (h != f.h) std::copy(h, h + f.H, f.h);
+}
+
 template <class S>
 void forward(const LstmForwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
   const std::size_t H = f.H, P = f.P, G = 4 * H, b = steps.begin;
-  const bool projects = f.projection != nullptr, keep = f.cell != nullptr, alone = steps.batch == 1;
+  if (steps.batch == 1 && f.projection.numbers == nullptr && H % Batch<S>::size == 0) {
+    return f.cell != nullptr ? forward_alone<S, true>(f) : forward_alone<S, false>(f);
+  }
+  const bool projects = f.projection.numbers != nullptr, keep = f.cell != nullptr, alone = steps.batch == 1;
   S* h = f.h + b * P;
   S* c = f.c + b * H;
   for (std::size_t k = 0; k < steps.count; ++k) {
@@ -76,10 +146,9 @@ void forward(const LstmForwardLoop<S>& f) noexcept {
       S* m = hidden + r * H;
       S* next = projects ? m : h + r * H;
       if (keep) {
-        cell_forward<S, true>(H, f.bias, a + r * G, c + r * H, f.cell + (at + r) * H,
-                              f.tanh_cell == nullptr ? nullptr : f.tanh_cell + (at + r) * H, m, next);
+        row_at<S, true>(f, at + r, c + r * H).run(f.bias, m, next);
       } else {
-        cell_forward<S, false>(H, f.bias, a + r * G, c + r * H, nullptr, nullptr, m, next);
+        row_at<S, false>(f, at + r, c + r * H).run(f.bias, m, next);
       }
     }
     if (projects) {
@@ -93,7 +162,7 @@ template <class S>
 void backward(const LstmBackwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
   const std::size_t H = f.H, P = f.P, G = 4 * H, b = steps.begin;
-  const bool projects = f.projection != nullptr, alone = steps.batch == 1;
+  const bool projects = f.projection.numbers != nullptr, alone = steps.batch == 1;
   S* dh = f.dh + b * P;
   S* dc = f.dc + b * H;
   for (std::size_t k = steps.count; k-- > 0;) {

@@ -21,7 +21,7 @@ void forward(const RnnForwardLoop<S>& f) noexcept {
       for_lanes<S>(H, [&](const auto& lane) {
         const auto pre = lane.load(row) + lane.load(f.bias);
         const Batch<S> zero(S(0));
-        const auto next = f.relu ? xsimd::select(pre <= zero, zero, pre) : tanh(pre);
+        const auto next = f.relu ? xsimd::select(pre <= zero, zero, pre) : tanh<S>(pre);
         lane.store(row, next);
         lane.store(h, next);
       });

@@ -91,7 +91,7 @@ void affine(const Step<S>& step, Squash squash) noexcept {
     tile.template add<0>(step.h, row, weight + step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
       const Batch<S> zero(S(0));
-      const Batch<S> y = squash == Squash::tanh   ? xsimd::tanh(a[0])
+      const Batch<S> y = squash == Squash::tanh   ? tanh<S>(a[0])
                          : squash == Squash::relu ? xsimd::select(a[0] <= zero, zero, a[0])  // NaN stays NaN
                                                   : a[0];
       y.store_aligned(step.output + r * width + unit);
@@ -111,9 +111,9 @@ void lstm(const Step<S>& step, S* c) noexcept {
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
       S* cell = c + r * width + unit;
       const auto i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[3]);
-      const auto next = f * Batch<S>::load_aligned(cell) + i * xsimd::tanh(a[2]);
+      const auto next = f * Batch<S>::load_aligned(cell) + i * tanh<S>(a[2]);
       next.store_aligned(cell);
-      (o * xsimd::tanh(next)).store_aligned(step.output + r * width + unit);
+      (o * tanh<S>(next)).store_aligned(step.output + r * width + unit);
     });
   });
 }
@@ -128,7 +128,7 @@ void gru_reset_after(const Step<S>& step, bool z_keeps) noexcept {
     tile.template add<0, 1, 2>(step.x, row, weight, block_size);
     tile.template add<0, 1, 3>(step.h, row, weight + 3 * step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
-      const auto n = xsimd::tanh(a[2] + sigmoid(a[0]) * a[3]);
+      const auto n = tanh<S>(a[2] + sigmoid(a[0]) * a[3]);
       const auto h = Batch<S>::load_unaligned(step.h.values + r * step.h.stride + unit);
       mix(z_keeps, sigmoid(a[1]), n, h).store_aligned(step.output + r * width + unit);
     });
@@ -163,7 +163,7 @@ void gru_reset_before(const Step<S>& step, bool z_keeps, const S* weight_hn, S* 
     tile.template add<0>(read, row, weight_hn + block * hn_size, hn_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
       const auto keep = Batch<S>::load_aligned(z + r * width + unit);
-      mix(z_keeps, keep, xsimd::tanh(a[0]), h(r, unit)).store_aligned(step.output + r * width + unit);
+      mix(z_keeps, keep, tanh<S>(a[0]), h(r, unit)).store_aligned(step.output + r * width + unit);
     });
   });
 }
