@@ -15,6 +15,12 @@ target_link_libraries(unroll_xtensor INTERFACE xtensor)
 # Used inside framework/ only: OpenBLAS behind the matrix product, LAPACK behind orthogonal initialisation.
 add_library(unroll_blas INTERFACE)
 target_link_libraries(unroll_blas INTERFACE PkgConfig::OPENBLAS)
+if(UNROLL_ONEDNN)
+  find_package(dnnl REQUIRED)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)  # which oneDNN's threads are, and which is told to use none
+  target_link_libraries(unroll_blas INTERFACE DNNL::dnnl OpenMP::OpenMP_CXX)
+  target_compile_definitions(unroll_blas INTERFACE UNROLL_ONEDNN=1)
+endif()
 add_library(unroll_xtensor_blas INTERFACE)
 target_include_directories(unroll_xtensor_blas SYSTEM INTERFACE ${XTENSOR_BLAS_INCLUDE_DIR})
 target_link_libraries(unroll_xtensor_blas INTERFACE ${LAPACK_LIBRARIES})

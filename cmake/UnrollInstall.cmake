@@ -18,6 +18,7 @@ foreach(part IN ITEMS tensorboard onnx)
     install(EXPORT unroll_${part}Targets NAMESPACE unroll:: DESTINATION ${package_dir})
   endif()
 endforeach()
+configure_file(${PROJECT_SOURCE_DIR}/cmake/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfig.cmake @ONLY)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake
+install(FILES ${PROJECT_BINARY_DIR}/unrollConfig.cmake ${PROJECT_BINARY_DIR}/unrollConfigVersion.cmake
         DESTINATION ${package_dir})

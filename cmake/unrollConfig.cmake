@@ -8,6 +8,10 @@ find_dependency(PkgConfig)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 find_dependency(ZLIB)
+if("@UNROLL_ONEDNN@")
+  find_dependency(dnnl)
+  find_dependency(OpenMP COMPONENTS CXX)
+endif()
 include("${CMAKE_CURRENT_LIST_DIR}/unrollTargets.cmake")
 
 # Optional parts, by their names: the packages that each links, then its target.

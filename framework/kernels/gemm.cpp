@@ -1,27 +1,18 @@
 #include "framework/kernels/gemm.hpp"
 
-#include <cblas.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <type_traits>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/blas.hpp"
 #include "framework/kernels/packed.hpp"
 #include "framework/kernels/small_gemm.hpp"
 
 namespace unroll {
 namespace kernel {
 namespace {
-
-// OpenBLAS would start a thread per core; small recurrent products only get slower by that, and a result that
-// does not depend on the machine's core count is worth more. Set once, before the first product: the threads
-// are ours.
-[[maybe_unused]] const bool kSingleThreaded = [] {
-  openblas_set_num_threads(1);
-  return true;
-}();
 
 // Multiplications up to which a product is done here; BLAS is slower to start, above all for a few rows.
 constexpr std::size_t kSmall = 1024;
@@ -115,19 +106,9 @@ template <class S>
 void blas(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
           const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
   constexpr std::size_t kWorthCutting = std::size_t{1} << 25, kParts = 4, kRows = 64;
-  const auto ta = transpose_a ? CblasTrans : CblasNoTrans;
-  const auto tb = transpose_b ? CblasTrans : CblasNoTrans;
-  const auto i = [](std::size_t v) { return static_cast<blasint>(v); };
   const auto rows = [&](std::size_t first, std::size_t count) {
-    const S* from = a + first * (transpose_a ? 1 : lda);
-    S* to = c + first * ldc;
-    if constexpr (std::is_same_v<S, float>) {
-      cblas_sgemm(CblasRowMajor, ta, tb, i(count), i(n), i(k), alpha, from, i(lda), b, i(ldb), beta, to,
-                  i(ldc));
-    } else {
-      cblas_dgemm(CblasRowMajor, ta, tb, i(count), i(n), i(k), alpha, from, i(lda), b, i(ldb), beta, to,
-                  i(ldc));
-    }
+    run(BlasProduct<S>{transpose_a, transpose_b, count, n, k, alpha, a + first * (transpose_a ? 1 : lda), lda,
+                       b, ldb, beta, c + first * ldc, ldc});
   };
   if (m * n * k < kWorthCutting || m < kParts * kRows) {
     rows(0, m);

@@ -1,0 +1,75 @@
+#include "framework/kernels/blas.hpp"
+
+#include <cblas.h>
+
+#include <type_traits>
+#if UNROLL_ONEDNN
+#include <dnnl.h>
+#include <omp.h>
+
+#include "framework/errors.hpp"
+#endif
+
+namespace unroll::kernel {
+namespace {
+
+// OpenBLAS would start a thread per core; small recurrent products only get slower by that, and a result that
+// does not depend on the machine's core count is worth more. Set once, before the first product: the threads
+// are ours.
+[[maybe_unused]] const bool kSingleThreaded = [] {
+  openblas_set_num_threads(1);
+  return true;
+}();
+
+template <class Int>
+Int as(std::size_t v) {
+  return static_cast<Int>(v);
+}
+
+#if UNROLL_ONEDNN
+// Multiplications up to which oneDNN 2.6 was measured as fast as OpenBLAS or faster (docs/performance.md).
+constexpr std::size_t kLargestForOneDnn = std::size_t{1} << 30;
+
+// OpenMP's threads for this thread's calls: none but itself, as above.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+void run_onednn(const BlasProduct<float>& p) {
+  const OneThread one;
+  const auto status =
+      dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', as<dnnl_dim_t>(p.m),
+                 as<dnnl_dim_t>(p.n), as<dnnl_dim_t>(p.k), p.alpha, p.a, as<dnnl_dim_t>(p.lda), p.b,
+                 as<dnnl_dim_t>(p.ldb), p.beta, p.c, as<dnnl_dim_t>(p.ldc));
+  if (status != dnnl_success) throw Error("[matmul] oneDNN's product failed (out of memory?)");
+}
+#endif
+
+}  // namespace
+
+template <class S>
+void run(const BlasProduct<S>& p) {
+  const auto ta = p.transpose_a ? CblasTrans : CblasNoTrans;
+  const auto tb = p.transpose_b ? CblasTrans : CblasNoTrans;
+  const blasint m = as<blasint>(p.m), n = as<blasint>(p.n), k = as<blasint>(p.k), lda = as<blasint>(p.lda),
+                ldb = as<blasint>(p.ldb), ldc = as<blasint>(p.ldc);
+  if constexpr (std::is_same_v<S, float>) {
+#if UNROLL_ONEDNN
+    if (p.m * p.n * p.k <= kLargestForOneDnn) return run_onednn(p);
+#endif
+    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, p.alpha, p.a, lda, p.b, ldb, p.beta, p.c, ldc);
+  } else {
+    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, p.alpha, p.a, lda, p.b, ldb, p.beta, p.c, ldc);
+  }
+}
+template void run(const BlasProduct<float>&);
+template void run(const BlasProduct<double>&);
+
+}  // namespace unroll::kernel

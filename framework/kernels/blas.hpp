@@ -1,0 +1,27 @@
+// One matrix product by a library on the calling thread: OpenBLAS, or oneDNN where it is built in and faster.
+// Internal: included by gemm.cpp only.
+#pragma once
+
+#include <cstddef>
+
+namespace unroll::kernel {
+
+// C (m,n) = alpha op(A) op(B) + beta C, row by row; lda, ldb, ldc are the rows' strides as stored.
+template <class S>
+struct BlasProduct {
+  bool transpose_a, transpose_b;
+  std::size_t m, n, k;
+  S alpha;
+  const S* a;
+  std::size_t lda;
+  const S* b;
+  std::size_t ldb;
+  S beta;
+  S* c;
+  std::size_t ldc;
+};
+
+template <class S>
+void run(const BlasProduct<S>& product);
+
+}  // namespace unroll::kernel
