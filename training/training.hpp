@@ -3,6 +3,7 @@
 
 #include "training/carried_states.hpp"
 #include "training/checkpoint.hpp"
+#include "training/classify.hpp"
 #include "training/confusion_matrix.hpp"
 #include "training/cross_entropy_loss.hpp"
 #include "training/data/batch.hpp"
@@ -17,6 +18,7 @@
 #include "training/data/split.hpp"
 #include "training/data/standardizer.hpp"
 #include "training/data/table.hpp"
+#include "training/data/table_encoder.hpp"
 #include "training/data/text.hpp"
 #include "training/data/text_stream.hpp"
 #include "training/data/vocabulary.hpp"

@@ -156,3 +156,34 @@ TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
   CHECK_THROWS_WITH(table.texts("name"),
                     file.path + ":3: column 'name' want UTF-8, got byte 0xe9 at position 4");
 }
+
+TEST_CASE("the tables of a folder are one table that says which file a row is from") {
+  namespace fs = std::filesystem;
+  const ScratchFile place("");
+  const fs::path folder = place.path + ".folder";
+  fs::create_directory(folder);
+  const auto write = [&](const char* name, const char* text) { std::ofstream(folder / name) << text; };
+  write("pl.tsv", "split\tword\ntrain\tdom\ntest\tpies\n");
+  write("en.csv", "split,word\ntrain,house\n");
+  write("notes.txt", "not a table");
+  const Table table = read_tables(folder.string(), "language");
+  CHECK(table.header() == std::vector<std::string>{"language", "split", "word"});
+  CHECK(table.texts("language") == std::vector<std::string>{"en", "pl", "pl"});
+  CHECK(table.texts("word") == std::vector<std::string>{"house", "dom", "pies"});
+  CHECK(table.where(table.rows()[2]) == (folder / "pl.tsv").string() + ":3");
+  CHECK_THROWS_WITH(table.number(table.rows()[1], 2),
+                    (folder / "pl.tsv").string() + ":2: column 'word' want a finite number, got 'dom'");
+  CHECK_THROWS_WITH(read_tables(folder.string(), "word"), Catch::Contains("en.csv:1: want the columns"));
+  write("nl.csv", "word,split\nhuis,train\n");
+  CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
+                    (folder / "nl.csv").string() + ":1: want the columns split, word, as in " +
+                        (folder / "en.csv").string() + ", and no 'language', got word, split");
+  fs::remove_all(folder);
+  CHECK_THROWS_WITH(
+      read_tables(folder.string(), "language"),
+      folder.string() + ": want a folder of .csv or .tsv files, got: No such file or directory");
+  fs::create_directory(folder);
+  CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
+                    folder.string() + ": want a folder of .csv or .tsv files, got: none");
+  fs::remove_all(folder);
+}
