@@ -1,6 +1,7 @@
 // The training kit: data sets and readers, a trainer with logs, models in and out.
 #pragma once
 
+#include "training/baselines.hpp"
 #include "training/carried_states.hpp"
 #include "training/checkpoint.hpp"
 #include "training/classify.hpp"
@@ -14,6 +15,8 @@
 #include "training/data/labels.hpp"
 #include "training/data/one_hot.hpp"
 #include "training/data/sequences.hpp"
+#include "training/data/series.hpp"
+#include "training/data/series_encoder.hpp"
 #include "training/data/series_windows.hpp"
 #include "training/data/split.hpp"
 #include "training/data/standardizer.hpp"
@@ -21,8 +24,10 @@
 #include "training/data/table_encoder.hpp"
 #include "training/data/text.hpp"
 #include "training/data/text_stream.hpp"
+#include "training/data/time_axis.hpp"
 #include "training/data/vocabulary.hpp"
 #include "training/early_stopping.hpp"
+#include "training/forecasts.hpp"
 #include "training/interrupt.hpp"
 #include "training/logs/console_log.hpp"
 #include "training/logs/csv_log.hpp"

@@ -129,12 +129,12 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Trainin
       ->group(kGroup);
 }
 
-void add_run_options(CLI::App& app, TrainingOptions& options) {
+void add_run_options(CLI::App& app, TrainingOptions& options, const std::string& drawing) {
   constexpr const char* kGroup = "Logs";
   app.add_option("--log", options.log, "write log.csv, log.jsonl and, where built, TensorBoard's events")
       ->type_name("FOLDER")
       ->group(kGroup);
-  app.add_option("--plot", options.plot, "draw loss and accuracy with gnuplot: FILE.png or FILE.svg")
+  app.add_option("--plot", options.plot, "draw " + drawing + " with gnuplot: FILE.png or FILE.svg")
       ->type_name("FILE")
       ->group(kGroup);
   app.add_flag("--resume", options.resume, "go on from MODEL.checkpoint, which Ctrl-C has left")

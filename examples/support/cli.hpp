@@ -31,7 +31,7 @@ struct TrainingOptions {
 // How a task is trained, where the command line says nothing.
 struct Recipe {
   Index epochs = 0, batch = 0, hidden = 0;
-  double lr = 0.0, clip = 0.0;
+  double lr = 0.0, clip = 1.0;
   // The same with the command line's numbers.
   Recipe with(const TrainingOptions& given) const;
 };
@@ -46,8 +46,9 @@ struct TrainingDefaults {
 
 // Adds --cell, --seed, --epochs, --hidden, --batch and --lr to app, and the layout of --help.
 void add_training_options(CLI::App& app, TrainingOptions& options, const TrainingDefaults& defaults);
-// Adds --log, --plot and --resume: what Run reads.
-void add_run_options(CLI::App& app, TrainingOptions& options);
+// Adds --log, --plot and --resume: what Run reads. drawing: what --plot draws.
+void add_run_options(CLI::App& app, TrainingOptions& options,
+                     const std::string& drawing = "loss and accuracy");
 
 // One option that wants a whole number from low to high, or a number above `above` and at most high.
 CLI::Option* add_whole_number(CLI::App& app, const std::string& names, std::optional<Index>& value,

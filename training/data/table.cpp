@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "training/data/file_text.hpp"
 
@@ -247,6 +248,36 @@ Table read_tables(const std::string& folder, const std::string& column) {
   }
   header.insert(header.begin(), column);
   return Table(folder, std::move(header), std::move(rows));
+}
+
+void write_table(const std::string& path, const Table& table) {
+  const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& fields) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (i > 0) text += delimiter;
+      // A tab would make the reader of a header take tabs for delimiters.
+      if (fields[i].find_first_of("\"\n\r\t,") == std::string::npos) {
+        text += fields[i];
+        continue;
+      }
+      text += '"';
+      for (const char c : fields[i]) text += c == '"' ? "\"\"" : std::string(1, c);
+      text += '"';
+    }
+    text += '\n';
+  };
+  add(table.header());
+  for (const TableRow& row : table.rows()) {
+    if (row.fields.size() != table.header().size()) {
+      throw ArgumentError(fmt::format("[write_table] rows want {} fields (as the header), got {}",
+                                      table.header().size(), row.fields.size()));
+    }
+    add(row.fields);
+  }
+  AtomicFile file(path, "write_table");
+  file.write(text.data(), text.size());
+  file.commit();
 }
 
 template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;

@@ -77,6 +77,11 @@ Table read_table(const std::string& path, std::optional<char> delimiter = std::n
 // first file's or has the further column already.
 Table read_tables(const std::string& folder, const std::string& column);
 
+// Writes a table, with tabs into a file that ends in .tsv, else with commas; fields are quoted where they
+// must be. The file appears under its name when it is complete. Throws FileError when it cannot be written,
+// ArgumentError for a row of another length than the header.
+void write_table(const std::string& path, const Table& table);
+
 extern template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;
 extern template Tensor<double> Table::matrix<double>(const std::vector<std::string>&) const;
 

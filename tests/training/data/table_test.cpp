@@ -187,3 +187,26 @@ TEST_CASE("the tables of a folder are one table that says which file a row is fr
                     folder.string() + ": want a folder of .csv or .tsv files, got: none");
   fs::remove_all(folder);
 }
+
+TEST_CASE("a table that is written is read as it was") {
+  const Table table("mine", {"plain", "quo\"ted", "with, comma"},
+                    {{2, {"a", "", "1.5"}}, {3, {"x\ty", "two\nlines", "\"\""}}, {4, {" ", "\r", "é"}}});
+  for (const char* extension : {".csv", ".tsv"}) {
+    const ScratchFile file("old", extension);
+    write_table(file.path, table);
+    const Table again = read_table(file.path);
+    CHECK(again.header() == table.header());
+    REQUIRE(again.size() == table.size());
+    for (std::size_t i = 0; i < table.size(); ++i) CHECK(again.rows()[i].fields == table.rows()[i].fields);
+    std::ifstream in(file.path);
+    std::string header;
+    std::getline(in, header);
+    CHECK(header == (extension[1] == 'c' ? "plain,\"quo\"\"ted\",\"with, comma\""
+                                         : "plain\t\"quo\"\"ted\"\t\"with, comma\""));
+  }
+  CHECK_THROWS_WITH(write_table("no/such/folder/t.csv", table), Catch::Contains("no/such/folder/t.csv"));
+  const ScratchFile file("old\n1\n");
+  CHECK_THROWS_WITH(write_table(file.path, Table("mine", {"a", "b"}, {{2, {"1"}}})),
+                    "[write_table] rows want 2 fields (as the header), got 1");
+  CHECK(read_table(file.path, ',').header() == std::vector<std::string>{"old"});
+}
