@@ -328,10 +328,8 @@ TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole")
   const ScratchFolder folder;
   const std::string data = folder.write("mine.tsv", easy_texts(400, true)),
                     path = folder.path("m.safetensors");
-  // --foreground: the signal goes to the program alone, once; a second one would end it at once.
-  const ProgramResult run =
-      run_example("classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path,
-                  "timeout --foreground -k 20 -s INT 2");
+  const ProgramResult run = interrupt_example(
+      "classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path, "epoch .*1/100000");
   CHECK_THAT(run.out, Contains("interrupted; the test rows were not looked at"));
   CHECK_THAT(run.err, Contains("to go on: the same command with --resume"));
   CHECK(classifier("--predict --model " + path + " ab").status == 0);

@@ -50,16 +50,29 @@ struct ProgramResult {
 };
 
 // arguments as a shell reads them; before: "VARIABLE=value" for the program's environment.
+// after: what the shell does then; $err is the file that takes the standard error.
 inline ProgramResult run_example(const std::string& name, const std::string& arguments,
-                                 const std::string& before = "") {
+                                 const std::string& before = "", const std::string& after = "") {
   const ScratchFolder folder;
   // Redirections in the arguments come last and win.
-  const std::string command = before + " < /dev/null > '" + folder.path("out") + "' 2> '" +
-                              folder.path("err") + "' '" UNROLL_BINARY_DIR "/examples/" + name + "' " +
-                              arguments;
+  const std::string command = "err='" + folder.path("err") + "'; " + before + " < /dev/null > '" +
+                              folder.path("out") + "' 2> \"$err\" '" UNROLL_BINARY_DIR "/examples/" + name +
+                              "' " + arguments + after;
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path("out")),
           read_text(folder.path("err"))};
+}
+
+// The same, and Ctrl-C as soon as the program has written `text` to its standard error. It comes once, since
+// a second one would end the program at once; and by what the program says, not by the clock, since machines
+// differ in speed.
+inline ProgramResult interrupt_example(const std::string& name, const std::string& arguments,
+                                       const std::string& text) {
+  return run_example(
+      name, arguments, "",
+      " & until grep -q '" + text +
+          "' \"$err\" || ! kill -0 $! 2> /dev/null; do sleep 0.01; done; kill -INT $! 2> /dev/null; "
+          "wait $!");
 }
 
 }  // namespace unroll::examples
