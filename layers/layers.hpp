@@ -14,6 +14,7 @@
 #include "layers/recurrent.hpp"
 #include "layers/rnn.hpp"
 #include "layers/sequential.hpp"
+#include "layers/step_function.hpp"
 #include "layers/stream.hpp"
 #include "layers/verify.hpp"
 #include "layers/windows.hpp"

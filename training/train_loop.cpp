@@ -9,6 +9,7 @@
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "training/interrupt.hpp"
+#include "training/models/npz.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -112,6 +113,7 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
     const AtomicFile probe(path, "Trainer.fit");  // can be written; leaves nothing
   }
   if (resumed_) {
+    save_best();  // of the earlier part, in case that no later epoch is better
     for (Log* log : options_.logs) log->resume(state_.step);
   } else if (fresh) {
     for (Log* log : options_.logs) log->text(0, "summary", subject_.summary());
@@ -224,8 +226,21 @@ void TrainLoop<S>::end_epoch(TrainTask<S>& task) {
   state_.loss = state_.weight = state_.grad_norm = 0.0;
   unsaved_ = true;
   report_epoch(report);
+  // Before the checkpoint: a run that is killed between them goes on from the one before and writes it again.
+  if (report.best) save_best();
   if (!options_.checkpoint.empty()) save(options_.checkpoint);
-  if (report.best && !options_.best_file.empty()) save_tensors(options_.best_file, StateDict<S>{best_, {}});
+}
+
+template <class S>
+void TrainLoop<S>::save_best() const {
+  const std::string& file = options_.best_file;
+  if (file.empty() || best_.empty()) return;
+  const StateDict<S> state{best_, options_.best_metadata.all()};
+  if (file.ends_with(".npz")) {
+    save_npz(file, state);
+  } else {
+    save_tensors(file, state);
+  }
 }
 
 // The best so far, early stopping and the plateau.
@@ -306,7 +321,12 @@ TrainResult TrainLoop<S>::ended(Stop stop) const {
 template <class S>
 std::string TrainLoop<S>::how_to_go_on() const {
   const std::string& file = options_.checkpoint;
-  if (file.empty()) return "nothing is saved, as TrainOptions::checkpoint names no file";
+  if (file.empty()) {
+    const std::string why = "as TrainOptions::checkpoint names no file";
+    if (options_.best_file.empty() || state_.best_epoch == 0) return "nothing is saved, " + why;
+    return fmt::format("the best weights are in {}; nothing to go on from is saved, {}", options_.best_file,
+                       why);
+  }
   if (!options_.resume_hint.empty())
     return fmt::format("saved in {}, to go on: {}", file, options_.resume_hint);
   if (options_.resume) return fmt::format("saved in {}, from which the same program goes on", file);

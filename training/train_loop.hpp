@@ -42,6 +42,7 @@ class TrainLoop {
   Stop run_epochs(TrainTask<S>& task);
   std::optional<Stop> asked_to_stop();
   void end_epoch(TrainTask<S>& task);
+  void save_best() const;
   void judge(EpochReport& report);
   void report_step(const StepReport& report);
   void report_progress();

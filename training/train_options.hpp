@@ -10,6 +10,7 @@
 #include "optim/schedules.hpp"
 #include "training/early_stopping.hpp"
 #include "training/logs/log.hpp"
+#include "training/models/metadata.hpp"
 
 namespace unroll {
 
@@ -81,7 +82,8 @@ struct TrainOptions {
   std::string checkpoint = "";        // file; "": none is written
   std::int64_t checkpoint_every = 0;  // steps, and at each epoch's end; 0: at each epoch's end
   bool resume = false;                // go on from the file `checkpoint` when there is one
-  std::string best_file = "";         // the best weights alone, under the parameters' names; "": not written
+  std::string best_file = "";         // the best weights alone, a model's file (.npz, else safetensors)
+  Metadata best_metadata = {};        // what best_file says beside them
   std::string resume_hint = "";       // how to go on, in the user's terms: "run again with --resume"
 
   std::vector<Log*> logs = {};        // live as long as the trainer trains

@@ -111,9 +111,8 @@ int train(const Options& o) {
   options.lr = SequentialSchedule{{ConstantSchedule{lr, 0}, ExponentialSchedule{0.7 * lr, 0.7}}, {5}};
   options.checkpoint = o.name + ".checkpoint";
   options.resume_hint = "the same command with --resume";
-  options.on_epoch = [&](const EpochReport& report) {
-    if (report.best) save_model(file, model, metadata);
-  };
+  options.best_file = file;
+  options.best_metadata = metadata;
   Trainer trainer(model, adam, StreamLoss<Layer>{}, options, BitsPerCharacter());
   if (o.resume) trainer.resume(options.checkpoint);
   const TrainResult result = trainer.fit(learned, valid);
@@ -129,7 +128,7 @@ int run(int argc, const char* const* argv) {
   if (!parse(argc, argv, o)) return 0;
   if (o.sample.empty()) return with_layer(o.training.cell, [&]<class Layer>() { return train<Layer>(o); });
   return with_saved_layer(o.sample, "char_lm", [&]<class Layer>(const Metadata& metadata) {
-    const auto vocabulary = Vocabulary::from_json(metadata.text("vocabulary"));
+    const auto vocabulary = metadata.parsed<Vocabulary>("vocabulary");
     Rng rng(1);
     Model<Layer> model(vocabulary, metadata.number("hidden", 1, 4096), rng);
     load_model(o.sample, model, {.finite = true});

@@ -1,89 +1,149 @@
 // Forecasts the next value of a series: sunspots, El Nino, 1 2 3 4, or the user's own.
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <CLI/CLI.hpp>
+#include <algorithm>
 
-#include "examples/next_value/baselines.hpp"
-#include "examples/next_value/forecaster.hpp"
-#include "examples/next_value/options.hpp"
-#include "examples/next_value/report.hpp"
+#include "examples/support/cells.hpp"
+#include "examples/support/run.hpp"
+#include "training/training.hpp"
+#include "unroll.hpp"
 
-namespace unroll::examples::next_value {
+namespace unroll::examples {
 namespace {
 
-std::string describe(const Series& series) {
-  std::string text =
-      fmt::format("{}: {} values; train {}", series.name, series.size(), series.label(series.train));
-  if (series.valid.size() > 0) text += fmt::format(", valid {}", series.label(series.valid));
-  return text + "\n";
-}
+constexpr const char* kDescription =
+    "Learns to forecast the next value of a series: sunspots, elnino (sea surface temperatures), toy (1 2 3 "
+    "4), or a column of your own file.\n\n"
+    "The table in examples/README.md (TASK sunspots, elnino; CELL rnn, lstm, gru; X 1, 2, 3):\n"
+    "  next_value --task TASK --cell CELL --seed X";
+constexpr const char* kFormat =
+    "Your own file: comma or tab separated, a header line, then one row a step, oldest first; a column split "
+    "says train, valid (chooses the best epoch) or test, else they are the first 70, the next 15 and the "
+    "last 15 %. An epoch is 10 updates on random windows. Beyond the end a forecast is the next input.";
 
-struct Column {
-  std::string name;
-  OneStep forecast;
+struct Task : Recipe {
+  const char *file, *column;
+  Index ahead = 10, window = 48, warmup = 6, period = 0;  // warmup: a window's first steps, without loss
+  double weight_decay = 0.0, noise = 0.0;                 // noise on what is read, in standard deviations
+  bool learns_valid = false;
+};
+const std::map<std::string, Task> kTasks{
+    {"sunspots", {{60, 16, 16, 3e-3}, "/sunspots_yearly.csv", "sunspots", 11, 32, 6, 0, 1e-4, 0.1, true}},
+    {"elnino", {{80, 16, 32, 3e-3}, "/elnino_sst.csv", "sst", 12, 48, 6, 12}},
+    {"toy", {{30, 1, 8, 1e-2}, "/toy.csv", "value", 3, 3, 0}},
+    {"own", {{80, 16, 32, 3e-3}, "", ""}}};
+
+struct Options : TrainingOptions {
+  std::string task, data, column, model, csv, picture;
+  std::optional<Index> period, ahead;
 };
 
-// A line for every part that is scored, a column for every forecast.
-std::string score_table(const Series& series, const std::vector<Column>& columns) {
-  constexpr std::size_t kLabel = 26, kCell = 11;
-  std::string text = fmt::format("{:<{}}", "RMSE one step ahead", kLabel);
-  for (const Column& column : columns) text += fmt::format("  {:>{}}", column.name, kCell);
-  text += "\n";
-  for (const Part& part : series.tests) {
-    text += fmt::format("{:<{}}", fmt::format("{} {}", part.name, series.label(part)), kLabel);
-    for (const Column& column : columns)
-      text += fmt::format("  {:>{}.4f}", rmse(series, column.forecast, part), kCell);
-    text += "\n";
+// x (T,B,I), the value first -> at every step the value that follows (T,B,1).
+template <class Layer>
+struct Forecaster {
+  using Scalar = float;
+  Layer layer;
+  Linear<float> head;
+
+  Forecaster(Index inputs, Index hidden, Rng& rng)
+      : layer({.input = inputs, .hidden = hidden}, rng), head(hidden, 1, rng) {}
+  static void each(auto& self, auto&& visit) {
+    visit("layer", self.layer);
+    visit("head", self.head);
   }
-  return text;
+  Var<float> operator()(const Var<float>& x) const { return slice(x, -1, {0, 1}) + head(layer(x).output); }
+};
+
+template <class Layer>
+int learn(const Options& o, const Task& task, const Series& series) {
+  SeriesPart train = series.part("train"), valid = series.part("valid");
+  if (task.learns_valid) train.last = valid.first = valid.last;
+  if (train.size() < 3 || train.first > 0 || (valid.size() > 0 && valid.first != train.last))
+    throw FileError(o.data + ": want 3 rows of train or more first, then those of valid");
+  std::vector<SeriesPart> scored;
+  for (const SeriesPart& part : series.parts)
+    if (part.first >= std::max(train.last, valid.last)) scored.push_back(part);
+  if (scored.empty()) scored = {{"train", 1, train.last}};
+  const Index n = series.size(), ahead = o.ahead.value_or(task.ahead);
+  const SeriesEncoder<float> encoder(series, train, o.period.value_or(task.period));
+  NamedForecasts forecasts = baselines(series.values, encoder.period(), train.last);
+  const auto cut = [&](Index first, Index last, Index length) {
+    return windows(encoder.encode(series, first, last),
+                   {.length = length, .target = WindowTarget::every_step, .columns = {0}});
+  };
+  const auto add_noise = [&](Batch<float>& batch, Rng& rng) {
+    for (float& value : batch.values.storage()) value += static_cast<float>(rng.normal(0.0, task.noise));
+  };
+  const Recipe recipe = task.with(o);
+  const Index window = std::min(task.window, train.size() - 1), warmup = std::min(task.warmup, window / 4);
+  const BatchOptions drawn{
+      .batch_size = recipe.batch, .shuffle = true, .seed = o.seed, .num_samples = 10 * recipe.batch};
+  Batches<float> batches(cut(0, train.last, window), drawn, add_noise);
+
+  Rng rng(o.seed);
+  Forecaster<Layer> model(encoder.features(), recipe.hidden, rng);
+  fmt::print("{} {}: {} values; train {}\n\n{}\n", o.data, o.column, n, series.label(train), summary(model));
+  Adam<float> adam(parameters(model), {.lr = recipe.lr, .weight_decay = task.weight_decay});
+  const auto loss = [warmup](const Forecaster<Layer>& m, const Batch<float>& b) {
+    const Range after{warmup, std::nullopt};
+    return mse_loss(slice(m(Var<float>(b.values)), 0, after), slice(Var<float>(b.targets), 0, after));
+  };
+  Metadata metadata = model_metadata("next_value", o, recipe);
+  metadata.set("encoder", encoder.to_json());
+  Run run(o, recipe, o.model, metadata);
+  run.options.monitor = valid.size() > 0 ? "valid/loss" : "train/loss";
+  Trainer trainer(model, adam, loss, run.options);
+  const auto chosen = [&] { return cut(valid.first - 1 - warmup, valid.last, valid.size() + warmup); };
+  const auto result =
+      valid.size() > 0 ? trainer.fit(batches, Batches<float>(chosen())) : trainer.fit(batches);
+  if (!run.finished(result)) return Interrupt::kExitStatus;
+
+  Stream<float> stream = freeze(model.layer, model.head);
+  const Forecast forecast = roll_out(series.values, ahead, [&](double value, Index t) {
+    const Tensor<float> x = encoder.encode(value, t);
+    return encoder.decode(x(0) + stream.step({x.data(), x.size()})[0]);
+  });
+  forecasts.emplace(forecasts.begin(), o.cell, forecast);
+  fmt::print("\n{}\n{} steps beyond the end, each forecast read as the next input:\n",
+             rmse_table(series, scored, forecasts), ahead);
+  for (Index t = n; t < n + ahead; ++t)
+    fmt::print("{:>8}  {:.4g}\n", series.time.label(t), forecast[static_cast<std::size_t>(t)]);
+  if (!o.csv.empty()) write_table(o.csv, forecast_table(series, forecast));
+  if (!o.picture.empty()) draw_plot(o.picture, forecast_plot(o.column, series, forecast, scored[0].first));
+  return 0;
 }
 
 int run(int argc, const char* const* argv) {
-  const auto options = parse_options(argc, argv);
-  if (!options) return 0;
-  if (!options->plot.empty()) require_plot_path(options->plot);
-  if (!options->csv_out.empty()) require_writable_path(options->csv_out);
-  const Series series = options->load();
-  const Recipe recipe = options->recipe(series);
-  const std::size_t order = options->ar_order(series);
-
-  std::vector<Column> columns{{recipe.cell, {}}, {"persistence", persistence(series)}};
-  if (series.period > 0) {
-    columns.push_back({"season+AR(1)", climatology(series, series.train.last)});
-  } else {
-    columns.push_back({fmt::format("AR({})", order), autoregression(series, order, series.train.last)});
-  }
-
-  fmt::print("{}\n", describe(series));
-  const auto on_start = [](const std::string& summary) {
-    fmt::print("{}\n", summary);
-    std::fflush(stdout);
-  };
-  const Outcome outcome =
-      train_and_forecast(series, recipe, options->steps_ahead(), {.on_start = on_start, .progress = true});
-  if (Interrupt::requested()) fmt::print("interrupted after {} epochs\n", outcome.history.size());
-  columns[0].forecast = outcome.one_step;
-  if (series.valid.size() > 0) fmt::print("\nbest epoch {}\n", outcome.best_epoch);
-  fmt::print("\n{}", score_table(series, columns));
-  fmt::print("\n{} steps beyond the end, each forecast read as the next input:\n", outcome.ahead.size());
-  for (std::size_t k = 0; k < outcome.ahead.size(); ++k) {
-    fmt::print("{:>8}  {:.4g}\n", series.label(series.size() + k), outcome.ahead[k]);
-  }
-  if (!options->csv_out.empty()) {
-    write_csv(options->csv_out, series, outcome);
-    fmt::print("\ntable in {}\n", options->csv_out);
-  }
-  if (!options->plot.empty()) {
-    draw_plot(options->plot, forecast_plot(recipe.cell, series, outcome));
-    fmt::print("\npicture in {}\n", options->plot);
-  }
-  return Interrupt::requested() ? Interrupt::kExitStatus : 0;
+  Options o;
+  CLI::App app(kDescription, "next_value");
+  app.footer(kFormat);
+  add_choice(app, "--task", o.task, "default sunspots, or your own", "TASK", {"sunspots", "elnino", "toy"});
+  app.add_option("--csv,--data", o.data, "your file, or that of a task")->type_name("FILE");
+  app.add_option("--column", o.column, "your file: what to forecast")->type_name("NAME");
+  add_whole_number(app, "--period", o.period, "rows of a season, 12 for months", 2, 100000);
+  add_whole_number(app, "--horizon", o.ahead, "steps to forecast beyond the end", 1, 100000);
+  app.add_option("--csv-out", o.csv, "write time, truth and forecasts")->type_name("FILE");
+  app.add_option("--model", o.model, "to write (default TASK.safetensors)")->type_name("FILE");
+  add_training_options(app, o, TrainingDefaults::of({kTasks.begin(), kTasks.end()}));
+  add_run_options(app, o, "forecast and truth");
+  if (!parse_command_line(app, argc, argv)) return 0;
+  if (o.task.empty()) o.task = o.data.empty() ? "sunspots" : "own";
+  const Task& task = kTasks.at(o.task);
+  if ((o.task == "own") == o.column.empty()) throw ArgumentError("--column want --csv FILE, and only that");
+  if (o.data.empty()) o.data = std::string(UNROLL_EXAMPLE_DATA) + task.file;
+  if (o.column.empty()) o.column = task.column;
+  if (o.model.empty()) o.model = o.task + ".safetensors";
+  o.picture = std::exchange(o.plot, "");  // not of the training
+  if (!o.picture.empty()) require_plot_path(o.picture);
+  if (!o.csv.empty()) require_writable(o.csv);
+  const Series series = read_series(read_table(o.data), o.column);
+  return with_layer(o.cell, [&]<class Layer>() { return learn<Layer>(o, task, series); });
 }
 
 }  // namespace
-}  // namespace unroll::examples::next_value
+}  // namespace unroll::examples
 
 int main(int argc, char** argv) {
-  return unroll::examples::run_program("next_value",
-                                       [&] { return unroll::examples::next_value::run(argc, argv); });
+  return unroll::examples::run_program("next_value", [&] { return unroll::examples::run(argc, argv); });
 }

@@ -16,6 +16,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+constexpr Recipe kRecipe{.epochs = 20, .batch = 32, .hidden = 96, .lr = 4e-3, .clip = 1.0};
+
 // Letters (T,B) -> scores (T,C,B) of their forms; each is read with those on both sides.
 template <class Layer>
 struct Tagger {
@@ -28,8 +30,8 @@ struct Tagger {
 
   // Of the sizes and alphabets in its file.
   Tagger(const Metadata& file, Rng& rng)
-      : letters(Vocabulary::from_json(file.text("letters"))),
-        forms(Vocabulary::from_json(file.text("forms"))),
+      : letters(file.parsed<Vocabulary>("letters")),
+        forms(file.parsed<Vocabulary>("forms")),
         embedding(static_cast<Index>(letters.size()), 32, rng),
         dropout(0.3, rng),
         layer({.input = 32, .hidden = file.number("hidden", 1, 4096)},
@@ -88,30 +90,26 @@ int train(const TrainingOptions& o, const std::string& table_file, const std::st
     if (a.size() != b.size() || a.empty()) table.fail(table.rows()[n], "word and ascii want as many letters");
   }
   const Split split = split_by_column(table);
-  const auto forms = Vocabulary::of(select_rows(words, split.train), {.special = {"<unk>"}});
-  const Metadata metadata{{"program", "sequence_tagger"},
-                          {"cell", o.cell},
-                          {"hidden", std::to_string(o.hidden.value_or(96))},
-                          {"letters", Vocabulary::of(select_rows(plain, split.train)).to_json()},
-                          {"forms", forms.to_json()}};
+  const Recipe recipe = kRecipe.with(o);
+  Metadata metadata = model_metadata("sequence_tagger", o, recipe);
+  metadata.set("letters", Vocabulary::of(select_rows(plain, split.train)).to_json());
+  metadata.set("forms", Vocabulary::of(select_rows(words, split.train), {.special = {"<unk>"}}).to_json());
   Rng rng(o.seed);
   Tagger<Layer> model(metadata, rng);
   SequenceDataset<float> data;
   for (std::size_t n = 0; n < plain.size(); ++n)
     data.add(model.letters.encode(plain[n]), model.forms.encode(words[n]));
-  const Recipe recipe = Recipe{.epochs = 20, .batch = 32, .lr = 4e-3, .clip = 1.0}.with(o);
   Batches<float> batches(data.select(split.train),
                          {.batch_size = recipe.batch, .shuffle = true, .seed = o.seed, .bucket_batches = 20});
-  Run run(o, file, recipe, batches.size());
-  run.save_best(model, metadata);
+  Run run(o, recipe, file, metadata);
   Adam<float> adam(parameters(model), {.lr = recipe.lr});
-  Trainer trainer(model, adam, CrossEntropyLoss(), run.options, Accuracy());
+  Trainer trainer(model, adam, CrossEntropyLoss(), run.classifies(batches.size()).options, Accuracy());
   const auto result = trainer.fit(batches, Batches<float>(data.select(split.valid), {.batch_size = 250}));
-  if (result.interrupted()) return Interrupt::kExitStatus;
+  if (!run.finished(result)) return Interrupt::kExitStatus;
   const Words read = select_rows(plain, split.test), truth = select_rows(words, split.test);
   Words restored;
   for (const std::string& word : read) restored.push_back(model.restore(word));
-  fmt::print("best epoch {}, saved in {}\n\ntest         letters  whole words\n", result.best_epoch, file);
+  fmt::print("\ntest         letters  whole words\n");
   print_score("as they are", read, truth, read);
   print_score(o.cell, read, truth, restored);
   return 0;
@@ -127,7 +125,7 @@ int run(int argc, const char* const* argv) {
   app.add_option("--data", data, "the words (default: the shipped Polish ones)");
   app.add_option("--model", file, "file to write or read (default tagger.safetensors)");
   app.add_option("--predict", words, "restore these words with a saved model");
-  add_training_options(app, o, {.epochs = "20", .hidden = "96", .batch = "32", .lr = "0.004"});
+  add_training_options(app, o, TrainingDefaults::of(kRecipe));
   add_run_options(app, o);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (words.empty()) return with_layer(o.cell, [&]<class Layer>() { return train<Layer>(o, data, file); });

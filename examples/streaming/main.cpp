@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "examples/next_value/series.hpp"
 #include "examples/support/cli.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
@@ -73,14 +72,15 @@ bool parse(int argc, const char* const* argv, Options& options) {
 int run(int argc, const char* const* argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
-  const auto series = next_value::load_elnino(options.data);
-  const auto known = static_cast<Index>(series.train.last);
-  const std::size_t now = series.tests[0].first, end = series.tests[0].last - 1;
-  if (known <= kWindow || now >= end) {
+  const Series series = read_series(read_table(options.data), "sst");
+  const SeriesPart tested = series.part("test");
+  const Index known = series.part("train").last;
+  if (known <= kWindow || tested.size() < 2) {
     throw FileError(fmt::format("{}: want more than {} rows 'train' and 2 rows 'test' or more, got {} and {}",
-                                options.data, kWindow, known, series.tests[0].size()));
+                                options.data, kWindow, series.part("train").size(), tested.size()));
   }
-  const auto values = convert_tensor<float>(from_values<double>({series.size(), 1}, series.values));
+  const auto now = static_cast<std::size_t>(tested.first), end = static_cast<std::size_t>(tested.last - 1);
+  const auto values = convert_tensor<float>(from_values<double>({series.values.size(), 1}, series.values));
   const auto first_rows = [](const Tensor<float>& x, Index n) { return slice(Var<float>(x), 0, {0, n}); };
   const auto standard = Standardizer<float>::fit(first_rows(values, known).value());
   const Tensor<float> x = standard.transform(values);
@@ -118,7 +118,7 @@ int run(int argc, const char* const* argv) {
   const auto percentile = [&](double p) {
     return microseconds[static_cast<std::size_t>(p * static_cast<double>(microseconds.size() - 1))];
   };
-  fmt::print("{}, {}\n", series.name, series.label({"", now + 1, end + 1}));
+  fmt::print("Sea surface temperature, degrees C, {}\n", series.label({"", tested.first + 1, tested.last}));
   fmt::print("error one month ahead (RMSE)   {:.3f}, last value again {:.3f}\n", std::sqrt(error),
              std::sqrt(persistence));
   fmt::print("difference from the sequence   {:.1e} standard deviations at most\n", difference);

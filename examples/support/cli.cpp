@@ -70,14 +70,43 @@ CLI::Option* add_fraction(CLI::App& app, const std::string& names, std::optional
   });
 }
 
+CLI::Option* add_choice(CLI::App& app, const std::string& names, std::string& value, const std::string& help,
+                        const char* type, const std::vector<std::string>& choices) {
+  std::string want;
+  for (const std::string& choice : choices)
+    want += (want.empty() ? "" : choice == choices.back() ? " or " : ", ") + choice;
+  return add_checked(app, names, fmt::format("{}: {}", help, want), type, want,
+                     [&value, choices](const std::string& text) {
+                       value = text;
+                       return std::find(choices.begin(), choices.end(), text) != choices.end();
+                     });
+}
+
+Recipe Recipe::with(const TrainingOptions& given) const {
+  return {.epochs = given.epochs.value_or(epochs),
+          .batch = given.batch.value_or(batch),
+          .hidden = given.hidden.value_or(hidden),
+          .lr = given.lr.value_or(lr),
+          .clip = clip};
+}
+
+TrainingDefaults TrainingDefaults::of(const Recipe& recipe) { return of({{"", recipe}}); }
+
+TrainingDefaults TrainingDefaults::of(const std::map<std::string, Recipe>& tasks) {
+  const auto list = [&](auto member) {
+    std::string text;
+    for (const auto& [name, recipe] : tasks)
+      text +=
+          fmt::format("{}{}{}{}", text.empty() ? "" : ", ", name, name.empty() ? "" : " ", recipe.*member);
+    return text;
+  };
+  return {list(&Recipe::epochs), list(&Recipe::hidden), list(&Recipe::batch), list(&Recipe::lr)};
+}
+
 void add_training_options(CLI::App& app, TrainingOptions& options, const TrainingDefaults& defaults) {
   constexpr const char* kGroup = "Training";
   app.get_formatter()->column_width(24);
-  add_checked(app, "--cell", "recurrent layer: rnn, lstm or gru (default lstm)", "CELL", "rnn, lstm or gru",
-              [&options](const std::string& text) {
-                options.cell = text;
-                return text == "rnn" || text == "lstm" || text == "gru";
-              })
+  add_choice(app, "--cell", options.cell, "recurrent layer (default lstm)", "CELL", {"rnn", "lstm", "gru"})
       ->group(kGroup);
   const auto with_default = [](const char* help, const std::string& value) {
     return fmt::format("{} (default {})", help, value);
@@ -100,12 +129,12 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Trainin
       ->group(kGroup);
 }
 
-void add_run_options(CLI::App& app, TrainingOptions& options) {
+void add_run_options(CLI::App& app, TrainingOptions& options, const std::string& drawing) {
   constexpr const char* kGroup = "Logs";
   app.add_option("--log", options.log, "write log.csv, log.jsonl and, where built, TensorBoard's events")
       ->type_name("FOLDER")
       ->group(kGroup);
-  app.add_option("--plot", options.plot, "draw loss and accuracy with gnuplot: FILE.png or FILE.svg")
+  app.add_option("--plot", options.plot, "draw " + drawing + " with gnuplot: FILE.png or FILE.svg")
       ->type_name("FILE")
       ->group(kGroup);
   app.add_flag("--resume", options.resume, "go on from MODEL.checkpoint, which Ctrl-C has left")

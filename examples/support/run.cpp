@@ -1,26 +1,29 @@
 #include "examples/support/run.hpp"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <filesystem>
 
 #include "framework/errors.hpp"
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
 #include "training/logs/plot_log.hpp"
+#include "training/models/state_dict.hpp"
 #ifdef UNROLL_EXAMPLES_TENSORBOARD
 #include "training/tensorboard/tensorboard_log.hpp"
 #endif
 
 namespace unroll::examples {
 
-Recipe Recipe::with(const TrainingOptions& given) const {
-  return {.epochs = given.epochs.value_or(epochs),
-          .batch = given.batch.value_or(batch),
-          .lr = given.lr.value_or(lr),
-          .clip = clip};
+Metadata model_metadata(const std::string& program, const TrainingOptions& given, const Recipe& recipe) {
+  return {{"program", program}, {"cell", given.cell}, {"hidden", std::to_string(recipe.hidden)}};
 }
 
-Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& recipe, std::size_t batches)
-    : model_(model) {
+Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& model,
+         const Metadata& metadata)
+    : lr_(recipe.lr) {
+  std::fflush(stdout);  // what the program has said so far is seen during the training
   if (!model.ends_with(".safetensors") && !model.ends_with(".npz"))
     throw ArgumentError("--model want a name that ends in .safetensors or .npz, got '" + model + "'");
   require_writable(model);
@@ -42,9 +45,8 @@ Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& r
   for (const auto& log : logs_) options.logs.push_back(log.get());
   options.epochs = recipe.epochs;
   options.clip_norm = recipe.clip;
-  options.lr = CosineSchedule{.lr = recipe.lr, .period = recipe.epochs * static_cast<std::int64_t>(batches)};
-  options.lr_per = Per::step;
-  options.monitor = "valid/accuracy";
+  options.best_file = model;
+  options.best_metadata = metadata;
   options.checkpoint = model + ".checkpoint";
   options.resume = given.resume;
   options.resume_hint = "the same command with --resume";
@@ -52,6 +54,22 @@ Run::Run(const TrainingOptions& given, const std::string& model, const Recipe& r
     std::error_code ignored;  // what is left is only in the way
     if (!result.interrupted()) std::filesystem::remove(file, ignored);
   };
+}
+
+bool Run::finished(const TrainResult& result) const {
+  if (result.best_epoch > 0) {
+    fmt::print("best epoch {} ({} {:.4g}), saved in {}\n", result.best_epoch, options.monitor,
+               result.best_score, options.best_file);
+  }
+  if (result.interrupted()) fmt::print("interrupted; the test rows were not looked at\n");
+  return !result.interrupted();
+}
+
+Run& Run::classifies(std::size_t batches) {
+  options.lr = CosineSchedule{.lr = lr_, .period = options.epochs * static_cast<std::int64_t>(batches)};
+  options.lr_per = Per::step;
+  options.monitor = "valid/accuracy";
+  return *this;
 }
 
 }  // namespace unroll::examples

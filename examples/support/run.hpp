@@ -1,4 +1,4 @@
-// What a training leaves behind: logs, and a checkpoint to go on from.
+// What a training leaves behind: the best model, logs, and a checkpoint to go on from.
 #pragma once
 
 #include <memory>
@@ -6,38 +6,31 @@
 #include <vector>
 
 #include "examples/support/cli.hpp"
-#include "training/models/state_dict.hpp"
 #include "training/train_options.hpp"
 
 namespace unroll::examples {
 
-// How a task is trained, where the command line says nothing.
-struct Recipe {
-  Index epochs = 0, batch = 0;
-  double lr = 0.0, clip = 0.0;
-  // The same with the command line's numbers.
-  Recipe with(const TrainingOptions& given) const;
-};
+// What every saved model says of itself: program, cell and hidden.
+Metadata model_metadata(const std::string& program, const TrainingOptions& given, const Recipe& recipe);
 
-// A trainer's options: the recipe's epochs and clipping, a rate that falls along half a cosine over all
-// steps, the epoch of the best valid/accuracy, the command line's logs. The checkpoint lies beside the model,
-// as MODEL.checkpoint, until a training that is not interrupted leaves nothing to go on from.
+// A trainer's options: the recipe's epochs and clipping, the model of the best epoch in its file, the command
+// line's logs. The checkpoint lies beside the model, as MODEL.checkpoint, until a training that is not
+// interrupted leaves nothing to go on from.
 class Run {
  public:
-  // batches: of an epoch. Throws FileError for a log or picture that cannot be written.
-  Run(const TrainingOptions& given, const std::string& model, const Recipe& recipe, std::size_t batches);
+  // Throws ArgumentError for a file's name, FileError for one that cannot be written.
+  Run(const TrainingOptions& given, const Recipe& recipe, const std::string& model, const Metadata& metadata);
+
+  // For classes: a rate that falls along half a cosine over all steps, of so many batches an epoch, and the
+  // epoch of the best valid/accuracy.
+  Run& classifies(std::size_t batches);
 
   TrainOptions options;
-  // Writes the model to its file after every epoch that is the best so far.
-  template <Module M>
-  void save_best(const M& model, const Metadata& metadata) {
-    options.on_epoch = [this, &model, metadata](const EpochReport& epoch) {
-      if (epoch.best) save_model(model_, model, metadata);
-    };
-  }
+  // Says which epoch was the best and where it is. False after an interruption, which it says, too.
+  bool finished(const TrainResult& result) const;
 
  private:
-  std::string model_;
+  double lr_;
   std::vector<std::unique_ptr<Log>> logs_;
 };
 

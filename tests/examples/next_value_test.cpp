@@ -1,55 +1,58 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 
-#include "examples/next_value/baselines.hpp"
-#include "examples/next_value/forecaster.hpp"
-#include "examples/next_value/report.hpp"
-#include "examples/next_value/series.hpp"
-#include "framework/errors.hpp"
 #include "tests/examples/program.hpp"
+#include "training/data/series_encoder.hpp"
+#include "training/data/table.hpp"
+#include "training/models/state_dict.hpp"
 
 using namespace unroll;
 using namespace unroll::examples;
-using namespace unroll::examples::next_value;
+using Catch::Matchers::Contains;
 
 namespace {
 
-const std::string kSunspots = std::string(UNROLL_EXAMPLE_DATA) + "/sunspots_yearly.csv";
-const std::string kElNino = std::string(UNROLL_EXAMPLE_DATA) + "/elnino_sst.csv";
+const std::string kData = UNROLL_EXAMPLE_DATA;
 
-// A noisy-looking series of period 12 with its own end.
-Series waves(std::size_t size) {
-  Series series;
-  series.name = series.source = "waves";
+// In a folder of the test, so that the model it writes goes away.
+ProgramResult next_value(const ScratchFolder& folder, const std::string& arguments,
+                         const std::string& before = "") {
+  return run_example("next_value", arguments + " --model " + folder.path("m.safetensors"), before);
+}
+
+double number_after(const std::string& text, const std::string& words) {
+  const std::size_t at = text.find(words);
+  INFO(text << " has '" << words << "'");
+  REQUIRE(at != std::string::npos);
+  return std::stod(text.substr(at + words.size()));
+}
+
+// The line of a part: the scores of the network, of persistence and of the third.
+std::vector<double> scores(const ProgramResult& run, const std::string& part) {
+  const std::size_t at = run.out.find("\n" + part + " ");
+  INFO(run.out << run.err);
+  REQUIRE(at != std::string::npos);
+  std::string line = run.out.substr(at + 1, run.out.find('\n', at + 1) - at - 1);
+  std::istringstream words(line.substr(line.find(" to ") + 4));
+  std::string last_step;
+  std::vector<double> values(3);
+  words >> last_step >> values[0] >> values[1] >> values[2];
+  REQUIRE(words);
+  return values;
+}
+
+// A series of two waves with a column split, 60 : 20 : 20; one value may be another.
+std::string waves(std::size_t size, std::size_t changed = 9999, double by = 0.0) {
+  std::string text = "split,price\n";
   for (std::size_t i = 0; i < size; ++i) {
     const auto t = static_cast<double>(i);
-    series.values.push_back(10.0 + 3.0 * std::sin(0.52 * t) + std::sin(1.3 * t + 0.4));
+    text += i < size * 6 / 10 ? "train," : i < size * 8 / 10 ? "valid," : "test,";
+    text += std::to_string(10.0 + 3.0 * std::sin(0.52 * t) + std::sin(1.3 * t + 0.4) +
+                           (i == changed ? by : 0.0)) +
+            "\n";
   }
-  series.train = {"train", 0, size * 6 / 10};
-  series.valid = {"valid", series.train.last, size * 8 / 10};
-  series.tests = {{"test", series.valid.last, size}};
-  return series;
-}
-
-Recipe small_recipe(const std::string& cell = "gru") {
-  Recipe recipe;
-  recipe.cell = cell;
-  recipe.hidden = 6;
-  recipe.epochs = 8;
-  recipe.window = 16;
-  recipe.warmup = 3;
-  recipe.batch = 4;
-  recipe.lr = 1e-2;
-  return recipe;
-}
-
-Recipe sunspots_recipe(const std::string& cell, std::uint64_t seed) {
-  Recipe recipe;
-  recipe.cell = cell;
-  recipe.weight_decay = 1e-4;
-  recipe.noise = 0.1;
-  recipe.seed = seed;
-  return recipe;
+  return text;
 }
 
 std::string numbers(std::size_t rows) {
@@ -60,194 +63,156 @@ std::string numbers(std::size_t rows) {
   return text;
 }
 
+const std::string kQuick = " --column price --epochs 8 --hidden 6 --batch 4 --lr 0.01";
+
 }  // namespace
 
-TEST_CASE("the shipped series have their parts") {
-  const Series sunspots = load_sunspots(kSunspots);
-  CHECK(sunspots.size() == 309);
-  CHECK(sunspots.label(sunspots.train) == "1700 to 1920");
-  CHECK(sunspots.valid.size() == 0);
-  REQUIRE(sunspots.tests.size() == 3);
-  CHECK(sunspots.label(sunspots.tests[0]) == "1921 to 1955");
-  CHECK(sunspots.label(sunspots.tests[2]) == "1980 to 2008");
-  CHECK(sunspots.label(309) == "2009");
-
-  const Series elnino = load_elnino(kElNino);
-  CHECK(elnino.label(elnino.train) == "1950-01 to 1985-12");
-  CHECK(elnino.label(elnino.valid) == "1986-01 to 1995-12");
-  CHECK(elnino.label(elnino.tests.at(0)) == "1996-01 to 2010-12");
-  CHECK(elnino.time(13) == Approx(1951.0 + 1.0 / 12.0));
-}
-
-TEST_CASE("the baselines score what is known of them") {
-  const Series sunspots = load_sunspots(kSunspots);
-  CHECK(rmse(sunspots, persistence(sunspots), sunspots.tests[0]) == Approx(25.3).margin(0.05));
-  const OneStep ar = autoregression(sunspots, 9, sunspots.train.last);
-  CHECK(rmse(sunspots, ar, sunspots.tests[0]) == Approx(13.75).margin(0.005));
-  CHECK(rmse(sunspots, ar, sunspots.tests[2]) == Approx(16.1).margin(0.05));
-
-  const Series elnino = load_elnino(kElNino);
-  CHECK(rmse(elnino, persistence(elnino), elnino.tests[0]) == Approx(1.166).margin(0.0005));
-  CHECK(rmse(elnino, climatology(elnino, elnino.train.last), elnino.tests[0]) ==
-        Approx(0.4875).margin(0.00005));
-}
-
-TEST_CASE("an autoregression finds the rule that made the series") {
-  Series series;
-  series.values = {1.0, -2.0};
-  for (std::size_t i = 2; i < 40; ++i) {
-    series.values.push_back(0.3 + 0.5 * series.values[i - 1] - 0.8 * series.values[i - 2]);
-  }
-  const OneStep forecast = autoregression(series, 2, 30);
-  CHECK(std::isnan(forecast[1]));
-  for (std::size_t i = 2; i < 40; ++i) CHECK(forecast[i] == Approx(series.values[i]).margin(1e-10));
-  CHECK_THROWS_AS(autoregression(series, 0, 30), ArgumentError);
-  CHECK_THROWS_AS(autoregression(series, 15, 30), ArgumentError);
-  CHECK_THROWS_AS(rmse(series, forecast, {"all", 0, 40}), ArgumentError);
-}
-
-TEST_CASE("the season's means forecast what only has a season") {
-  Series series;
-  series.period = 4;
-  for (std::size_t i = 0; i < 24; ++i)
-    series.values.push_back(std::vector<double>{3.0, -1.0, 0.5, 7.0}[i % 4]);
-  const OneStep forecast = climatology(series, 12);
-  for (std::size_t i = 1; i < 24; ++i) CHECK(forecast[i] == Approx(series.values[i]).margin(1e-12));
-  CHECK_THROWS_AS(climatology(series, 7), ArgumentError);
-}
-
-TEST_CASE("every cell learns a series better than persistence, the same way for the same seed") {
-  for (const char* cell : {"rnn", "lstm", "gru"}) {
+TEST_CASE("next_value learns a series better than persistence with every cell, the same for the same seed") {
+  const ScratchFolder folder;
+  const std::string data = "--csv " + folder.write("waves.csv", waves(150)) + kQuick;
+  for (const std::string cell : {"rnn", "lstm", "gru"}) {
     CAPTURE(cell);
-    const Series series = waves(150);
-    Recipe recipe = small_recipe(cell);
-    const Outcome outcome = train_and_forecast(series, recipe, 4);
-    CHECK(outcome.history.size() == 8);
-    CHECK(outcome.history.back().loss < 0.5 * outcome.history.front().loss);
-    CHECK(outcome.ahead.size() == 4);
-    CHECK(rmse(series, outcome.one_step, series.tests[0]) <
-          0.8 * rmse(series, persistence(series), series.tests[0]));
-
-    const Outcome again = train_and_forecast(series, recipe, 4);
-    CHECK(again.ahead == outcome.ahead);
-    CHECK(again.history.back().loss == outcome.history.back().loss);
-    recipe.seed = 2;
-    CHECK(train_and_forecast(series, recipe, 4).ahead != outcome.ahead);
+    const ProgramResult run = next_value(folder, data + " --cell " + cell + " --log " + folder.path(cell));
+    const auto test = scores(run, "test");
+    CHECK(test[0] < 0.8 * test[1]);
+    const Table log = read_table(folder.path(cell) + "/log.csv");
+    const auto loss = log.numbers("train/loss");
+    REQUIRE(loss.size() == 8);
+    CHECK(loss.back() < 0.5 * loss.front());
+    CHECK(next_value(folder, data + " --cell " + cell).out == run.out);
+    CHECK(next_value(folder, data + " --cell " + cell + " --seed 2").out != run.out);
   }
 }
 
-TEST_CASE("the weights of the best epoch by validation are kept") {
-  Recipe recipe = small_recipe();
-  recipe.lr = 0.3;  // rough enough that the last epoch is not the best
-  recipe.epochs = 12;
-  const Series series = waves(150);
-  const Outcome outcome = train_and_forecast(series, recipe, 1);
-  double best = outcome.history[0].valid_rmse;
-  for (const auto& report : outcome.history) best = std::min(best, report.valid_rmse);
-  REQUIRE(outcome.best_epoch < 12);
-  CHECK(outcome.history[static_cast<std::size_t>(outcome.best_epoch - 1)].valid_rmse == best);
-  CHECK(rmse(series, outcome.one_step, series.valid) == Approx(best).epsilon(1e-6));
+TEST_CASE(
+    "next_value keeps the weights of the epoch that is best on the valid rows, in the model's file too") {
+  const ScratchFolder folder;
+  const ProgramResult run =
+      next_value(folder, "--csv " + folder.write("waves.csv", waves(150)) +
+                             " --column price --epochs 12 --hidden 6 --batch 4 --lr 0.3 --log " +
+                             folder.path("log") + " --csv-out " + folder.path("out.csv"));
+  REQUIRE(run.status == 0);
+  const auto losses = read_table(folder.path("log/log.csv")).numbers("valid/loss");
+  REQUIRE(losses.size() == 12);
+  const auto best = std::min_element(losses.begin(), losses.end());
+  REQUIRE(best - losses.begin() < 11);  // rough enough that the last one is not the best
+  CHECK(number_after(run.out, "best epoch ") == static_cast<double>(best - losses.begin() + 1));
+  CHECK(std::filesystem::exists(folder.path("m.safetensors")));
+  // What was forecast of the valid rows is that loss; they were scored after some steps of warming up alone.
+  const Table out = read_table(folder.path("out.csv"));
+  const auto encoder = load_metadata(folder.path("m.safetensors")).parsed<SeriesEncoder<float>>("encoder");
+  double sum = 0.0;
+  for (std::size_t i = 90; i < 120; ++i)
+    sum +=
+        std::pow((out.number(out.rows()[i], 1) - out.number(out.rows()[i], 2)) / encoder.scale(), 2) / 30.0;
+  CHECK(sum == Approx(*best).epsilon(0.1));
 }
 
-TEST_CASE("a forecast knows nothing of what comes later") {
-  Series series = waves(150);
-  series.period = 12;
-  const Outcome before = train_and_forecast(series, small_recipe(), 2);
-  series.values[140] += 5.0;
-  const Outcome after = train_and_forecast(series, small_recipe(), 2);
-  for (std::size_t i = 1; i <= 140; ++i) CHECK(after.one_step[i] == before.one_step[i]);
-  CHECK(after.one_step[141] != before.one_step[141]);
-}
+TEST_CASE("a forecast of next_value knows nothing of what comes later, and reads itself beyond the end") {
+  const ScratchFolder folder;
+  const auto table = [&](const std::string& text, const std::string& more) {
+    const ProgramResult run =
+        next_value(folder, "--csv " + folder.write("in.csv", text) + kQuick + " --period 12 --csv-out " +
+                               folder.path("out.csv") + more);
+    INFO(run.err);
+    REQUIRE(run.status == 0);
+    return read_table(folder.path("out.csv"));
+  };
+  const Table before = table(waves(150), " --horizon 3"), after = table(waves(150, 140, 5.0), " --horizon 3");
+  REQUIRE(before.size() == 153);
+  for (std::size_t i = 1; i <= 140; ++i) CHECK(after.rows()[i].fields[2] == before.rows()[i].fields[2]);
+  CHECK(after.rows()[141].fields[2] != before.rows()[141].fields[2]);
 
-TEST_CASE("beyond the end every forecast is read as the next value") {
-  Series series = waves(150);
-  series.period = 12;
-  const Outcome outcome = train_and_forecast(series, small_recipe(), 3);
-  series.values.push_back(outcome.ahead[0]);
-  const Outcome longer = train_and_forecast(series, small_recipe(), 2);
-  CHECK(longer.one_step.back() == Approx(outcome.ahead[0]).epsilon(1e-6));
-  CHECK(longer.ahead[0] == Approx(outcome.ahead[1]).epsilon(1e-5));
-  CHECK(longer.ahead[1] == Approx(outcome.ahead[2]).epsilon(1e-5));
-}
-
-TEST_CASE("a recipe that does not fit the series is refused") {
-  const Series series = waves(40);
-  Recipe recipe = small_recipe();
-  CHECK_THROWS_AS(train_and_forecast(series, recipe, 0), ArgumentError);
-  recipe.window = 24;
-  CHECK_THROWS_AS(train_and_forecast(series, recipe, 1), ArgumentError);
-  recipe = small_recipe();
-  recipe.hidden = 0;
-  CHECK_THROWS_AS(train_and_forecast(series, recipe, 1), ArgumentError);
-  Series flat = waves(40);
-  flat.values.assign(40, 2.5);
-  CHECK_THROWS_AS(train_and_forecast(flat, small_recipe(), 1), ArgumentError);
+  // The first forecast beyond the end, as a value of the series: the next ones stay.
+  const double first = before.number(before.rows()[150], 3);
+  const Table longer = table(waves(150) + "test," + before.rows()[150].fields[3] + "\n", " --horizon 2");
+  CHECK(longer.number(longer.rows()[150], 2) == Approx(first).epsilon(1e-6));
+  for (const std::size_t i : {151U, 152U})
+    CHECK(longer.number(longer.rows()[i], 3) == Approx(before.number(before.rows()[i], 3)).epsilon(1e-5));
 }
 
 TEST_CASE("sunspots are forecast better than by an autoregression of order 9, with every cell") {
-  const Series sunspots = load_sunspots(kSunspots);
-  for (const char* cell : {"rnn", "lstm", "gru"}) {
+  const ScratchFolder folder;
+  for (const std::string cell : {"rnn", "lstm", "gru"}) {
     double mean = 0.0;
-    for (const std::uint64_t seed : {1U, 2U, 3U}) {
-      const Outcome outcome = train_and_forecast(sunspots, sunspots_recipe(cell, seed), 1);
-      mean += rmse(sunspots, outcome.one_step, sunspots.tests[0]) / 3.0;
-    }
+    for (const std::string seed : {"1", "2", "3"})
+      mean += scores(next_value(folder, "--cell " + cell + " --seed " + seed), "test")[0] / 3.0;
     CAPTURE(cell);
     CHECK(mean < 13.75);
   }
 }
 
-TEST_CASE("next_value prints scores and forecasts, the same for the same seed") {
+TEST_CASE("next_value prints scores and forecasts and writes them as a table") {
   const ScratchFolder folder;
-  const std::string csv = folder.path("out.csv");
-  const std::string arguments =
-      "--task sunspots --cell gru --epochs 2 --hidden 4 --seed 7 --horizon 5 --csv-out ";
-  const ProgramResult first = run_example("next_value", arguments + csv);
-  CHECK(first.status == 0);
-  CHECK(first.err.find("epoch 2/2") != std::string::npos);
-  for (const char* want : {"persistence", "AR(9)", "25.2648", "13.7547", "    2013  "}) {
-    CAPTURE(want);
-    CHECK(first.out.find(want) != std::string::npos);
-  }
-  CHECK(first.out.find("2014") == std::string::npos);
-  CHECK(run_example("next_value", arguments + csv).out == first.out);
-
-  const std::string table = read_text(csv);
+  const ProgramResult run =
+      next_value(folder, "--task sunspots --cell gru --epochs 2 --hidden 4 --seed 7 --horizon 5 --csv-out " +
+                             folder.path("out.csv"));
+  CHECK(run.status == 0);
+  CHECK_THAT(run.err, Contains("epoch 2/2"));
+  for (const char* want : {"train 1700 to 1920", "persistence", "AR(9)", "25.2648", "13.7547", "    2013  "})
+    CHECK_THAT(run.out, Contains(want));
+  CHECK_THAT(run.out, !Contains("2014"));
+  const std::string table = read_text(folder.path("out.csv"));
   CHECK(table.starts_with("time,truth,one_step,ahead\n1700,5,,\n1701,11,"));
   CHECK(std::count(table.begin(), table.end(), '\n') == 1 + 309 + 5);
-  CHECK(table.find("\n2009,,,") != std::string::npos);
+  CHECK_THAT(table, Contains("\n2009,,,"));
+
+  const ProgramResult elnino = next_value(folder, "--task elnino --epochs 1 --hidden 3 --horizon 1");
+  CHECK(elnino.status == 0);
+  for (const char* want : {"train 1950-01 to 1985-12", "season+AR(1)", "1.1662", "0.4875", " 2011-01  "})
+    CHECK_THAT(elnino.out, Contains(want));
 }
 
 TEST_CASE("next_value forecasts the seed's 1 2 3 4 and a user's column") {
-  const ProgramResult toy = run_example("next_value", "--task toy --horizon 1");
-  CHECK(toy.status == 0);
-  const std::size_t at = toy.out.rfind("  5  ");
-  REQUIRE(at != std::string::npos);
-  CHECK(std::stod(toy.out.substr(at + 5)) == Approx(5.0).margin(0.1));
-
   const ScratchFolder folder;
-  const ProgramResult own = run_example("next_value", "--csv " + folder.write("own.csv", numbers(60)) +
-                                                          " --column price --period 9 --epochs 2 --hidden 3");
+  const ProgramResult toy = next_value(folder, "--task toy --horizon 1");
+  CHECK(toy.status == 0);
+  CHECK(number_after(toy.out, "       5  ") == Approx(5.0).margin(0.1));
+  // Without a column split: 70 : 15 : 15.
+  const ProgramResult own = next_value(folder, "--csv " + folder.write("own.csv", numbers(60)) +
+                                                   " --column price --period 9 --epochs 2 --hidden 3");
   CHECK(own.status == 0);
-  CHECK(own.out.find("season+AR(1)") != std::string::npos);
-  CHECK(own.out.find("test 52 to 60") != std::string::npos);
+  CHECK_THAT(own.out, Contains("season+AR(1)") && Contains("train 1 to 42") && Contains("test 52 to 60"));
+}
+
+TEST_CASE("next_value goes on from where Ctrl-C has ended it to the same forecasts") {
+  const ScratchFolder folder;
+  const std::string data = "--csv " + folder.write("waves.csv", waves(150)) +
+                           " --column price --epochs 300 --hidden 6 --batch 4 --lr 0.01";
+  const std::string model = folder.path("m.safetensors"), log = folder.path("log");
+  const ProgramResult whole = next_value(folder, data);
+  REQUIRE(whole.status == 0);
+  CHECK_FALSE(std::filesystem::exists(model + ".checkpoint"));
+  const std::string weights = read_text(model);
+  std::filesystem::remove(model);
+  const ProgramResult part =
+      interrupt_example("next_value", data + " --log " + log + " --model " + model, "epoch");
+  CHECK(part.status == 130);
+  CHECK_THAT(part.err, Contains("to go on: the same command with --resume"));
+  CHECK_THAT(part.out, !Contains("RMSE"));
+  CHECK(std::filesystem::exists(model + ".checkpoint"));
+  const ProgramResult rest = next_value(folder, data + " --resume --log " + log);
+  CHECK(rest.out == whole.out);
+  CHECK(read_text(model) == weights);
+  CHECK(read_table(log + "/log.csv").size() == 300);
+  CHECK_FALSE(std::filesystem::exists(model + ".checkpoint"));
 }
 
 TEST_CASE("next_value draws a picture, or keeps its script when there is no gnuplot") {
   const ScratchFolder folder;
   const std::string arguments = "--task elnino --epochs 1 --hidden 3 --plot ";
   if (std::system("command -v gnuplot > /dev/null") == 0) {
-    const ProgramResult png = run_example("next_value", arguments + folder.path("a.png"));
+    const ProgramResult png = next_value(folder, arguments + folder.path("a.png"));
     CHECK(png.status == 0);
     CHECK(read_text(folder.path("a.png")).starts_with("\x89PNG"));
     CHECK_FALSE(std::filesystem::exists(folder.path("a.png.gp")));
-    CHECK(run_example("next_value", arguments + folder.path("a.svg")).status == 0);
-    CHECK(read_text(folder.path("a.svg")).find("</svg>") != std::string::npos);
+    CHECK(next_value(folder, arguments + folder.path("a.svg")).status == 0);
+    CHECK_THAT(read_text(folder.path("a.svg")), Contains("</svg>"));
   }
-  const ProgramResult none = run_example("next_value", arguments + folder.path("b.png"), "PATH=/nonexistent");
+  const ProgramResult none = next_value(folder, arguments + folder.path("b.png"), "PATH=/nonexistent");
   CHECK(none.status == 1);
-  CHECK(none.err.find("want gnuplot") != std::string::npos);
-  CHECK(read_text(folder.path("b.png.gp")).find("title \"truth\"") != std::string::npos);
+  CHECK_THAT(none.err, Contains("want gnuplot"));
+  CHECK_THAT(read_text(folder.path("b.png.gp")), Contains("title \"truth\""));
 }
 
 TEST_CASE("next_value answers bad input with one line and a non-zero status") {
@@ -259,9 +224,7 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
   with_word.replace(with_word.find("\n3,") + 3, 8, "many");
   with_nan.replace(with_nan.find("\n3,") + 3, 8, "nan");
   ragged.insert(ragged.find("\n4,"), ",9");
-  std::string flat = "price\n";
-  for (int i = 0; i < 30; ++i) flat += "2.5\n";
-  std::string gap = read_text(kSunspots);
+  std::string gap = read_text(kData + "/sunspots_yearly.csv");
   gap.erase(gap.find("train,1705"), gap.find("train,1706") - gap.find("train,1705"));
 
   const struct {
@@ -273,19 +236,19 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {own("word.csv", with_word), "word.csv:5"},
       {own("nan.csv", with_nan), "nan.csv:5"},
       {own("ragged.csv", ragged), "ragged.csv:5"},
-      {own("short.csv", numbers(19)), "at least 20 rows"},
+      {own("short.csv", "price\n1\n2\n"), "want at least one sample for a share of 0.15"},
+      {own("few.csv", "split,price\ntrain,1\ntrain,2\n"), "few.csv: want 3 rows of train"},
+      {own("order.csv", "split,price\nvalid,1\ntrain,2\ntrain,2\ntrain,2\n"),
+       "order.csv: want 3 rows of train"},
+      {own("again.csv", "split,price\ntrain,1\ntest,2\ntrain,2\n"), "again.csv:4: column 'split'"},
       {own("column.csv", "day,cost\n1,2\n"), "price"},
-      {own("flat.csv", flat), "flat.csv"},
-      {own("all.csv", numbers(60), "--train 0.9 --valid 0.5"), "--train"},
-      {own("window.csv", numbers(60), "--window 50"), "want windows"},
-      {own("order.csv", numbers(60), "--order 40"), "order"},
       {own("season.csv", numbers(60), "--period 30"), "two whole periods"},
       {"--csv " + folder.write("x.csv", numbers(30)), "--column"},
-      {"--task own", "--csv"},
+      {"--task sunspots --column price", "--column"},
       {"--task sunspots --csv " + folder.write("gap.csv", gap), "gap.csv:7: want 1705"},
-      {"--task sunspots --csv " + kElNino, "sunspots"},
+      {"--task sunspots --csv " + kData + "/elnino_sst.csv", "sunspots"},
       {"--task moon", "moon"},
-      {"--task toy --period 3", "--period"},
+      {"--task toy --period 3", "two whole periods"},
       {"--cell elman", "elman"},
       {"--hidden 0", "--hidden"},
       {"--horizon 0", "--horizon"},
@@ -295,15 +258,19 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {"--epochs 1 --plot " + folder.path("picture.gif"), ".png or .svg"},
       {"--epochs 1 --plot " + folder.path("no/picture.png"), "no/picture.png"},
       {"--epochs 1 --csv-out " + folder.path("no/out.csv"), "no/out.csv"},
+      {"--resume --log " + folder.write("file", "") + "/log", "file/log"},
   };
   for (const auto& c : cases) {
-    const ProgramResult result = run_example("next_value", c.arguments);
+    const ProgramResult result = next_value(folder, c.arguments);
     CAPTURE(c.arguments, result.err);
     CHECK(result.status == 1);
     CHECK(result.error_lines() == 1);
     CHECK(result.err.starts_with("next_value: "));
-    CHECK(result.err.find(c.want) != std::string::npos);
-    CHECK(result.err.find("epoch ") == std::string::npos);
+    CHECK_THAT(result.err, Contains(c.want));
+    CHECK_THAT(result.err, !Contains("epoch "));
   }
-  CHECK(run_example("next_value", "--help").status == 0);
+  const ProgramResult help = next_value(folder, "--help");
+  CHECK(help.status == 0);
+  for (const char* want : {"next_value --task TASK --cell CELL --seed X", "--log", "--resume", "elnino 80"})
+    CHECK_THAT(help.out, Contains(want));
 }

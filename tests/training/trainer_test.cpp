@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 
 #include "tests/training/experiments.hpp"
 
@@ -229,6 +230,35 @@ TEST_CASE("training stops early, and the model ends with its best weights") {
   CHECK(best == std::vector<bool>{true, true, true, true, false, false});
   // It is over: nothing more happens.
   CHECK(trainer.fit(Goals(kDown), Goals{{0.62}}).history.size() == 6);
+}
+
+TEST_CASE("the best file is a model's file with its metadata, of either format, after a resume too") {
+  const Folder folder;
+  for (const std::string name : {"best.safetensors", "best.npz"}) {
+    const std::string file = folder.file(name), checkpoint = folder.file(name + ".checkpoint");
+    const auto train = [&](std::int64_t epochs) {
+      Walk walk;
+      Sgd<double> sgd(parameters(walk), {.lr = 0.1});
+      TrainOptions options{.epochs = epochs,
+                           .checkpoint = checkpoint,
+                           .resume = true,
+                           .best_file = file,
+                           .best_metadata = {{"program", "walk"}},
+                           .progress = false};
+      return Trainer(walk, sgd, walk_loss, options).fit(Goals(kDown), Goals{{0.62}});
+    };
+    CHECK(train(5).best_epoch == 4);
+    Walk best;
+    const LoadReport report = load_model(file, best);
+    CHECK(best.p.item() == Approx(0.6));
+    CHECK(report.metadata.text("program") == "walk");
+    // No later epoch is better: the file is written again all the same.
+    std::filesystem::remove(file);
+    CHECK(train(7).best_epoch == 4);
+    Walk again;
+    load_model(file, again);
+    CHECK(again.p.item() == best.p.item());
+  }
 }
 
 TEST_CASE(

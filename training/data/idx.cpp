@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <concepts>
-#include <cstring>
-#include <filesystem>
 #include <limits>
-#include <memory>
+#include <new>
+#include <string>
 #include <vector>
 
 #include "framework/errors.hpp"
+#include "training/data/file_text.hpp"
 
 namespace unroll {
 namespace {
@@ -43,16 +42,28 @@ bool holds(const ElementType& type) {
   return type.kind == Kind::integer ? type.bytes < 4 : type.bytes == 4;
 }
 
-// The file's bytes after decompression; a plain file passes through zlib as it is.
+// The file's bytes, after decompression where they begin as a gzip stream does.
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) fail("want a file, got a directory");
-    errno = 0;
-    file_.reset(::gzopen(path.c_str(), "rb"));
-    if (!file_) fail(fmt::format("want a readable file, got: {}", std::strerror(errno)));
+    try {
+      file_ = detail::read_bytes(path);
+    } catch (const FileError& error) {
+      throw FileError(fmt::format("[read_idx] {}", error.what()));
+    }
+    stream_.next_in = reinterpret_cast<unsigned char*>(file_.data());
+    stream_.avail_in = static_cast<unsigned>(file_.size());
+    if (file_.size() > std::numeric_limits<unsigned>::max()) fail("want a file of less than 4 GiB, got more");
+    if (!at_gzip()) return;
+    constexpr int kGzip = 16;  // and no other format
+    if (::inflateInit2(&stream_, MAX_WBITS + kGzip) != Z_OK) throw std::bad_alloc();
+    compressed_ = true;
   }
+  ~Reader() {
+    if (compressed_) ::inflateEnd(&stream_);
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
 
   // At most `count` bytes; fewer only where the file ends.
   std::vector<unsigned char> read(std::size_t count) {
@@ -62,15 +73,9 @@ class Reader {
     while (bytes.size() < count) {
       const std::size_t begin = bytes.size(), want = std::min(kBlock, count - begin);
       bytes.resize(begin + want);
-      errno = 0;
-      const int got = ::gzread(file_.get(), bytes.data() + begin, static_cast<unsigned>(want));
-      int error = Z_OK;
-      const char* message = ::gzerror(file_.get(), &error);
-      // A compressed file that breaks off gives what it has, and this error.
-      if (got < 0 || error == Z_BUF_ERROR)
-        fail(fmt::format("want whole data, got: {}", error == Z_ERRNO ? std::strerror(errno) : message));
-      bytes.resize(begin + static_cast<std::size_t>(got));
-      if (static_cast<std::size_t>(got) < want) break;
+      const std::size_t got = fill(bytes.data() + begin, want);
+      bytes.resize(begin + got);
+      if (got < want) break;
     }
     return bytes;
   }
@@ -80,11 +85,43 @@ class Reader {
   }
 
  private:
-  struct Close {
-    void operator()(gzFile file) const { ::gzclose(file); }
-  };
+  bool at_gzip() const {
+    return stream_.avail_in >= 2 && stream_.next_in[0] == 0x1f && stream_.next_in[1] == 0x8b;
+  }
+
+  std::size_t fill(unsigned char* to, std::size_t count) {
+    if (!compressed_) {
+      const std::size_t got = std::min<std::size_t>(count, stream_.avail_in);
+      std::copy_n(stream_.next_in, got, to);
+      stream_.next_in += got;
+      stream_.avail_in -= static_cast<unsigned>(got);
+      return got;
+    }
+    stream_.next_out = to;
+    stream_.avail_out = static_cast<unsigned>(count);
+    while (stream_.avail_out > 0 && !ended_) {
+      const int status = ::inflate(&stream_, Z_NO_FLUSH);
+      if (status == Z_STREAM_END) {
+        // Several streams end to end are one, as gzip has it.
+        ended_ = !at_gzip();
+        if (!ended_) ::inflateReset(&stream_);
+      } else if (status == Z_BUF_ERROR) {
+        fail("want whole data, got: unexpected end of file");
+      } else if (status != Z_OK) {
+        fail(fmt::format("want whole data, got: {}", stream_.msg ? stream_.msg : "damaged data"));
+      }
+    }
+    if (ended_ && stream_.avail_in > 0) {
+      fail(fmt::format("want the end of the file after the compressed data, got {} bytes more",
+                       stream_.avail_in));
+    }
+    return count - stream_.avail_out;
+  }
+
   const std::string& path_;
-  std::unique_ptr<std::remove_pointer_t<gzFile>, Close> file_;
+  std::string file_;
+  z_stream stream_{};
+  bool compressed_ = false, ended_ = false;
 };
 
 struct Header {

@@ -14,8 +14,8 @@ namespace unroll {
 //   double        u8 i8 i16 i32 f32 f64
 //   std::int64_t  u8 i8 i16 i32
 // (..., as the file says). Throws FileError naming the file for one that is missing, no IDX file, of another
-// type, of no or more than 6 axes, of fewer or more elements than it says, or whose compressed data is
-// damaged.
+// type, of no or more than 6 axes, of fewer or more elements than it says, whose compressed data is
+// damaged, and for bytes behind the compressed data.
 template <class S>
 Tensor<S> read_idx(const std::string& path);
 

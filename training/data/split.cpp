@@ -8,6 +8,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
+#include "training/data/content_hash.hpp"
 #include "training/data/table.hpp"
 #include "training/data/text.hpp"
 
@@ -104,6 +105,20 @@ Split split_stratified(std::span<const std::int64_t> labels, const Shares& share
   Rng rng(seed);
   std::vector<std::uint64_t> keys(labels.size());
   for (std::uint64_t& key : keys) key = rng.next();
+  return split_stratified(labels, shares, keys);
+}
+
+Split split_stratified(const Table& table, std::string_view column, const Shares& shares) {
+  const std::size_t at = table.column(column);
+  std::map<std::string, std::int64_t> classes;
+  std::vector<std::int64_t> labels;
+  std::vector<std::uint64_t> keys;
+  for (const TableRow& row : table.rows()) {
+    labels.push_back(
+        classes.emplace(row.fields[at], static_cast<std::int64_t>(classes.size())).first->second);
+    std::uint64_t& key = keys.emplace_back(0);
+    for (const std::string& field : row.fields) key = content_hash(field, key);
+  }
   return split_stratified(labels, shares, keys);
 }
 

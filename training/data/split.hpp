@@ -48,6 +48,9 @@ Split split_stratified(std::span<const std::int64_t> labels, const Shares& share
 // and a sample that is added moves few others.
 Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares,
                        std::span<const std::uint64_t> keys);
+// The rows of every value of a column, ordered by a hash of all their fields. Throws FileError for a column
+// that is not there.
+Split split_stratified(const Table& table, std::string_view column, const Shares& shares);
 // Every sample by its own hash alone: equal samples are in one part, and adding or removing some moves no
 // other. The shares hold on average.
 Split split_by_hash(std::span<const std::uint64_t> hashes, const Shares& shares);

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
+#include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "training/data/file_text.hpp"
 
@@ -183,9 +185,13 @@ ColumnType Table::type(std::string_view name) const {
   return ColumnType::text;
 }
 
-std::string Table::where(const TableRow& row) const { return fmt::format("{}:{}", path_, row.line); }
+std::string Table::where(const TableRow& row) const {
+  return fmt::format("{}:{}", row.file.empty() ? path_ : row.file, row.line);
+}
 
-void Table::fail(const TableRow& row, std::string_view message) const { fail_at(path_, row.line, message); }
+void Table::fail(const TableRow& row, std::string_view message) const {
+  throw FileError(fmt::format("{}: {}", where(row), message));
+}
 
 Table read_table(const std::string& path, std::optional<char> delimiter) {
   const std::string text = detail::read_bytes(path);
@@ -210,6 +216,68 @@ Table read_table(const std::string& path, std::optional<char> delimiter) {
   }
   if (rows.empty()) fail_at(path, 1, "want rows after the header, got none");
   return Table(path, header, std::move(rows));
+}
+
+Table read_tables(const std::string& folder, const std::string& column) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const auto ending = at->path().extension();
+    if (ending == ".csv" || ending == ".tsv") files.push_back(at->path());
+  }
+  if (error || files.empty()) {
+    throw FileError(fmt::format("{}: want a folder of .csv or .tsv files, got: {}", folder,
+                                error ? error.message() : "none"));
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<std::string> header;
+  std::vector<TableRow> rows;
+  for (const auto& file : files) {
+    const Table table = read_table(file.string());
+    if (header.empty()) header = table.header();
+    if (table.header() != header || table.find(column)) {
+      fail_at(table.path(), 1,
+              fmt::format("want the columns {}, as in {}, and no '{}', got {}", fmt::join(header, ", "),
+                          files.front().string(), column, fmt::join(table.header(), ", ")));
+    }
+    for (TableRow row : table.rows()) {
+      row.fields.insert(row.fields.begin(), file.stem().string());
+      row.file = table.path();
+      rows.push_back(std::move(row));
+    }
+  }
+  header.insert(header.begin(), column);
+  return Table(folder, std::move(header), std::move(rows));
+}
+
+void write_table(const std::string& path, const Table& table) {
+  const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
+  std::string text;
+  const auto add = [&](const std::vector<std::string>& fields) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (i > 0) text += delimiter;
+      // A tab would make the reader of a header take tabs for delimiters.
+      if (fields[i].find_first_of("\"\n\r\t,") == std::string::npos) {
+        text += fields[i];
+        continue;
+      }
+      text += '"';
+      for (const char c : fields[i]) text += c == '"' ? "\"\"" : std::string(1, c);
+      text += '"';
+    }
+    text += '\n';
+  };
+  add(table.header());
+  for (const TableRow& row : table.rows()) {
+    if (row.fields.size() != table.header().size()) {
+      throw ArgumentError(fmt::format("[write_table] rows want {} fields (as the header), got {}",
+                                      table.header().size(), row.fields.size()));
+    }
+    add(row.fields);
+  }
+  AtomicFile file(path, "write_table");
+  file.write(text.data(), text.size());
+  file.commit();
 }
 
 template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;

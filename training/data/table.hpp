@@ -16,6 +16,7 @@ namespace unroll {
 struct TableRow {
   std::size_t line;  // in the file, from 1; where the row begins
   std::vector<std::string> fields;
+  std::string file = {};  // where the row is not from the table's own file
 };
 
 // What every field of a column is; an integer is a number, too, and everything is a text.
@@ -53,7 +54,7 @@ class Table {
   // The narrowest type that every field of the column has. Throws FileError for a column that is not there.
   ColumnType type(std::string_view name) const;
 
-  // "path:line", for messages about a row.
+  // "path:line", for messages about a row; the path is that of the row's file.
   std::string where(const TableRow& row) const;
   // Throws FileError "path:line: message", for what only the caller can judge.
   [[noreturn]] void fail(const TableRow& row, std::string_view message) const;
@@ -69,6 +70,17 @@ class Table {
 // "\n" or "\r\n"; a UTF-8 byte order mark is skipped. Throws FileError for a file that is missing or empty,
 // has no rows, two columns of one name, a row of another length than the header, or misplaced quotes.
 Table read_table(const std::string& path, std::optional<char> delimiter = std::nullopt);
+
+// Reads all .csv and .tsv files of a folder, in the order of their names, as one table with a further column
+// in front that says where a row is from: the file's name without its end ("words/en.tsv": "en"). Throws
+// FileError as above, for a folder that cannot be read or has no such file, and for a header that is not the
+// first file's or has the further column already.
+Table read_tables(const std::string& folder, const std::string& column);
+
+// Writes a table, with tabs into a file that ends in .tsv, else with commas; fields are quoted where they
+// must be. The file appears under its name when it is complete. Throws FileError when it cannot be written,
+// ArgumentError for a row of another length than the header.
+void write_table(const std::string& path, const Table& table);
 
 extern template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;
 extern template Tensor<double> Table::matrix<double>(const std::vector<std::string>&) const;

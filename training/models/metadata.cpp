@@ -61,6 +61,10 @@ void Metadata::fail(const std::string& key, const std::string& want, const std::
       fmt::format("[metadata] {}'{}' want {}, got {}", file_.empty() ? "" : file_ + ": ", key, want, got));
 }
 
+void Metadata::fail_parsing(const std::string& key, const std::string& what) const {
+  throw FileError(fmt::format("[metadata] {}'{}': {}", file_.empty() ? "" : file_ + ": ", key, what));
+}
+
 const std::string& Metadata::text(const std::string& key) const {
   const auto found = texts_.find(key);
   if (found == texts_.end()) fail(key, "a text", "none (a file of another program or version?)");

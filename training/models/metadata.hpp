@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/errors.hpp"
 #include "framework/tensor.hpp"
 
 namespace unroll {
@@ -52,6 +53,17 @@ class Metadata {
   // Finite numbers; whole numbers.
   std::vector<double> reals(const std::string& key) const;
   std::vector<Index> numbers(const std::string& key) const;
+  // What T::from_json reads there: a Vocabulary, Labels, Standardizer<S>, TableEncoder<S> or a type of yours
+  // whose from_json throws an ArgumentError.
+  template <class T>
+  T parsed(const std::string& key) const {
+    const std::string& json = text(key);
+    try {
+      return T::from_json(json);
+    } catch (const ArgumentError& error) {
+      fail_parsing(key, error.what());
+    }
+  }
   // Throws FileError unless the text of key is this one: that the file is of the kind a program takes.
   void require(const std::string& key, const std::string& text) const;
 
@@ -61,6 +73,7 @@ class Metadata {
 
  private:
   void set_real(const std::string& key, double number);
+  [[noreturn]] void fail_parsing(const std::string& key, const std::string& what) const;
 
   std::map<std::string, std::string> texts_;
   std::string file_;

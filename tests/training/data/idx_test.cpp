@@ -132,6 +132,15 @@ TEST_CASE("a gzipped IDX file that breaks off or is damaged is refused") {
   }
 }
 
+TEST_CASE("bytes behind the compressed data of an IDX file are refused; a further stream is part of it") {
+  const std::string plain = idx(0x08, {2, 3}, kBytes), whole = gzipped(plain);
+  refuses(whole + "x", "want the end of the file after the compressed data, got 1 bytes more");
+  refuses(whole + std::string(1000, '\0'),
+          "want the end of the file after the compressed data, got 1000 bytes more");
+  CHECK(same(read<float>(gzipped(plain.substr(0, 15)) + gzipped(plain.substr(15))), read<float>(plain)));
+  refuses(whole + gzipped("7"), "want the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
+}
+
 TEST_CASE("Fashion-MNIST as Debian installs it is read (package dataset-fashion-mnist)") {
   const std::string folder = "/usr/share/datasets/fashion-mnist/";
   if (!std::filesystem::exists(folder)) {

@@ -156,3 +156,57 @@ TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
   CHECK_THROWS_WITH(table.texts("name"),
                     file.path + ":3: column 'name' want UTF-8, got byte 0xe9 at position 4");
 }
+
+TEST_CASE("the tables of a folder are one table that says which file a row is from") {
+  namespace fs = std::filesystem;
+  const ScratchFile place("");
+  const fs::path folder = place.path + ".folder";
+  fs::create_directory(folder);
+  const auto write = [&](const char* name, const char* text) { std::ofstream(folder / name) << text; };
+  write("pl.tsv", "split\tword\ntrain\tdom\ntest\tpies\n");
+  write("en.csv", "split,word\ntrain,house\n");
+  write("notes.txt", "not a table");
+  const Table table = read_tables(folder.string(), "language");
+  CHECK(table.header() == std::vector<std::string>{"language", "split", "word"});
+  CHECK(table.texts("language") == std::vector<std::string>{"en", "pl", "pl"});
+  CHECK(table.texts("word") == std::vector<std::string>{"house", "dom", "pies"});
+  CHECK(table.where(table.rows()[2]) == (folder / "pl.tsv").string() + ":3");
+  CHECK_THROWS_WITH(table.number(table.rows()[1], 2),
+                    (folder / "pl.tsv").string() + ":2: column 'word' want a finite number, got 'dom'");
+  CHECK_THROWS_WITH(read_tables(folder.string(), "word"), Catch::Contains("en.csv:1: want the columns"));
+  write("nl.csv", "word,split\nhuis,train\n");
+  CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
+                    (folder / "nl.csv").string() + ":1: want the columns split, word, as in " +
+                        (folder / "en.csv").string() + ", and no 'language', got word, split");
+  fs::remove_all(folder);
+  CHECK_THROWS_WITH(
+      read_tables(folder.string(), "language"),
+      folder.string() + ": want a folder of .csv or .tsv files, got: No such file or directory");
+  fs::create_directory(folder);
+  CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
+                    folder.string() + ": want a folder of .csv or .tsv files, got: none");
+  fs::remove_all(folder);
+}
+
+TEST_CASE("a table that is written is read as it was") {
+  const Table table("mine", {"plain", "quo\"ted", "with, comma"},
+                    {{2, {"a", "", "1.5"}}, {3, {"x\ty", "two\nlines", "\"\""}}, {4, {" ", "\r", "é"}}});
+  for (const char* extension : {".csv", ".tsv"}) {
+    const ScratchFile file("old", extension);
+    write_table(file.path, table);
+    const Table again = read_table(file.path);
+    CHECK(again.header() == table.header());
+    REQUIRE(again.size() == table.size());
+    for (std::size_t i = 0; i < table.size(); ++i) CHECK(again.rows()[i].fields == table.rows()[i].fields);
+    std::ifstream in(file.path);
+    std::string header;
+    std::getline(in, header);
+    CHECK(header == (extension[1] == 'c' ? "plain,\"quo\"\"ted\",\"with, comma\""
+                                         : "plain\t\"quo\"\"ted\"\t\"with, comma\""));
+  }
+  CHECK_THROWS_WITH(write_table("no/such/folder/t.csv", table), Catch::Contains("no/such/folder/t.csv"));
+  const ScratchFile file("old\n1\n");
+  CHECK_THROWS_WITH(write_table(file.path, Table("mine", {"a", "b"}, {{2, {"1"}}})),
+                    "[write_table] rows want 2 fields (as the header), got 1");
+  CHECK(read_table(file.path, ',').header() == std::vector<std::string>{"old"});
+}

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "framework/errors.hpp"
+#include "training/data/vocabulary.hpp"
 
 using namespace unroll;
 
@@ -94,4 +95,15 @@ TEST_CASE("numbers that are not finite and texts that are not UTF-8 are refused 
   CHECK_THROWS_AS(data.set("a", std::vector<double>{1.0, HUGE_VAL}), ArgumentError);
   CHECK_THROWS_AS(data.set("a", std::vector<std::string>{"\xff"}), ArgumentError);
   CHECK_FALSE(data.contains("a"));
+}
+
+TEST_CASE("what a type reads from a text is refused with file and key when it cannot") {
+  const Vocabulary letters = Vocabulary::of("abba");
+  const Metadata data({{"letters", letters.to_json()}, {"broken", "{}"}}, "model.npz");
+  CHECK(data.parsed<Vocabulary>("letters") == letters);
+  CHECK_THROWS_AS(data.parsed<Vocabulary>("broken"), FileError);
+  CHECK_THROWS_WITH(data.parsed<Vocabulary>("broken"),
+                    Catch::Matchers::StartsWith("[metadata] model.npz: 'broken': [Vocabulary.from_json] "));
+  CHECK_THROWS_WITH(data.parsed<Vocabulary>("none"),
+                    Catch::Contains("model.npz: 'none' want a text, got none"));
 }

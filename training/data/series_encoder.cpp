@@ -1,0 +1,94 @@
+#include "training/data/series_encoder.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+#include <utility>
+
+#include "framework/errors.hpp"
+
+namespace unroll {
+namespace {
+
+using Json = nlohmann::json;
+
+void check(const Series& series, Index first, Index last) {
+  if (first < 0 || last < first || last > series.size()) {
+    throw ShapeError(fmt::format("[SeriesEncoder] steps want to be in a series of {}, got {} to {}",
+                                 series.size(), first, last));
+  }
+}
+
+template <class S>
+Standardizer<S> fit(const Series& series, const SeriesPart& train) {
+  check(series, train.first, train.last);
+  Tensor<S> values(Shape{static_cast<std::size_t>(train.size()), 1});
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values(i, 0) = static_cast<S>(series.values[static_cast<std::size_t>(train.first) + i]);
+  return Standardizer<S>::fit(values);
+}
+
+}  // namespace
+
+template <class S>
+SeriesEncoder<S>::SeriesEncoder(Standardizer<S> standardizer, Index period)
+    : standardizer_(std::move(standardizer)), period_(period) {
+  if (period < 0 || period == 1)
+    throw ArgumentError(fmt::format("[SeriesEncoder] period want 0 (none) or 2 and more, got {}", period));
+  if (standardizer_.mean().size() != 1) {
+    throw ArgumentError(
+        fmt::format("[SeriesEncoder] standardizer want 1 feature, got {}", standardizer_.mean().size()));
+  }
+}
+
+template <class S>
+SeriesEncoder<S>::SeriesEncoder(const Series& series, const SeriesPart& train, Index period)
+    : SeriesEncoder(fit<S>(series, train), period) {}
+
+template <class S>
+void SeriesEncoder<S>::write(S* to, double value, Index t) const {
+  to[0] = (static_cast<S>(value) - standardizer_.mean()(0)) / standardizer_.scale()(0);
+  if (period_ == 0) return;
+  const double angle =
+      2.0 * std::numbers::pi * static_cast<double>((t + 1) % period_) / static_cast<double>(period_);
+  to[1] = static_cast<S>(std::sin(angle));
+  to[2] = static_cast<S>(std::cos(angle));
+}
+
+template <class S>
+Tensor<S> SeriesEncoder<S>::encode(double value, Index t) const {
+  Tensor<S> x(Shape{static_cast<std::size_t>(features())});
+  write(x.data(), value, t);
+  return x;
+}
+
+template <class S>
+Tensor<S> SeriesEncoder<S>::encode(const Series& series, Index first, Index last) const {
+  check(series, first, last);
+  Tensor<S> x(Shape{static_cast<std::size_t>(last - first), static_cast<std::size_t>(features())});
+  for (Index t = first; t < last; ++t)
+    write(x.data() + (t - first) * features(), series.values[static_cast<std::size_t>(t)], t);
+  return x;
+}
+
+template <class S>
+std::string SeriesEncoder<S>::to_json() const {
+  return Json{{"period", period_}, {"standardizer", Json::parse(standardizer_.to_json())}}.dump();
+}
+
+template <class S>
+SeriesEncoder<S> SeriesEncoder<S>::from_json(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object() || json.size() != 2 || !json.contains("period") || !json.contains("standardizer") ||
+      !json["period"].is_number_unsigned()) {
+    throw ArgumentError("[SeriesEncoder.from_json] json want period and standardizer, got something else");
+  }
+  return SeriesEncoder(Standardizer<S>::from_json(json["standardizer"].dump()), json["period"].get<Index>());
+}
+
+template class SeriesEncoder<float>;
+template class SeriesEncoder<double>;
+
+}  // namespace unroll

@@ -1,0 +1,109 @@
+// TableEncoder: rows of a table as sequences with their classes, and later rows in the same way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "training/data/labels.hpp"
+#include "training/data/sequences.hpp"
+#include "training/data/split.hpp"
+#include "training/data/standardizer.hpp"
+#include "training/data/table.hpp"
+#include "training/data/vocabulary.hpp"
+
+namespace unroll {
+
+// What the columns of a table are.
+template <class S>
+struct TableColumns {
+  std::string label = "label";  // the class, any text
+  std::string split = "split";  // train, valid or test; where it is missing: split_stratified
+  Shares shares = {};           //   with these shares
+  std::string text = {};        // the sequence, character by character; "": numbers
+  std::vector<std::string> numbers =
+      {};           // the sequence, in this order; none: all columns but label and split
+  Index steps = 0;  // that a row's numbers are; 0: every number is one
+  std::optional<Standardizer<S>> standardizer =
+      {};  // of the numbers of a step; none: fitted to training rows
+};
+
+// How a row is read: as a text's characters by their ids, or as numbers, T steps of I, standardised; with the
+// class by its number where the table has the column. It is learnt from a table and travels in the model's
+// file.
+template <class S>
+class TableEncoder {
+ public:
+  // Labels and standardizer of the training rows, the characters of all rows. Throws FileError naming file
+  // and line, or the file where the training rows have fewer than two classes; ArgumentError for steps or a
+  // standardizer that do not fit the columns.
+  static TableEncoder fit(const Table& table, std::span<const Index> train, const TableColumns<S>& columns);
+
+  const Labels& labels() const noexcept { return labels_; }
+  bool reads_text() const noexcept { return vocabulary_.has_value(); }
+  // Of texts, and of numbers; the others have none, and 0 steps and features.
+  const std::optional<Vocabulary>& vocabulary() const noexcept { return vocabulary_; }
+  const std::optional<Standardizer<S>>& standardizer() const noexcept { return standardizer_; }
+  Index steps() const noexcept { return steps_; }        // T
+  Index features() const noexcept { return features_; }  // I
+  // "texts of 26 characters", "8 steps of 8 numbers"
+  std::string form() const;
+
+  // Whether the table has a column of labels.
+  bool labelled(const Table& table) const noexcept { return table.find(label_).has_value(); }
+  // What the n-th row is called: its text, or "file:line" for numbers.
+  std::string name(const Table& table, std::size_t n) const;
+  // The rows as a data set, with their classes if the table is labelled. Throws FileError naming file and
+  // line for an unknown or missing label, a missing text, an unknown character and what is no finite number
+  // of S.
+  SequenceDataset<S> encode(const Table& table, std::span<const Index> rows) const;
+  SequenceDataset<S> encode(const Table& table) const;
+  // A table without labels of rows that are no file's, a user's input say: each a text, or numbers with
+  // commas, tabs or spaces between. source stands for the file in messages. Throws FileError
+  // "source:2: want 4 numbers ..".
+  Table as_table(const std::vector<std::string>& rows, const std::string& source) const;
+
+  // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.
+  std::string to_json() const;
+  static TableEncoder from_json(std::string_view json);
+
+ private:
+  explicit TableEncoder(Labels labels) : labels_(std::move(labels)) {}
+  void check() const;
+  std::int64_t label_of(const Table& table, const TableRow& row) const;
+
+  std::string label_;
+  Labels labels_;
+  std::vector<std::string> columns_;  // the one of the texts, or those of the numbers
+  std::optional<Vocabulary> vocabulary_;
+  std::optional<Standardizer<S>> standardizer_;
+  Index steps_ = 0, features_ = 0;
+};
+
+// A table's parts as data sets, and how they were made.
+template <class S>
+struct EncodedTable {
+  TableEncoder<S> encoder;
+  SequenceDataset<S> train, valid, test;  // test may be empty
+};
+
+// Splits the table, fits an encoder to its training rows and encodes all. Throws as these do, and FileError
+// when there are no training or validation rows.
+template <class S>
+EncodedTable<S> encode_table(const Table& table, const TableColumns<S>& columns = {});
+
+// "72 train, 24 valid, 24 test rows of texts of 4 characters; 2 classes: ab, cd"
+template <class S>
+std::string to_string(const EncodedTable<S>& table);
+
+extern template class TableEncoder<float>;
+extern template class TableEncoder<double>;
+extern template EncodedTable<float> encode_table(const Table&, const TableColumns<float>&);
+extern template EncodedTable<double> encode_table(const Table&, const TableColumns<double>&);
+extern template std::string to_string(const EncodedTable<float>&);
+extern template std::string to_string(const EncodedTable<double>&);
+
+}  // namespace unroll
