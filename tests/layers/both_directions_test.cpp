@@ -1,11 +1,14 @@
 // The two directions of a layer at the same time: which layers do it, and that nobody can tell.
 #include "layers/both_directions.hpp"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "framework/kernels/parallel.hpp"
+#include "framework/threads.hpp"
 #include "layers/layers.hpp"
 
 using namespace unroll;
