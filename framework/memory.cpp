@@ -1,25 +1,32 @@
 #include "framework/memory.hpp"
 
+#include <utility>
+
 #include "framework/block_log.hpp"
+#include "framework/pool_share.hpp"
 
 namespace unroll {
 namespace detail {
 
 thread_local constinit Pool pool;
+// What helpers of this thread use instead of their own.
+static thread_local constinit Pool helper_pool;
 
 namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-void empty_pool() noexcept {
-  for (auto& list : pool.lists) {
-    while (list != nullptr) {
-      FreeBlock* next = list->next;
-      system_free(list);
-      list = next;
+void empty_pools() noexcept {
+  for (Pool* each : {&pool, &helper_pool}) {
+    for (auto& list : each->lists) {
+      while (list != nullptr) {
+        FreeBlock* next = list->next;
+        system_free(list);
+        list = next;
+      }
     }
+    each->held = 0;
   }
-  pool.held = 0;
 }
 
 // Opens this thread's pool and, at the thread's end, empties and closes it.
@@ -27,7 +34,7 @@ struct PoolGuard {
   PoolGuard() noexcept { pool.open = true; }
   ~PoolGuard() {
     pool.open = false;
-    empty_pool();
+    empty_pools();
   }
 };
 
@@ -50,13 +57,37 @@ void system_free(void* block) noexcept {
   ::operator delete (block, std::align_val_t{kAlignment});
 }
 
+PoolShare::PoolShare() noexcept : pool_(helper_pool) {
+  constexpr int kMost = 16;  // of a size: a helper needs no more, and lists may be long
+  helper_pool.open = pool.open;
+  for (int shift = Pool::kMinShift; shift <= Pool::kMaxShift; ++shift) {
+    // Behind the helper's own blocks, which its caches know.
+    FreeBlock** end = &helper_pool.lists[shift];
+    int has = 0;
+    for (; *end != nullptr && has < kMost; ++has) end = &(*end)->next;
+    FreeBlock** from = &pool.lists[shift];
+    for (int i = 0; i < has && *from != nullptr; ++i) from = &(*from)->next;
+    for (; has < kMost && *from != nullptr && (*from)->next != nullptr; ++has) {
+      from = &(*from)->next;
+      FreeBlock* block = std::exchange(*from, (*from)->next);
+      block->next = std::exchange(*end, block);
+      end = &block->next;
+      pool.held -= std::size_t{1} << shift;
+      helper_pool.held += std::size_t{1} << shift;
+    }
+  }
+}
+
+PoolShare::Use::Use(const PoolShare& share) noexcept : pool_(share.pool_) { std::swap(pool, pool_); }
+PoolShare::Use::~Use() { std::swap(pool, pool_); }
+
 }  // namespace detail
 
 void release_unused_memory() noexcept {
   detail::discard_recycled_values();
-  detail::empty_pool();
+  detail::empty_pools();
 }
 
-std::size_t pooled_bytes() noexcept { return detail::pool.held; }
+std::size_t pooled_bytes() noexcept { return detail::pool.held + detail::helper_pool.held; }
 
 }  // namespace unroll

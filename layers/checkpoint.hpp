@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,13 @@ template <class Cell>
 concept HasKernel = requires(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
                              const bptt::Steps& steps) {
   cell.sequence(x, state, steps, true);
+};
+
+template <class Cell>
+concept HasKernelOfBoth = requires(std::span<const Cell, 2> cells, const Var<scalar_t<Cell>>& x,
+                                   std::span<const state_t<Cell>, 2> states,
+                                   const std::array<bptt::Steps, 2>& steps) {
+  Cell::both_directions(cells, x, states, steps, true);
 };
 
 // What decides, beside the cell, how a layer in one direction runs.

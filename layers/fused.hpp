@@ -79,32 +79,62 @@ Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
   return Var<S>(std::move(rows));
 }
 
-// Records outputs (the sequence's, then the state's Vars, then those of all states but h) as one op.
-// backward(inputs, steps, upstream, needed) returns one gradient per input, in the order of fused_inputs;
-// what stands for one not needed is not used.
-template <class Cell, class Backward>
-void record_fused(const char* op, const Cell& cell, std::span<Var<scalar_t<Cell>>> outputs,
-                  const Var<scalar_t<Cell>>& x, const state_t<Cell>& state, const bptt::Steps& steps,
-                  Backward&& backward) {
-  using S = scalar_t<Cell>;
-  if (!Tape::is_recording()) return;
-  const VarList<S> inputs = fused_inputs(cell, x, state);
-  record_joint<S>(op, outputs, inputs,
-                  [inputs, steps, options = cell.options, backward = std::forward<Backward>(backward)](
-                      const VarList<S>& upstream, const Needed& needed) {
-                    if (Tape::is_recording()) {
-                      return differentiate_on_tape<Cell>(options, inputs, steps, upstream, needed);
-                    }
-                    VarList<S> gradients = backward(inputs, steps, upstream, needed);
-                    gradients.resize(inputs.size());  // parameters of options that the kernel has not
-                    return gradients;
-                  });
-}
-
 // A gradient that a kernel has computed, or none.
 template <class S>
 Var<S> gradient_or_none(Tensor<S>&& gradient) {
   return gradient.dimension() == 0 ? Var<S>() : Var<S>(std::move(gradient));
+}
+
+// What a cell's kernel makes of a sequence: its results, as constants, and their rule:
+// rule(inputs, steps, upstream, needed) returns one gradient per input, in the order of fused_inputs, as far
+// as the kernel has them; what stands for one not needed is not used.
+template <class S, class State, class Rule>
+struct FusedPass {
+  LayerResult<S, State> result;
+  Rule rule;
+};
+template <class S, class State, class Rule>
+FusedPass(LayerResult<S, State>, Rule) -> FusedPass<S, State, Rule>;
+
+// The rule of a fused op. upstream: in the order of layer_outputs.
+template <class Cell, class Rule>
+struct FusedRule {
+  using S = scalar_t<Cell>;
+  VarList<S> inputs;
+  bptt::Steps steps;
+  decltype(Cell::options) options;
+  Rule rule;
+
+  VarList<S> operator()(const VarList<S>& upstream, const Needed& needed) const {
+    if (Tape::is_recording()) return differentiate_on_tape<Cell>(options, inputs, steps, upstream, needed);
+    return by_kernel(upstream, needed);
+  }
+  VarList<S> by_kernel(const VarList<S>& upstream, const Needed& needed) const {
+    VarList<S> gradients = rule(inputs, steps, upstream, needed);
+    gradients.resize(inputs.size());  // parameters of options that the kernel has not
+    return gradients;
+  }
+};
+
+template <class Cell, class Rule>
+FusedRule<Cell, Rule> fused_rule(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
+                                 const bptt::Steps& steps, Rule&& rule) {
+  return {fused_inputs(cell, x, state), steps, cell.options, std::forward<Rule>(rule)};
+}
+
+// Puts a pass on the tape as one op, and returns its results.
+template <class Cell, class Rule>
+LayerResult<scalar_t<Cell>, state_t<Cell>> record_fused(const char* op, const Cell& cell,
+                                                        const Var<scalar_t<Cell>>& x,
+                                                        const state_t<Cell>& state, const bptt::Steps& steps,
+                                                        FusedPass<scalar_t<Cell>, state_t<Cell>, Rule> pass) {
+  using S = scalar_t<Cell>;
+  if (!Tape::is_recording()) return std::move(pass.result);
+  auto rule = fused_rule(cell, x, state, steps, std::move(pass.rule));
+  const VarList<S> inputs = rule.inputs;
+  VarList<S> outputs = layer_outputs(pass.result);
+  record_joint<S>(op, outputs, inputs, std::move(rule));
+  return std::move(pass.result);
 }
 
 }  // namespace unroll::detail

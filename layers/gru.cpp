@@ -1,8 +1,7 @@
 #include "layers/gru.hpp"
 
-#include <array>
-
 #include "framework/errors.hpp"
+#include "layers/both_directions.hpp"
 #include "layers/bptt/gru.hpp"
 #include "layers/fused.hpp"
 
@@ -50,36 +49,53 @@ const char* GruCell<S>::uncovered() const noexcept {
   return nullptr;
 }
 
+namespace {
+
+template <class S>
+auto run_kernel(const GruCell<S>& cell, const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps,
+                bool all_states, bool /*keep*/) {
+  const bptt::GruVariant variant{cell.options.reset == GruReset::after,
+                                 cell.options.update == GruUpdate::z_keeps};
+  auto forward =
+      bptt::gru_forward<S>(x.value(), h0.value(),
+                           {&cell.weight_ih.value(), &cell.weight_hh.value(),
+                            detail::tensor_or_null(cell.bias_ih), detail::tensor_or_null(cell.bias_hh)},
+                           variant, steps);
+  const Var<S> output = detail::sequence_output(std::move(forward.output), x);
+  detail::LayerResult<S, Var<S>> result{output, Var<S>(std::move(forward.h_n)), {}};
+  if (all_states) result.all = output;
+  auto rule = [variant, forward = std::move(forward), output](const VarList<S>& in, const bptt::Steps& run,
+                                                              const VarList<S>& up, const Needed& needed) {
+    auto d = bptt::gru_backward<S>(
+        in[0].value(), in[1].value(),
+        {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])},
+        variant, run, forward, output.value(), {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1])},
+        detail::wanted_gradients(needed, 1));
+    VarList<S> gradients;
+    gradients.reserve(needed.size());
+    for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
+      gradients.push_back(detail::gradient_or_none(std::move(*g)));
+    }
+    return gradients;
+  };
+  return detail::FusedPass{std::move(result), std::move(rule)};
+}
+
+}  // namespace
+
 template <class S>
 detail::LayerResult<S, Var<S>> GruCell<S>::sequence(const Var<S>& x, const Var<S>& h0,
                                                     const bptt::Steps& steps, bool all_states) const {
-  const bptt::GruVariant variant{options.reset == GruReset::after, options.update == GruUpdate::z_keeps};
-  auto forward = bptt::gru_forward<S>(x.value(), h0.value(),
-                                      {&weight_ih.value(), &weight_hh.value(),
-                                       detail::tensor_or_null(bias_ih), detail::tensor_or_null(bias_hh)},
-                                      variant, steps);
-  std::array<Var<S>, 2> outputs{detail::sequence_output(std::move(forward.output), x),
-                                Var<S>(std::move(forward.h_n))};
-  detail::record_fused(
-      "gru", *this, outputs, x, h0, steps,
-      [variant, forward = std::move(forward), output = outputs[0]](
-          const VarList<S>& in, const bptt::Steps& run, const VarList<S>& up, const Needed& needed) {
-        auto d = bptt::gru_backward<S>(
-            in[0].value(), in[1].value(),
-            {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])},
-            variant, run, forward, output.value(),
-            {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1])},
-            detail::wanted_gradients(needed, 1));
-        VarList<S> gradients;
-        gradients.reserve(needed.size());
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh, &d.bias_ih, &d.bias_hh}) {
-          gradients.push_back(detail::gradient_or_none(std::move(*g)));
-        }
-        return gradients;
-      });
-  detail::LayerResult<S, Var<S>> result{outputs[0], outputs[1], {}};
-  if (all_states) result.all = outputs[0];
-  return result;
+  return detail::record_fused("gru", *this, x, h0, steps,
+                              run_kernel(*this, x, h0, steps, all_states, Tape::is_recording()));
+}
+
+template <class S>
+auto GruCell<S>::both_directions(std::span<const GruCell, 2> cells, const Var<S>& x,
+                                 std::span<const Var<S>, 2> h0, const std::array<bptt::Steps, 2>& steps,
+                                 bool all_states) -> std::array<detail::LayerResult<S, Var<S>>, 2> {
+  return detail::fused_directions("gru", cells, x, h0, steps, all_states,
+                                  [](const auto&... given) { return run_kernel<S>(given...); });
 }
 
 template struct GruCell<float>;

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <span>
 
 #include "framework/errors.hpp"
+#include "layers/both_directions.hpp"
 #include "layers/bptt/lstm.hpp"
 #include "layers/fused.hpp"
 
@@ -107,45 +106,57 @@ bptt::LstmWeights<S> kernel_weights(const VarList<S>& inputs) {
           detail::tensor_or_null(inputs[6]), detail::tensor_or_null(inputs[7])};
 }
 
+template <class S>
+auto run_kernel(const LstmCell<S>& cell, const Var<S>& x, const LstmState<S>& state, const bptt::Steps& steps,
+                bool all_states, bool keep) {
+  auto forward = bptt::lstm_forward<S>(
+      x.value(), state.h.value(), state.c.value(),
+      {&cell.weight_ih.value(), &cell.weight_hh.value(), detail::tensor_or_null(cell.bias_ih),
+       detail::tensor_or_null(cell.bias_hh), detail::tensor_or_null(cell.weight_hr)},
+      steps, all_states || keep);
+  const Var<S> output = detail::sequence_output(std::move(forward.output), x);
+  detail::LayerResult<S, LstmState<S>> result{
+      output, {Var<S>(std::move(forward.h_n)), Var<S>(std::move(forward.c_n))}, {}};
+  if (all_states) {
+    Tensor<S> cells = forward.cell;
+    result.all = LstmState<S>{output, detail::sequence_output(std::move(cells), x)};
+  }
+  auto rule = [forward = std::move(forward), output](const VarList<S>& in, const bptt::Steps& run,
+                                                     const VarList<S>& up, const Needed& needed) {
+    auto d = bptt::lstm_backward<S>(
+        in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward, output.value(),
+        {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
+         up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr},
+        detail::wanted_gradients(needed, 2));
+    VarList<S> gradients;
+    gradients.reserve(needed.size());
+    for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) {
+      gradients.push_back(detail::gradient_or_none(std::move(*g)));
+    }
+    const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
+    gradients.push_back(bias);
+    gradients.push_back(bias);
+    gradients.push_back(detail::gradient_or_none(std::move(d.weight_hr)));
+    return gradients;
+  };
+  return detail::FusedPass{std::move(result), std::move(rule)};
+}
+
 }  // namespace
 
 template <class S>
 detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, const State& state,
                                                            const bptt::Steps& steps, bool all_states) const {
-  auto forward =
-      bptt::lstm_forward<S>(x.value(), state.h.value(), state.c.value(),
-                            {&weight_ih.value(), &weight_hh.value(), detail::tensor_or_null(bias_ih),
-                             detail::tensor_or_null(bias_hh), detail::tensor_or_null(weight_hr)},
-                            steps, all_states || Tape::is_recording());
-  std::array<Var<S>, 4> outputs{detail::sequence_output(std::move(forward.output), x),
-                                Var<S>(std::move(forward.h_n)), Var<S>(std::move(forward.c_n)), Var<S>()};
-  if (all_states) {
-    Tensor<S> cell = forward.cell;
-    outputs[3] = detail::sequence_output(std::move(cell), x);
-  }
-  detail::record_fused(
-      "lstm", *this, std::span(outputs.data(), all_states ? 4 : 3), x, state, steps,
-      [forward = std::move(forward), output = outputs[0]](const VarList<S>& in, const bptt::Steps& run,
-                                                          const VarList<S>& up, const Needed& needed) {
-        auto d = bptt::lstm_backward<S>(
-            in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward, output.value(),
-            {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
-             up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr},
-            detail::wanted_gradients(needed, 2));
-        VarList<S> gradients;
-        gradients.reserve(needed.size());
-        for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) {
-          gradients.push_back(detail::gradient_or_none(std::move(*g)));
-        }
-        const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
-        gradients.push_back(bias);
-        gradients.push_back(bias);
-        gradients.push_back(detail::gradient_or_none(std::move(d.weight_hr)));
-        return gradients;
-      });
-  detail::LayerResult<S, State> result{outputs[0], {outputs[1], outputs[2]}, {}};
-  if (all_states) result.all = State{outputs[0], outputs[3]};
-  return result;
+  return detail::record_fused("lstm", *this, x, state, steps,
+                              run_kernel(*this, x, state, steps, all_states, Tape::is_recording()));
+}
+
+template <class S>
+auto LstmCell<S>::both_directions(std::span<const LstmCell, 2> cells, const Var<S>& x,
+                                  std::span<const State, 2> states, const std::array<bptt::Steps, 2>& steps,
+                                  bool all_states) -> std::array<detail::LayerResult<S, State>, 2> {
+  return detail::fused_directions("lstm", cells, x, states, steps, all_states,
+                                  [](const auto&... given) { return run_kernel<S>(given...); });
 }
 
 template struct LstmCell<float>;

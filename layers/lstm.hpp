@@ -1,7 +1,9 @@
 // LSTM: cell and layer. Equations and derivation: layers/lstm.md.
 #pragma once
 
+#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,6 +76,12 @@ struct LstmCell : MoveOnly {
   // The whole sequence by the hand-derived kernel (layers/bptt/lstm.hpp).
   detail::LayerResult<S, State> sequence(const Var<S>& x, const State& state, const bptt::Steps& steps,
                                          bool all_states) const;
+  // Both directions of a layer, at the same time where that pays.
+  static std::array<detail::LayerResult<S, State>, 2> both_directions(std::span<const LstmCell, 2> cells,
+                                                                      const Var<S>& x,
+                                                                      std::span<const State, 2> states,
+                                                                      const std::array<bptt::Steps, 2>& steps,
+                                                                      bool all_states);
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -1,7 +1,9 @@
 // Recurrent<Cell>: everything a sequence layer needs, from one cell's step().
 #pragma once
 
+#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,7 +60,8 @@ constexpr bool has_inner_state() {
 //
 //   sequence(x, State, Steps, all_states), uncovered()
 //                                  a hand-derived kernel, which then runs instead of the steps with the same
-//                                  results, and the first option it has not
+//                                  results, and the first option it has not; both_directions() as LstmCell
+//                                  has it, too, lets it use two threads
 //
 // Every option with its equations: layers/recurrent.md.
 //
@@ -189,7 +192,16 @@ class Recurrent : public MoveOnly {
       detail::throw_not_covered(name(), option_obstacle());
   }
 
+  // Nothing is kept when nothing records; and who looks for NaN wants the step that it is found in.
+  bool checkpoints() const noexcept {
+    return (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) && Tape::is_recording() &&
+           !DetectNonfinite::active();
+  }
+
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
+  using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
+  Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
+                    const detail::SequencePlan& plan, bool all_states, LayerScope& scope) const;
   detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
                                          const bptt::Steps& steps, bool all_states, LayerScope& scope) const;
   States<State> initial_states(const detail::SequencePlan& plan, const States<State>& given) const;
@@ -287,12 +299,11 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   };
   for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
     if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
+    Results results = run_layer(layer, sequence, states, plan, all_states != nullptr, scope);
     VarList<S> outputs;
     for (std::size_t direction = 0; direction < directions(); ++direction) {
-      const std::size_t k = layer * directions() + direction;
-      auto result = run_cell(cells_[k], sequence, std::move(states[k]), plan.layout(direction == 1),
-                             all_states != nullptr, scope);
-      states[k] = std::move(result.state);
+      auto& result = results[direction];
+      states[layer * directions() + direction] = std::move(result.state);
       if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
       outputs.push_back(std::move(result.output));
     }
@@ -308,6 +319,27 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
 }
 
 template <class Cell>
+auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
+                                const detail::SequencePlan& plan, bool all_states, LayerScope& scope) const
+    -> Results {
+  const std::size_t first = layer * directions();
+  if constexpr (detail::HasKernelOfBoth<Cell>) {
+    // With checkpoints the directions run one after the other: what they run again records on this thread.
+    if (directions() == 2 && path() == Path::fused && !checkpoints()) {
+      return Cell::both_directions(std::span<const Cell, 2>(&cells_[first], 2), x,
+                                   std::span<const State, 2>(&states[first], 2),
+                                   {plan.layout(false), plan.layout(true)}, all_states);
+    }
+  }
+  Results results;
+  for (std::size_t direction = 0; direction < directions(); ++direction) {
+    results[direction] = run_cell(cells_[first + direction], x, states[first + direction],
+                                  plan.layout(direction == 1), all_states, scope);
+  }
+  return results;
+}
+
+template <class Cell>
 auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::Steps& steps,
                                bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
   detail::StepMode<S> mode{path() == Path::fused, all_states, nullptr};
@@ -316,10 +348,7 @@ auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, c
                       (options_.recurrent_dropout > 0.0 && training))) {
     mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
   }
-  // Nothing is kept when nothing records; and who looks for NaN wants the step that it is found in.
-  const bool checkpoints = (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) &&
-                           Tape::is_recording() && !DetectNonfinite::active();
-  if (checkpoints && steps.count() > 1 && steps.total > 0)
+  if (checkpoints() && steps.count() > 1 && steps.total > 0)
     return detail::run_checkpointed(cell, x, state, steps, mode, options_, rng_);
   return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
 }

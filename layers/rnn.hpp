@@ -1,6 +1,8 @@
 // RNN: cell and layer. Equations and derivation: layers/rnn.md.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +42,10 @@ struct RnnCell : MoveOnly {
   // The whole sequence by the hand-derived kernel (layers/bptt/rnn.hpp).
   detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps,
                                           bool all_states) const;
+  // Both directions of a layer, at the same time where that pays.
+  static std::array<detail::LayerResult<S, Var<S>>, 2> both_directions(
+      std::span<const RnnCell, 2> cells, const Var<S>& x, std::span<const Var<S>, 2> h0,
+      const std::array<bptt::Steps, 2>& steps, bool all_states);
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

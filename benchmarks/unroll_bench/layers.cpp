@@ -66,10 +66,11 @@ struct LayerAlone {
   Sgd<S> optimizer;
   Var<S> x, upstream;
   explicit LayerAlone(const Workload& w)
-      : layer({.input = Index(w.I), .hidden = Index(w.H)}, {.layers = Index(w.layers)}, rng),
+      : layer({.input = Index(w.I), .hidden = Index(w.H)},
+              {.layers = Index(w.layers), .bidirectional = w.directions == 2}, rng),
         optimizer(parameters(layer), {.lr = 1e-3}),
         x(random_tensor<S>({w.T, w.B, w.I}, 1.0, 3)),
-        upstream(random_tensor<S>({w.T, w.B, w.H}, 1e-3, 4)) {}
+        upstream(random_tensor<S>({w.T, w.B, w.directions * w.H}, 1e-3, 4)) {}
   void step() {
     Tape tape;
     const auto y = layer(x).output;

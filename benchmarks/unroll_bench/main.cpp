@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Times training and streaming steps of Unroll beside hand-written loops, bare matrix products and "
       "other libraries."};
-  app.add_option("workloads", options.names, "W1 ... W9, ops1 ... ops65536; none: all");
+  app.add_option("workloads", options.names, "W1 ... W10, ops1 ... ops65536; none: all");
   app.add_flag("--list", options.list, "List workloads and variants, and end");
   app.add_option("--json", options.json, "Write the records to this file, too");
   app.add_option("--variant", options.variants, "Only these variants (and the references)");

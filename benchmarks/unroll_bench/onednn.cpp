@@ -164,7 +164,8 @@ struct Training {
 
 void add_onednn(std::vector<Variant>& list) {
   for (const Workload& w : kWorkloads) {
-    if (w.classes > 0 || w.streaming || std::string(w.name) == "W2") continue;  // the layer alone
+    if (w.classes > 0 || w.streaming || w.directions == 2 || std::string(w.name) == "W2")
+      continue;  // one direction of the layer alone
     list.push_back({w.name, "onednn", "float", 1, 1.0,
                     [w] { return [model = std::make_shared<Training>(w)] { model->step(); }; }});
   }

@@ -34,16 +34,17 @@ struct Products {
         G(w.H * (w.cell == CellKind::lstm  ? 4
                  : w.cell == CellKind::gru ? 3
                                            : 1)) {
-    const std::size_t N = w.T * w.B, in = std::max(w.I, w.H);
+    const std::size_t N = w.T * w.B, in = std::max(w.I, w.directions * w.H);
     wx = numbers<S>(G * in, 0.1, 1), wh = numbers<S>(G * w.H, 0.1, 2);
     x = numbers<S>(N * in, 1.0, 3), h = numbers<S>((N + w.B) * w.H, 1.0, 4), da = numbers<S>(N * G, 0.1, 5);
     a.resize(N * G), dh.resize(w.B * w.H), dx.resize(N * in), dwx.resize(G * in), dwh.resize(G * w.H);
     head = numbers<S>(w.classes * w.H, 0.1, 6), logits.resize(w.B * w.classes), dhead.resize(w.classes * w.H);
   }
+  std::size_t input_size(std::size_t layer) const { return layer == 0 ? w.I : w.directions * w.H; }
   void step() {
     const std::size_t N = w.T * w.B, H = w.H, B = w.B;
-    for (std::size_t layer = 0; layer < w.layers; ++layer) {
-      const std::size_t in = layer == 0 ? w.I : H;
+    for (std::size_t cell = 0; cell < w.layers * w.directions; ++cell) {
+      const std::size_t in = input_size(cell / w.directions);
       if (forward_transposed) {
         gemm(false, false, N, G, in, x.data(), in, wx.data(), G, 0, a.data(), G);
       } else {
@@ -62,8 +63,8 @@ struct Products {
       gemm(true, false, w.classes, H, B, logits.data(), w.classes, h.data(), H, 0, dhead.data(), H);
       gemm(false, false, B, H, w.classes, logits.data(), w.classes, head.data(), H, 0, dh.data(), H);
     }
-    for (std::size_t layer = w.layers; layer-- > 0;) {
-      const std::size_t in = layer == 0 ? w.I : H;
+    for (std::size_t cell = w.layers * w.directions; cell-- > 0;) {
+      const std::size_t layer = cell / w.directions, in = input_size(layer);
       for (std::size_t t = w.T; t-- > 1;) {  // the initial state's gradient is not asked for
         if (backward_transposed) {
           gemm(false, true, B, H, G, da.data() + t * B * G, G, wh.data(), G, 0, dh.data(), H);

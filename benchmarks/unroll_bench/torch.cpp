@@ -24,9 +24,13 @@ struct Layer {
   torch::nn::RNN rnn{nullptr};
   explicit Layer(const Workload& w) {
     const auto I = size(w.I), H = size(w.H), L = size(w.layers);
-    if (w.cell == CellKind::lstm) lstm = torch::nn::LSTM(torch::nn::LSTMOptions(I, H).num_layers(L));
-    if (w.cell == CellKind::gru) gru = torch::nn::GRU(torch::nn::GRUOptions(I, H).num_layers(L));
-    if (w.cell == CellKind::rnn) rnn = torch::nn::RNN(torch::nn::RNNOptions(I, H).num_layers(L));
+    const bool two = w.directions == 2;
+    if (w.cell == CellKind::lstm)
+      lstm = torch::nn::LSTM(torch::nn::LSTMOptions(I, H).num_layers(L).bidirectional(two));
+    if (w.cell == CellKind::gru)
+      gru = torch::nn::GRU(torch::nn::GRUOptions(I, H).num_layers(L).bidirectional(two));
+    if (w.cell == CellKind::rnn)
+      rnn = torch::nn::RNN(torch::nn::RNNOptions(I, H).num_layers(L).bidirectional(two));
   }
   torch::Tensor operator()(const torch::Tensor& x) {
     if (lstm) return std::get<0>(lstm(x));
@@ -86,7 +90,7 @@ struct Training {
     const auto B = size(w.B), classes = size(scalar ? 1 : w.classes);
     if (classes > 0) head = torch::nn::Linear(size(w.H), classes);
     x = tensor_of({size(w.T), B, size(w.I)}, 1.0, 3);
-    upstream = tensor_of({size(w.T), B, size(w.H)}, 1e-3, 4);
+    upstream = tensor_of({size(w.T), B, size(w.directions * w.H)}, 1e-3, 4);
     y = scalar ? tensor_of({size(w.T), B, 1}, 1.0, 5) : torch::arange(B) % std::max<std::int64_t>(classes, 1);
     auto parameters = model.parameters();
     if (head) {
@@ -136,7 +140,7 @@ void add_torch(std::vector<Variant>& list) {
   for (const Workload& w : kWorkloads) {
     list.push_back(
         {w.name, "libtorch", "float", 1, 1.0, w.streaming ? maker<Stream>(w) : maker<Training<Layer>>(w)});
-    if (w.cell == CellKind::lstm && !w.streaming)
+    if (w.cell == CellKind::lstm && !w.streaming && w.directions == 1)
       list.push_back({w.name, "libtorch-ops", "float", 1, 1.0, maker<Training<OpsLstm>>(w)});
   }
 }

@@ -1,4 +1,4 @@
-// The workloads W1-W9 and what can run them.
+// The workloads W1-W10 and what can run them.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +21,7 @@ struct Workload {
       classes;  // of a linear head on the last h with cross-entropy; 0: an upstream gradient for the output
   bool streaming;         // forward, one step at a time
   const char* reference;  // the variant that ratios refer to
+  std::size_t directions = 1;
 };
 
 inline constexpr Workload kWorkloads[] = {
@@ -33,6 +34,8 @@ inline constexpr Workload kWorkloads[] = {
     {"W7", "GRU, B32 T100 I64 H256", CellKind::gru, 100, 32, 64, 256, 1, 0, false, "gemm"},
     {"W8", "RNN, B32 T100 I64 H256", CellKind::rnn, 100, 32, 64, 256, 1, 0, false, "gemm"},
     {"W9", "LSTM, one streaming step, I16 H64", CellKind::lstm, 1, 1, 16, 64, 1, 0, true, "hand"},
+    {"W10", "LSTM, both directions, B2 T100 I128 H256", CellKind::lstm, 100, 2, 128, 256, 1, 0, false, "gemm",
+     2},
 };
 
 using Step = std::function<void()>;

@@ -114,7 +114,7 @@ void blas(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
     rows(0, m);
     return;
   }
-  const std::size_t threads = std::min(static_cast<std::size_t>(num_threads()), kParts);
+  const std::size_t threads = std::min(threads_here(), kParts);
   const auto part = [&](std::size_t p) { rows(m * p / kParts, m * (p + 1) / kParts - m * p / kParts); };
   if (threads < 2) {
     for (std::size_t p = 0; p < kParts; ++p) part(p);

@@ -9,7 +9,6 @@
 #include "framework/kernels/packing.hpp"
 #include "framework/kernels/parallel.hpp"
 #include "framework/tensor.hpp"
-#include "framework/threads.hpp"
 
 namespace unroll::kernel {
 
@@ -55,8 +54,8 @@ template <class S>
 void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,
                      std::size_t a_column, const Packed<S>& b, bool accumulate, S* c, std::size_t ldc) {
   constexpr std::size_t kRows = 16;  // fewer per thread are not worth the second reading of B
-  const std::size_t parts = std::min({static_cast<std::size_t>(num_threads()), m * n * k / kWorthAThread + 1,
-                                      std::max<std::size_t>(m / kRows, 1)});
+  const std::size_t parts =
+      std::min({threads_here(), m * n * k / kWorthAThread + 1, std::max<std::size_t>(m / kRows, 1)});
   const auto run = [&](std::size_t part) {
     const std::size_t begin = m * part / parts, end = m * (part + 1) / parts;
     packing<S>().multiply(end - begin, n, k, a + begin * a_row, a_row, a_column, b.panels(), accumulate,

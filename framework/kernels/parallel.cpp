@@ -1,12 +1,16 @@
 #include "framework/kernels/parallel.hpp"
 
 #include <atomic>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "framework/threads.hpp"
+
 namespace unroll::kernel {
 namespace {
+
+// Whether this thread runs a part.
+thread_local constinit bool inside = false;
 
 // Threads that sleep until there is work. They begin with the first call that wants them.
 class Workers {
@@ -21,6 +25,7 @@ class Workers {
   void run(std::size_t parts, void (*work)(void*, std::size_t), void* context) {
     while (threads_.size() + 1 < parts) {
       threads_.emplace_back([this, part = threads_.size() + 1, seen = begin_.load()]() mutable {
+        inside = true;
         for (;;) {
           begin_.wait(seen);
           seen = begin_.load();
@@ -34,13 +39,31 @@ class Workers {
     left_ = threads_.size();
     begin_.fetch_add(1);
     begin_.notify_all();
+    inside = true;
     work(context, 0);
+    inside = false;
     for (std::size_t left = left_.load(); left != 0; left = left_.load()) left_.wait(left);
   }
 
-  std::mutex busy;
+  // Held by the thread whose parts run; false: another holds it.
+  class Claim {
+   public:
+    explicit Claim(Workers& workers) noexcept
+        : workers_(workers), held_(!workers.busy_.test_and_set(std::memory_order_acquire)) {}
+    ~Claim() {
+      if (held_) workers_.busy_.clear(std::memory_order_release);
+    }
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+    explicit operator bool() const noexcept { return held_; }
+
+   private:
+    Workers& workers_;
+    bool held_;
+  };
 
  private:
+  std::atomic_flag busy_;
   std::vector<std::thread> threads_;
   std::atomic<std::size_t> begin_{0}, left_{0};
   std::atomic<bool> stop_{false};
@@ -53,13 +76,15 @@ class Workers {
 
 void parallel(std::size_t parts, void (*run)(void*, std::size_t), void* context) {
   static Workers workers;
-  if (parts > 1) {
-    if (std::unique_lock owner(workers.busy, std::try_to_lock); owner) {
+  if (parts > 1 && !inside) {
+    if (const Workers::Claim claim(workers); claim) {
       workers.run(parts, run, context);
       return;
     }
   }
   for (std::size_t part = 0; part < parts; ++part) run(context, part);
 }
+
+std::size_t threads_here() noexcept { return inside ? 1 : static_cast<std::size_t>(num_threads()); }
 
 }  // namespace unroll::kernel

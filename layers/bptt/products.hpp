@@ -1,6 +1,7 @@
 // The matrix products of a recurrent layer on plain tensors. Internal to the kernels.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include "framework/kernels/gemm.hpp"
@@ -11,14 +12,18 @@
 
 namespace unroll::bptt {
 
-// Calls run(begin, end) for parts of the batch, on as many threads as are allowed and pay; multiplications:
-// of the whole loop.
+// Into how many parts a loop of so many multiplications cuts its batch, one for each thread: as many as are
+// allowed and pay.
+inline std::size_t loop_parts(const Steps& steps, std::size_t multiplications) noexcept {
+  constexpr std::size_t kRows = 4;  // fewer per thread waste most of each product
+  return std::min({kernel::threads_here(), multiplications / kernel::kWorthAThread + 1,
+                   std::max<std::size_t>(steps.batch / kRows, 1)});
+}
+
+// Calls run(begin, end) for parts of the batch, on a thread each.
 template <class F>
 void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
-  constexpr std::size_t kRows = 4;  // fewer per thread waste most of each product
-  const std::size_t parts =
-      std::min({static_cast<std::size_t>(num_threads()), multiplications / kernel::kWorthAThread + 1,
-                std::max<std::size_t>(steps.batch / kRows, 1)});
+  const std::size_t parts = loop_parts(steps, multiplications);
   if (parts < 2) {
     run(std::size_t{0}, steps.batch);
     return;

@@ -2,6 +2,7 @@
 // allocations go through operator new, which calls them, too.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +17,7 @@ void __libc_free(void*);                          // NOLINT
 }
 
 namespace {
-long calls = 0;
+std::atomic<long> calls = 0;  // several threads may allocate
 long failures = 0;
 }  // namespace
 
