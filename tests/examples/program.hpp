@@ -68,11 +68,11 @@ inline ProgramResult run_example(const std::string& name, const std::string& arg
 // differ in speed.
 inline ProgramResult interrupt_example(const std::string& name, const std::string& arguments,
                                        const std::string& text) {
-  return run_example(
-      name, arguments, "",
-      " & until grep -q '" + text +
-          "' \"$err\" || ! kill -0 $! 2> /dev/null; do sleep 0.01; done; kill -INT $! 2> /dev/null; "
-          "wait $!");
+  return run_example(name, arguments, "",
+                     " & until grep -q '" + text +
+                         "' \"$err\" 2> /dev/null || ! kill -0 $! 2> /dev/null; do sleep 0.01; done; kill "
+                         "-INT $! 2> /dev/null; "
+                         "wait $!");
 }
 
 }  // namespace unroll::examples
