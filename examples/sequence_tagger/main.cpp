@@ -121,7 +121,9 @@ int run(int argc, const char* const* argv) {
   Words words;
   CLI::App app("Puts the marks back on words, letter by letter. Reads a table: split, word, ascii.",
                "sequence_tagger");
-  app.footer("A line of the table in examples/README.md: --data with pl.tsv or es.tsv, --cell and --seed.");
+  app.footer(
+      "The table in examples/README.md (LANGUAGE pl, es; CELL lstm, gru; X 1, 2, 3):\n"
+      "  sequence_tagger --data examples/data/words/LANGUAGE.tsv --cell CELL --seed X");
   app.add_option("--data", data, "the words (default: the shipped Polish ones)");
   app.add_option("--model", file, "file to write or read (default tagger.safetensors)");
   app.add_option("--predict", words, "restore these words with a saved model");
