@@ -95,12 +95,7 @@ void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::u
   if (bad == g.size()) return;
   const auto context = tape.contexts_.find(node);
   std::string target;
-  for (const auto& leaf : [&]() -> const PooledVector<Var<S>>& {
-         if constexpr (std::is_same_v<S, float>)
-           return tape.float_leaves_;
-         else
-           return tape.double_leaves_;
-       }()) {
+  for (const auto& leaf : std::get<PooledVector<Var<S>>>(tape.leaves_)) {
     if (leaf.get()->tape == tape.serial() && leaf.get()->node == parent && !leaf.name().empty()) {
       target = fmt::format(" of parameter '{}'", leaf.name());
     }

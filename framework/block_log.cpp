@@ -6,7 +6,7 @@ namespace unroll::detail {
 
 BlockLog::BlockLog() : outer_(block_log) {
   if (outer_ == nullptr) {
-    pool_free(pool_allocate(1), 1);  // the pool opens with its first block
+    if (!pool.open) pool_free(pool_allocate(1), 1);  // the pool opens with its first block
     pause_recycling();
     aside_ = std::exchange(pool, Pool{});  // no free blocks, and closed
   }

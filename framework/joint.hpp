@@ -1,6 +1,7 @@
 // Ops with several outputs.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <utility>
@@ -12,7 +13,7 @@ namespace unroll {
 // What a rule of an op with several outputs deals in; from the pool, since every call of a layer records one.
 template <class S>
 using VarList = PooledVector<Var<S>>;
-using Needed = PooledVector<bool>;
+using Needed = PooledVector<std::uint8_t>;  // 1 or 0 for each input; bits would cost more than they save
 
 namespace detail {
 

@@ -78,8 +78,14 @@ PoolShare::PoolShare() noexcept : pool_(helper_pool) {
   }
 }
 
-PoolShare::Use::Use(const PoolShare& share) noexcept : pool_(share.pool_) { std::swap(pool, pool_); }
-PoolShare::Use::~Use() { std::swap(pool, pool_); }
+PoolShare::Use::Use(const PoolShare& share) : pool_(share.pool_) {
+  std::swap(pool, pool_);
+  pause_recycling();
+}
+PoolShare::Use::~Use() {
+  resume_recycling();
+  std::swap(pool, pool_);
+}
 
 }  // namespace detail
 

@@ -47,8 +47,8 @@ class MemoryTracker {
     MemoryRow& row = marks.rows[stack_.back()];
     row.nodes += tape.size() - std::exchange(marks.nodes, tape.size());
     row.tape_bytes += tape.used_bytes() - std::exchange(marks.bytes, tape.used_bytes());
-    marks.float_owners.resize(tape.float_leaves_.size(), stack_.back());
-    marks.double_owners.resize(tape.double_leaves_.size(), stack_.back());
+    marks.float_owners.resize(std::get<0>(tape.leaves_).size(), stack_.back());
+    marks.double_owners.resize(std::get<1>(tape.leaves_).size(), stack_.back());
   }
 
   BlockLog log_;
@@ -75,8 +75,8 @@ MemoryReport MemoryTracker::report(const Tape& tape) {
       counted.insert(leaves[i].grad().data());
     }
   };
-  add_parameters(tape.float_leaves_, marks.float_owners);
-  add_parameters(tape.double_leaves_, marks.double_owners);
+  add_parameters(std::get<0>(tape.leaves_), marks.float_owners);
+  add_parameters(std::get<1>(tape.leaves_), marks.double_owners);
   for (const auto& [block, entry] : log_.blocks()) {
     if (!counted.contains(block)) report.rows[entry.owner].value_bytes += entry.bytes;
   }

@@ -26,26 +26,23 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
 // The place of a parameter on a tape: its gradient ends here.
 template <class S>
 struct LeafNode : Node {
-  Var<S> leaf;
+  Value<S>* parameter;  // which the tape holds
   // Where an outer tape has put this parameter; given back when this tape ends.
   std::uint64_t outer_tape;
   std::uint32_t outer_node;
-  explicit LeafNode(Var<S> var)
-      : Node{&kType, "parameter"},
-        leaf(std::move(var)),
-        outer_tape(leaf.get()->tape),
-        outer_node(leaf.get()->node) {}
+  explicit LeafNode(Value<S>* value)
+      : Node{&kType, "parameter"}, parameter(value), outer_tape(value->tape), outer_node(value->node) {}
 
   static void run(Node& node, Backprop& pass, std::uint32_t index) {
     auto& self = static_cast<LeafNode&>(node);
-    Leaf<S>& target = *self.leaf.get()->leaf;
+    Leaf<S>& target = *self.parameter->leaf;
     Var<S> g(static_cast<Value<S>*>(pass.take(index)));
     for (const auto& hook : target.hooks) {
       if (Var<S> replaced = hook(g); replaced.defined()) g = std::move(replaced);
     }
-    if (g.shape() != self.leaf.shape()) [[unlikely]] {
-      const std::string& name = self.leaf.name();
-      throw_wrong_gradient(name.empty() ? "parameter" : name.c_str(), g.shape(), self.leaf.shape());
+    if (g.shape() != self.parameter->data.shape()) [[unlikely]] {
+      throw_wrong_gradient(target.name.empty() ? "parameter" : target.name.c_str(), g.shape(),
+                           self.parameter->data.shape());
     }
     if (pass.keeps(index)) {  // wanted by the caller of gradients(), not by the parameter
       pass.add(index, std::move(g));
@@ -61,11 +58,10 @@ struct LeafNode : Node {
   }
   static std::span<const std::uint32_t> parents(const Node&) noexcept { return {}; }
   static void destroy(Node& node) noexcept {
-    auto& self = static_cast<LeafNode&>(node);
-    self.leaf.get()->leaf->packed.reset();
-    self.leaf.get()->tape = self.outer_tape;
-    self.leaf.get()->node = self.outer_node;
-    self.~LeafNode();
+    const auto& self = static_cast<LeafNode&>(node);
+    self.parameter->leaf->packed.reset();
+    self.parameter->tape = self.outer_tape;
+    self.parameter->node = self.outer_node;
   }
   static constexpr NodeType kType{&run, &parents, &destroy, &drop_gradient<S>};
 };

@@ -13,10 +13,11 @@ class PoolShare {
  public:
   PoolShare() noexcept;
 
-  // While it lives, the share is this thread's pool.
+  // While it lives, the share is this thread's pool, and no values are kept for reuse: those made here are
+  // discarded by the thread that is helped.
   class Use {
    public:
-    explicit Use(const PoolShare& share) noexcept;
+    explicit Use(const PoolShare& share);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;

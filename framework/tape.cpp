@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kFirstChunk = std::size_t{1} << 14;  // the arena's chunks double from here
 constexpr std::size_t kLargestChunk = std::size_t{1} << 22;
+// What a small model needs, so that its tape does not grow step by step.
+constexpr std::size_t kFirstNodes = 64, kFirstLeaves = 16;
 
 std::uint64_t next_serial() noexcept {
   static std::atomic<std::uint64_t> counter{0};
@@ -23,6 +25,7 @@ std::uint64_t next_serial() noexcept {
 }  // namespace
 
 Tape::Tape() : serial_(next_serial()), outer_(detail::thread_state) {
+  nodes_.reserve(kFirstNodes);
   detail::thread_state.tape = this;
   detail::thread_state.recording = true;
 }
@@ -50,9 +53,8 @@ void Tape::release() noexcept {
       if (state.gradient_tape == old) state.gradient_tape = serial_;
     }
   };
-  adopt(float_leaves_);
-  adopt(double_leaves_);
-  parameter_changed_ = false;
+  std::apply([&](auto&... leaves) { (adopt(leaves), ...); }, leaves_);
+  changed_parameter_ = nullptr;
 }
 
 void Tape::clear_nodes() noexcept {
@@ -70,8 +72,7 @@ void Tape::clear_leaf_gradients() noexcept {
       if (leaf.get()->leaf->gradient_tape == serial_) leaf.clear_grad();
     }
   };
-  clear(float_leaves_);
-  clear(double_leaves_);
+  std::apply([&](auto&... leaves) { (clear(leaves), ...); }, leaves_);
 }
 
 void Tape::add_chunk(std::size_t at_least) {
@@ -94,6 +95,8 @@ std::size_t Tape::used_bytes() const noexcept {
   return total - (limit_ - cursor_);
 }
 
+void Tape::grow_nodes() { nodes_.reserve(nodes_.capacity() * 2); }
+
 void Tape::remember_context() {
   contexts_[static_cast<std::uint32_t>(nodes_.size())] = LayerScope::describe();
 }
@@ -101,13 +104,11 @@ void Tape::remember_context() {
 template <class S>
 std::uint32_t Tape::add_leaf(const Var<S>& var) {
   auto* value = var.get();
-  value->node = emplace<detail::LeafNode<S>>(var);
+  value->node = emplace<detail::LeafNode<S>>(value);
   value->tape = serial_;
-  if constexpr (std::is_same_v<S, float>) {
-    float_leaves_.push_back(var);
-  } else {
-    double_leaves_.push_back(var);
-  }
+  auto& leaves = std::get<PooledVector<Var<S>>>(leaves_);
+  if (leaves.empty()) leaves.reserve(kFirstLeaves);
+  leaves.push_back(var);
   return value->node;
 }
 template std::uint32_t Tape::add_leaf(const Var<float>&);
@@ -120,7 +121,9 @@ void Tape::backward(const Var<S>& loss) {
         "[Tape::backward] loss want one element, got shape {} (reduce it, or give the upstream gradient)",
         to_string(loss.shape())));
   }
-  backward(loss, Var<S>(ones<S>(loss.shape())));
+  Var<S> one = Var<S>::uninitialized(loss.shape());
+  *one.raw() = S(1);
+  backward(loss, one);
 }
 
 template <class S>
@@ -134,11 +137,11 @@ void Tape::backward(const Var<S>& output, const Var<S>& upstream) {
         "[Tape::backward] want a value that this tape has computed from a parameter, got a constant (was it "
         "computed before the tape, on another one, or without any parameter?)");
   }
-  if (parameter_changed_) {
+  if (changed_parameter_ != nullptr) {
     throw TapeError(fmt::format(
         "[Tape::backward] parameter '{}' was changed after this tape had used it, so what was recorded no "
         "longer holds (begin a new Tape for every step, or call release())",
-        changed_parameter_));
+        *changed_parameter_));
   }
   const NoGrad no_recording;
   detail::Backprop pass(*this);

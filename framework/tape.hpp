@@ -150,9 +150,13 @@ class Tape {
   std::uint32_t push(detail::Node* node) {
     if (detail::thread_state.detect_nonfinite) [[unlikely]]
       remember_context();
+    const auto index = static_cast<std::uint32_t>(nodes_.size());
+    if (index == nodes_.capacity()) [[unlikely]]
+      grow_nodes();
     nodes_.push_back(node);
-    return static_cast<std::uint32_t>(nodes_.size() - 1);
+    return index;
   }
+  void grow_nodes();
   void remember_context();
   void clear_nodes() noexcept;
   void clear_leaf_gradients() noexcept;
@@ -161,12 +165,11 @@ class Tape {
   std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
   PooledVector<Chunk> chunks_;
   std::vector<detail::Node*, PoolAllocator<detail::Node*>> nodes_;
-  PooledVector<Var<float>> float_leaves_;  // parameters that this tape has met
-  PooledVector<Var<double>> double_leaves_;
+  std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters that it has met
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
   std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step per node, when looking for NaN
-  std::string changed_parameter_;                            // set when a recorded value was changed in place
-  bool parameter_changed_ = false;
+  // The name of a recorded value that was changed in place, "" for one without; null: none was.
+  const std::string* changed_parameter_ = nullptr;
   detail::ThreadState outer_;
 };
 

@@ -152,10 +152,15 @@ struct rebind_container<X, unroll::InlineVector<T>> {
 
 namespace unroll {
 
+// So many numbers from the pool, not initialised: a tensor's storage, and the scratch space of kernels, which
+// need no shape.
+template <class S>
+using Buffer = xt::uvector<S, PoolAllocator<S>>;
+
 // The container of every value: a genuine xtensor container (contiguous, row-major, rank <= 6), so that all
 // of xtensor works on it. S is float or double for numbers, std::int64_t for labels, bool for masks.
 template <class S>
-using Tensor = xt::xarray_container<xt::uvector<S, PoolAllocator<S>>, xt::layout_type::row_major, Shape>;
+using Tensor = xt::xarray_container<Buffer<S>, xt::layout_type::row_major, Shape>;
 
 // Class labels, token ids and positions.
 using IndexTensor = Tensor<std::int64_t>;

@@ -22,9 +22,9 @@ void empty_recycler() noexcept {
 template <class S>
 void open_recycler() {
   struct Guard {
-    Guard() noexcept { recycler<S>.open = true; }
+    Guard() noexcept { recycler<S>.limit = Recycler<S>::kMaxHeld; }
     ~Guard() {
-      recycler<S>.open = false;
+      recycler<S>.limit = 0;
       empty_recycler<S>();
     }
   };
@@ -42,16 +42,24 @@ void pause_recycling() {
   open_recycler<float>();  // which opens it once only
   open_recycler<double>();
   discard_recycled_values();
-  recycler<float>.open = recycler<double>.open = false;
+  recycler<float>.limit = recycler<double>.limit = 0;
 }
 
-void resume_recycling() noexcept { recycler<float>.open = recycler<double>.open = true; }
+void resume_recycling() noexcept {
+  recycler<float>.limit = recycler<double>.limit = Recycler<float>::kMaxHeld;
+}
 
 void throw_empty_var() {
   throw TapeError("[Var] want a value, got an empty handle (default-constructed or moved from)");
 }
 void throw_not_scalar(const Shape& shape) {
   throw ShapeError(fmt::format("[Var::item] want one element, got shape {}", to_string(shape)));
+}
+void throw_no_gradient(const std::string& parameter) {
+  throw TapeError(
+      fmt::format("[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from "
+                  "backward() until its tape ends, and only for parameters that the loss depends on)",
+                  parameter));
 }
 }  // namespace detail
 
@@ -69,22 +77,9 @@ Tensor<S>& Var<S>::mutable_value() {
   if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of what is about to change
   Tape* tape = Tape::current();
   if (tape != nullptr && value_->tape == tape->serial()) {
-    tape->parameter_changed_ = true;
-    tape->changed_parameter_ = name();
+    tape->changed_parameter_ = &name();
   }
   return data;
-}
-
-template <class S>
-const Tensor<S>& Var<S>::grad() const {
-  if (!has_grad()) {
-    throw TapeError(
-        fmt::format("[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from "
-                    "backward() until its "
-                    "tape ends, and only for parameters that the loss depends on)",
-                    name()));
-  }
-  return value_->leaf->gradient.value();
 }
 
 template <class S>

@@ -1,6 +1,7 @@
 // Var<S>: a cheap handle to a value that a tape may differentiate.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,34 +39,24 @@ struct Leaf {
 };
 
 template <class S>
-struct Value : ValueBase {
-  Tensor<S> data;
-  std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
-  Value* next = nullptr;          // among discarded values
-  // Made by take_value() and so given back to it. Values of tensors, as inputs are, would only pile up there.
-  const bool recycles;
-
-  explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)), recycles(false) {}
-  explicit Value(const Shape& shape) : data(shape), recycles(true) {}
-  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
-};
+struct Value;
 
 // This thread's discarded small values, whole containers by shape: an op's result has often just been an
-// earlier op's of the same shape, and setting up a container costs more than computing 16 elements.
+// earlier op's of the same shape, and setting up a container costs more than computing 16 elements. On a
+// thread that helps another there are none (pool_share.hpp): what it makes, the other one discards.
 template <class S>
 struct Recycler {
-  static constexpr std::size_t kSlots = 32;
+  static constexpr std::uint32_t kSlots = 64, kNoSlot = kSlots;
   static constexpr std::size_t kLargest = 1024;                  // elements of a value that is kept
   static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
   Value<S>* slots[kSlots] = {};
   std::size_t held = 0;
-  bool open = false;  // false before this thread's first value and after its end
+  std::size_t limit = 0;  // 0 before this thread's first value and after its end, else kMaxHeld
 
-  static std::size_t slot_of(const Shape& shape) noexcept {
-    std::size_t hash = shape.size();
-    for (std::size_t d : shape) hash = hash * 31 + d;
-    return hash % kSlots;
+  // Shapes of the same elements mostly differ in their last axis.
+  static std::uint32_t slot_of(std::size_t elements, const Shape& shape) noexcept {
+    const std::size_t last = shape.empty() ? 0 : shape.back();
+    return static_cast<std::uint32_t>(elements * 29 + last * 3 + shape.size()) % kSlots;
   }
 };
 template <class S>
@@ -73,39 +64,63 @@ inline thread_local constinit Recycler<S> recycler{};
 template <class S>
 void open_recycler();
 
+template <class S>
+struct Value : ValueBase {
+  // Where the recycler keeps this value once it is discarded, and with how many elements. Values of tensors,
+  // as inputs are, would only pile up there.
+  std::uint32_t slot = Recycler<S>::kNoSlot, elements = 0;
+  Tensor<S> data;
+  std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
+  Value* next = nullptr;          // among discarded values
+
+  explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)) {}
+  explicit Value(const Shape& shape) : data(shape) {}
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
+};
+
+template <class S>
+[[gnu::noinline]] Value<S>* new_value(const Shape& shape, std::size_t elements, std::uint32_t slot) {
+  auto& cache = recycler<S>;
+  if (cache.limit == 0) open_recycler<S>();
+  auto* value = new Value<S>(shape);
+  if (UNROLL_POOL && elements <= cache.kLargest && cache.limit > 0) {
+    value->slot = slot;
+    value->elements = static_cast<std::uint32_t>(elements);
+  }
+  return value;
+}
+
 // A value of this shape with undefined elements.
 template <class S>
 Value<S>* take_value(const Shape& shape) {
   auto& cache = recycler<S>;
-  Value<S>*& slot = cache.slots[cache.slot_of(shape)];
-  if (Value<S>* value = slot) {
-    slot = value->next;
-    --cache.held;
-    if (value->data.shape() == shape) [[likely]] {
-      value->references = 1;
-      value->node = kNoNode;
-      value->tape = 0;
-      return value;
-    }
+  const std::size_t elements = element_count(shape);
+  const std::uint32_t slot = cache.slot_of(elements, shape);
+  Value<S>* value = cache.slots[slot];
+  if (value == nullptr) [[unlikely]]
+    return new_value<S>(shape, elements, slot);
+  cache.slots[slot] = value->next;
+  --cache.held;
+  if (value->data.shape() != shape) [[unlikely]] {
     delete value;
-  } else if (!cache.open) [[unlikely]] {
-    open_recycler<S>();
+    return new_value<S>(shape, elements, slot);
   }
-  return new Value<S>(shape);
+  value->references = 1;
+  value->node = kNoNode;
+  value->tape = 0;
+  return value;
 }
 
 // Gives back a value that nobody refers to any more.
 template <class S>
 void discard_value(Value<S>* value) noexcept {
   auto& cache = recycler<S>;
-  const auto& data = value->data;
-  // A tensor that was moved out of its value leaves its shape behind, but no elements.
-  const bool whole = data.storage().size() == element_count(data.shape());
-  if (UNROLL_POOL && value->recycles && value->leaf == nullptr && whole &&
-      data.storage().size() <= cache.kLargest && cache.open && cache.held < cache.kMaxHeld) [[likely]] {
-    Value<S>*& slot = cache.slots[cache.slot_of(data.shape())];
-    value->next = slot;
-    slot = value;
+  // A tensor that was moved out of its value, or changed its size, is not what the recycler keeps there; with
+  // another shape of this size take_value() deals.
+  if (value->slot != cache.kNoSlot && value->data.storage().size() == value->elements &&
+      cache.held < cache.limit) [[likely]] {
+    value->next = std::exchange(cache.slots[value->slot], value);
     ++cache.held;
     return;
   }
@@ -114,6 +129,7 @@ void discard_value(Value<S>* value) noexcept {
 
 [[noreturn]] void throw_empty_var();
 [[noreturn]] void throw_not_scalar(const Shape& shape);
+[[noreturn]] void throw_no_gradient(const std::string& parameter);
 
 }  // namespace detail
 
@@ -132,6 +148,17 @@ class Var {
   Var(Tensor<S> tensor) : value_(new detail::Value<S>(std::move(tensor))) {}
   // An uninitialised value of this shape, to be filled through mutable_value().
   static Var uninitialized(const Shape& shape) { return Var(detail::take_value<S>(shape)); }
+  // A constant of zeros, and one with this tensor's elements.
+  static Var zeros(const Shape& shape) {
+    Var result = uninitialized(shape);
+    std::fill_n(result.value_->data.data(), result.value_->data.storage().size(), S(0));
+    return result;
+  }
+  static Var copy_of(const Tensor<S>& tensor) {
+    Var result = uninitialized(tensor.shape());
+    std::copy_n(tensor.data(), tensor.storage().size(), result.value_->data.data());
+    return result;
+  }
 
   Var(const Var& other) noexcept : value_(other.value_) {
     if (value_ != nullptr) ++value_->references;
@@ -167,12 +194,16 @@ class Var {
   // True for a parameter and for what the current tape has computed from one.
   bool requires_grad() const noexcept;
   // The same value as a constant: gradients stop here. Shares nothing with the tape; copies the tensor.
-  Var detach() const { return Var(value()); }
+  Var detach() const { return copy_of(value()); }
 
   // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it;
   // a parameter has one gradient, so an inner tape's backward() takes the place of an outer one's.
   // Throws TapeError when there is none.
-  const Tensor<S>& grad() const;
+  const Tensor<S>& grad() const {
+    if (!has_grad()) [[unlikely]]
+      detail::throw_no_gradient(name());
+    return value_->leaf->gradient.value();
+  }
   bool has_grad() const noexcept {
     return value_ != nullptr && value_->leaf && value_->leaf->gradient.defined();
   }
@@ -192,7 +223,8 @@ class Var {
   // True when both handles share one value.
   bool same_as(const Var& other) const noexcept { return value_ == other.value_; }
 
-  // For the tape and for ops.
+  // For the tape and for ops. raw(): the elements of a value that the caller has just made, to be filled.
+  S* raw() const noexcept { return value_->data.data(); }
   detail::Value<S>* get() const noexcept { return value_; }
   detail::Value<S>* release() noexcept { return std::exchange(value_, nullptr); }
   explicit Var(detail::Value<S>* adopted) noexcept : value_(adopted) {}

@@ -6,39 +6,41 @@
 
 namespace unroll {
 
+// The functions last as long as the program, so that their copies, of which every call of a layer makes some,
+// count no references.
+template <class F>
+const Activation& Activation::built_in(const char* name, F f) {
+  static const auto* const functions = new Functions{name, f, f};
+  static const Activation activation(std::shared_ptr<const Functions>(std::shared_ptr<void>(), functions));
+  return activation;
+}
+
 const Activation& Activation::identity() {
-  static const Activation f("identity", [](const auto& x) { return x; });
-  return f;
+  return built_in("identity", [](const auto& x) { return x; });
 }
 
 const Activation& Activation::tanh() {
-  static const Activation f("tanh", [](const auto& x) { return unroll::tanh(x); });
-  return f;
+  return built_in("tanh", [](const auto& x) { return unroll::tanh(x); });
 }
 
 const Activation& Activation::sigmoid() {
-  static const Activation f("sigmoid", [](const auto& x) { return unroll::sigmoid(x); });
-  return f;
+  return built_in("sigmoid", [](const auto& x) { return unroll::sigmoid(x); });
 }
 
 const Activation& Activation::relu() {
-  static const Activation f("relu", [](const auto& x) { return unroll::relu(x); });
-  return f;
+  return built_in("relu", [](const auto& x) { return unroll::relu(x); });
 }
 
 const Activation& Activation::gelu() {
-  static const Activation f("gelu", [](const auto& x) { return unroll::gelu(x); });
-  return f;
+  return built_in("gelu", [](const auto& x) { return unroll::gelu(x); });
 }
 
 const Activation& Activation::softplus() {
-  static const Activation f("softplus", [](const auto& x) { return unroll::softplus(x); });
-  return f;
+  return built_in("softplus", [](const auto& x) { return unroll::softplus(x); });
 }
 
 const Activation& Activation::hard_sigmoid() {
-  static const Activation f("hard_sigmoid", [](const auto& x) { return clamp(x / 6.0 + 0.5, 0.0, 1.0); });
-  return f;
+  return built_in("hard_sigmoid", [](const auto& x) { return clamp(x / 6.0 + 0.5, 0.0, 1.0); });
 }
 
 Activation Activation::leaky_relu(double slope) {

@@ -42,6 +42,9 @@ class Activation {
     std::function<Var<float>(const Var<float>&)> in_float;
     std::function<Var<double>(const Var<double>&)> in_double;
   };
+  explicit Activation(std::shared_ptr<const Functions> functions) : functions_(std::move(functions)) {}
+  template <class F>
+  static const Activation& built_in(const char* name, F f);
   std::shared_ptr<const Functions> functions_;
 };
 

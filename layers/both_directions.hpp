@@ -53,7 +53,7 @@ struct BothDirectionsRule {
       input += rules[d].inputs.size();
       gradients[d].resize(rules[d].inputs.size());
       runs[d] =
-          std::find(wanted[d].begin(), wanted[d].end(), true) != wanted[d].end() &&
+          std::find(wanted[d].begin(), wanted[d].end(), 1) != wanted[d].end() &&
           std::any_of(arriving[d].begin(), arriving[d].end(), [](const Var<S>& g) { return g.defined(); });
     }
     if (Tape::is_recording()) {  // ops: they belong to this thread

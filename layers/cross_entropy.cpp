@@ -125,7 +125,7 @@ Var<S> row_gradients(const Var<S>& log_p, const IndexTensor& labels, const Tenso
                      Index ignored, const Var<S>& g) {
   const std::size_t rows = log_p.shape(0), classes = log_p.shape(1);
   Var<S> result = Var<S>::uninitialized(log_p.shape());
-  S* d = result.get()->data.data();
+  S* d = result.raw();
   kernel::pointwise<S>().exp(log_p.data(), d, log_p.size());
   for (std::size_t i = 0; i < rows; ++i, d += classes) {
     if (labels.data()[i] == ignored) {
@@ -181,7 +181,7 @@ Var<S> of_rows(const Var<S>& logits, const IndexTensor& labels, const CrossEntro
   }();
   const bool reduced = options.reduction != Reduction::none;
   Var<S> loss = Var<S>::uninitialized(reduced ? Shape{} : labels.shape());
-  S* out = loss.get()->data.data();
+  S* out = loss.raw();
   double total = 0.0, total_weight = 0.0;
   for (std::size_t i = 0; i < rows; ++i) {
     const S weight = weights.data()[i];

@@ -63,26 +63,22 @@ const Tensor<S>* tensor_or_null(const Var<S>& var) {
 // weight_ih, weight_hh, bias_ih, bias_hh and then maybe weight_hr.
 inline bptt::Wanted wanted_gradients(const Needed& needed, std::size_t state_vars) {
   const auto begin = needed.begin() + 1, states_end = begin + static_cast<std::ptrdiff_t>(state_vars);
-  return {.x = needed[0],
-          .state = std::find(begin, states_end, true) != states_end,
-          .weight_ih = states_end[0],
-          .weight_hh = states_end[1],
-          .bias_ih = states_end[2],
-          .bias_hh = states_end[3],
-          .weight_hr = needed.end() - states_end > 4 && states_end[4]};
+  return {.x = needed[0] != 0,
+          .state = std::find(begin, states_end, 1) != states_end,
+          .weight_ih = states_end[0] != 0,
+          .weight_hh = states_end[1] != 0,
+          .bias_ih = states_end[2] != 0,
+          .bias_hh = states_end[3] != 0,
+          .weight_hr = needed.end() - states_end > 4 && states_end[4] != 0};
 }
 
-// A kernel's output rows (N,W) as the layer returns them: (T,B,W) unless x is packed.
-template <class S>
-Var<S> sequence_output(Tensor<S>&& rows, const Var<S>& x) {
-  if (x.dimension() == 3) rows.reshape(Shape{x.shape(0), x.shape(1), rows.shape()[1]});
-  return Var<S>(std::move(rows));
-}
-
-// A gradient that a kernel has computed, or none.
-template <class S>
-Var<S> gradient_or_none(Tensor<S>&& gradient) {
-  return gradient.dimension() == 0 ? Var<S>() : Var<S>(std::move(gradient));
+// A kernel's gradients in a list with room for those of all inputs.
+template <class S, class... Gradients>
+VarList<S> gradient_list(std::size_t inputs, Gradients&&... gradients) {
+  VarList<S> list;
+  list.reserve(std::max(inputs, sizeof...(gradients)));
+  (list.push_back(std::forward<Gradients>(gradients)), ...);
+  return list;
 }
 
 // What a cell's kernel makes of a sequence: its results, as constants, and their rule:
@@ -131,7 +127,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> record_fused(const char* op, const Ce
   using S = scalar_t<Cell>;
   if (!Tape::is_recording()) return std::move(pass.result);
   auto rule = fused_rule(cell, x, state, steps, std::move(pass.rule));
-  const VarList<S> inputs = rule.inputs;
+  const std::span<const Var<S>> inputs = rule.inputs;  // these stay where they are when the rule moves
   VarList<S> outputs = layer_outputs(pass.result);
   record_joint<S>(op, outputs, inputs, std::move(rule));
   return std::move(pass.result);

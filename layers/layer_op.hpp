@@ -12,7 +12,9 @@ namespace unroll::detail {
 // which is the sequence itself.
 template <class S, class State>
 VarList<S> layer_outputs(const LayerResult<S, State>& result) {
-  VarList<S> outputs{result.output};
+  VarList<S> outputs;
+  outputs.reserve(8);
+  outputs.push_back(result.output);
   for_each_in_state(result.state, [&](const Var<S>& var) { outputs.push_back(var); });
   if (!result.all) return outputs;
   for_each_in_state(*result.all, [&](const Var<S>& var) {

@@ -49,12 +49,12 @@ Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduct
   if (reduction == Reduction::none) return square(prediction - target);
   const std::size_t n = prediction.size();
   const S share = reduction == Reduction::mean ? S(1) / static_cast<S>(n) : S(1);
-  Tensor<S> difference(prediction.shape());
+  Buffer<S> difference(n);
   S* d = difference.data();
   kernel::pointwise<S>().subtract.same(prediction.data(), target.data(), d, n);
   kernel::pointwise<S>().square(d, d, n);
   Var<S> loss = Var<S>::uninitialized(Shape{});
-  S* sum = loss.get()->data.data();
+  S* sum = loss.raw();
   kernel::reductions<S>().sum(d, 1, n, 1, sum, nullptr);
   *sum *= share;
   const auto rule = [share](const Var<S>& from, const Var<S>& to) {

@@ -93,8 +93,8 @@ const char* LstmCell<S>::uncovered() const noexcept {
 
 template <class S>
 LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
-  return {Var<S>(zeros<S>({batch, static_cast<std::size_t>(output_size())})),
-          Var<S>(zeros<S>({batch, static_cast<std::size_t>(options.hidden)}))};
+  return {Var<S>::zeros({batch, static_cast<std::size_t>(output_size())}),
+          Var<S>::zeros({batch, static_cast<std::size_t>(options.hidden)})};
 }
 
 namespace {
@@ -114,30 +114,19 @@ auto run_kernel(const LstmCell<S>& cell, const Var<S>& x, const LstmState<S>& st
       {&cell.weight_ih.value(), &cell.weight_hh.value(), detail::tensor_or_null(cell.bias_ih),
        detail::tensor_or_null(cell.bias_hh), detail::tensor_or_null(cell.weight_hr)},
       steps, all_states || keep);
-  const Var<S> output = detail::sequence_output(std::move(forward.output), x);
   detail::LayerResult<S, LstmState<S>> result{
-      output, {Var<S>(std::move(forward.h_n)), Var<S>(std::move(forward.c_n))}, {}};
-  if (all_states) {
-    Tensor<S> cells = forward.cell;
-    result.all = LstmState<S>{output, detail::sequence_output(std::move(cells), x)};
-  }
-  auto rule = [forward = std::move(forward), output](const VarList<S>& in, const bptt::Steps& run,
-                                                     const VarList<S>& up, const Needed& needed) {
+      forward.output, {std::move(forward.h_n), std::move(forward.c_n)}, {}};
+  if (all_states) result.all = LstmState<S>{forward.output, forward.cell};
+  auto rule = [forward = std::move(forward)](const VarList<S>& in, const bptt::Steps& run,
+                                             const VarList<S>& up, const Needed& needed) {
     auto d = bptt::lstm_backward<S>(
-        in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward, output.value(),
+        in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward,
         {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
          up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr},
         detail::wanted_gradients(needed, 2));
-    VarList<S> gradients;
-    gradients.reserve(needed.size());
-    for (Tensor<S>* g : {&d.x, &d.h0, &d.c0, &d.weight_ih, &d.weight_hh}) {
-      gradients.push_back(detail::gradient_or_none(std::move(*g)));
-    }
-    const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
-    gradients.push_back(bias);
-    gradients.push_back(bias);
-    gradients.push_back(detail::gradient_or_none(std::move(d.weight_hr)));
-    return gradients;
+    return detail::gradient_list<S>(needed.size(), std::move(d.x), std::move(d.h0), std::move(d.c0),
+                                    std::move(d.weight_ih), std::move(d.weight_hh), d.bias, d.bias,
+                                    std::move(d.weight_hr));
   };
   return detail::FusedPass{std::move(result), std::move(rule)};
 }

@@ -290,7 +290,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
   if (plan.ragged) {
     const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
-    sequence = index_select(rows, 0, plan.pack);
+    sequence = index_select(rows, 0, *plan.pack);
   }
   // What the caller sees of an output inside: padded again, axes in the caller's order.
   const auto restored = [&](Var<S> v) {

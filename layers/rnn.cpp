@@ -41,25 +41,17 @@ auto run_kernel(const RnnCell<S>& cell, const Var<S>& x, const Var<S>& h0, const
                            {&cell.weight_ih.value(), &cell.weight_hh.value(),
                             detail::tensor_or_null(cell.bias_ih), detail::tensor_or_null(cell.bias_hh)},
                            relu, steps);
-  const Var<S> output = detail::sequence_output(std::move(forward.output), x);
-  detail::LayerResult<S, Var<S>> result{output, Var<S>(std::move(forward.h_n)), {}};
-  if (all_states) result.all = output;
-  auto rule = [relu, output](const VarList<S>& in, const bptt::Steps& run, const VarList<S>& up,
-                             const Needed& needed) {
+  detail::LayerResult<S, Var<S>> result{forward.output, std::move(forward.h_n), {}};
+  if (all_states) result.all = forward.output;
+  auto rule = [relu, output = std::move(forward.output)](const VarList<S>& in, const bptt::Steps& run,
+                                                         const VarList<S>& up, const Needed& needed) {
     auto d = bptt::rnn_backward<S>(
         in[0].value(), in[1].value(),
         {&in[2].value(), &in[3].value(), detail::tensor_or_null(in[4]), detail::tensor_or_null(in[5])}, relu,
         run, output.value(), {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1])},
         detail::wanted_gradients(needed, 1));
-    VarList<S> gradients;
-    gradients.reserve(needed.size());
-    for (Tensor<S>* g : {&d.x, &d.h0, &d.weight_ih, &d.weight_hh}) {
-      gradients.push_back(detail::gradient_or_none(std::move(*g)));
-    }
-    const Var<S> bias = detail::gradient_or_none(std::move(d.bias));
-    gradients.push_back(bias);
-    gradients.push_back(bias);
-    return gradients;
+    return detail::gradient_list<S>(needed.size(), std::move(d.x), std::move(d.h0), std::move(d.weight_ih),
+                                    std::move(d.weight_hh), d.bias, d.bias);
   };
   return detail::FusedPass{std::move(result), std::move(rule)};
 }

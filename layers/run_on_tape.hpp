@@ -38,20 +38,25 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_on_tape(
   // looking for NaN, which is then found at its time step.
   const bool at_once = Tape::is_recording() && !DetectNonfinite::active();
   std::vector<Var<S>> inputs;
-  if (at_once)
-    inputs = packed ? split(x, std::vector<Index>(steps.rows.begin(), steps.rows.end())) : unbind(x);
+  if (at_once && packed) {
+    std::vector<Index> sizes;
+    for (std::size_t t = 0; t < steps.count(); ++t) sizes.push_back(static_cast<Index>(steps.rows(t)));
+    inputs = split(x, sizes);
+  } else if (at_once) {
+    inputs = unbind(x);
+  }
   std::vector<Var<S>> outputs(steps.count());
   for_each_in_state(state, [&](const auto&) { kept.emplace_back(all_states ? steps.count() : 0); });
   for (std::size_t k = 0; k < steps.count(); ++k) {
     const std::size_t t = steps.time(k);
-    const auto rows = static_cast<Index>(steps.rows[t]), first = static_cast<Index>(steps.offset[t]);
+    const auto rows = static_cast<Index>(steps.rows(t)), first = static_cast<Index>(steps.offset(t));
     if (rows == 0) continue;
     if (scope != nullptr) scope->set_step(static_cast<Index>(t));
     const Var<S> x_t = at_once  ? inputs[t]
                        : packed ? slice(x, 0, {first, first + rows})
                                 : select(x, 0, static_cast<Index>(t));
     // Sequences that have ended keep their state: only the alive rows take part.
-    const bool all = steps.rows[t] == steps.batch;
+    const bool all = steps.rows(t) == steps.batch;
     const state_t<Cell> alive = all ? state : map_state(state, [&](const Var<S>& v) {
       return slice(v, 0, {0, rows});
     });

@@ -15,14 +15,8 @@ Shape with_steps(Shape shape, const bptt::Steps& steps) {
 
 Segment::Segment(const bptt::Steps& all, std::size_t begin, std::size_t end) {
   const std::size_t first = all.reverse ? all.count() - end : begin, last = first + (end - begin);
-  first_row = all.offset[first];
-  steps.reverse = all.reverse;
-  steps.batch = all.batch;
-  for (std::size_t t = first; t < last; ++t) {
-    steps.rows.push_back(all.rows[t]);
-    steps.offset.push_back(all.offset[t] - first_row);
-    steps.total += all.rows[t];
-  }
+  first_row = all.offset(first);
+  steps = all.stretch(first, last);
 }
 
 template <class S>

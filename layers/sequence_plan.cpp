@@ -68,7 +68,7 @@ SequencePlan plan_sequence(const LayerName& layer, const Shape& input, std::size
   // Rows of padding come from the row of zeros behind the packed ones.
   std::vector<std::size_t> unpack(plan.steps * plan.batch, layout.total);
   for (std::size_t t = 0; t < plan.steps; ++t) {
-    for (std::size_t r = 0; r < layout.rows[t]; ++r) {
+    for (std::size_t r = 0; r < layout.rows(t); ++r) {
       const std::size_t flat = t * plan.batch + order[r];
       unpack[flat] = pack.size();
       pack.push_back(flat);
@@ -83,7 +83,7 @@ template <class S>
 Var<S> SequencePlan::padded(const Var<S>& packed) const {
   const std::size_t width = packed.shape(1);
   const Var<S> with_zeros = concat(std::vector<Var<S>>{packed, Var<S>(zeros<S>({1, width}))}, 0);
-  return reshape(index_select(with_zeros, 0, unpack),
+  return reshape(index_select(with_zeros, 0, *unpack),
                  {static_cast<Index>(steps), static_cast<Index>(batch), static_cast<Index>(width)});
 }
 template Var<float> SequencePlan::padded(const Var<float>&) const;

@@ -18,7 +18,7 @@ struct SequencePlan {
   bool ragged = false;
   std::vector<std::size_t> sorted_lengths;    // longest first; ragged only
   std::optional<IndexTensor> order, restore;  // rows longest first, and back; absent: already so
-  IndexTensor pack, unpack;                   // rows of (T*B,..) in packed order, and back; ragged only
+  std::optional<IndexTensor> pack, unpack;    // rows of (T*B,..) in packed order, and back; ragged only
 
   bptt::Steps layout(bool reverse) const {
     return ragged ? bptt::Steps::ragged(steps, sorted_lengths, reverse)

@@ -84,8 +84,8 @@ void Optimizer<S>::step() {
     if (!p.has_grad()) continue;
     any = true;
     // Without state beside it a parameter may change its shape.
-    const Shape& kept = slots_[i].state.empty() ? p.shape() : slots_[i].shape;
-    if (p.shape() != kept || p.grad().shape() != p.shape()) {
+    if (p.grad().shape() != p.shape() || (!slots_[i].state.empty() && p.shape() != slots_[i].shape)) {
+      const Shape& kept = slots_[i].state.empty() ? p.shape() : slots_[i].shape;
       throw ShapeError(
           fmt::format("[{}.step] parameter {} want its shape at construction, {}, got {} with a gradient of "
                       "{} (make a new "
@@ -103,11 +103,12 @@ void Optimizer<S>::step() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Var<S>& p = parameters_[i];
     if (!p.has_grad()) continue;
-    Tensor<S>& value = p.mutable_value();
+    S* value = p.mutable_value().data();
+    const Tensor<S>& gradient = p.grad();
     Slot& slot = slots_[i];
     ++slot.step;
-    update_parameter(slot.group,
-                     {{value.data(), value.size()}, {p.grad().data(), value.size()}, slot.state, slot.step});
+    const std::size_t size = gradient.storage().size();
+    update_parameter(slot.group, {{value, size}, {gradient.data(), size}, slot.state, slot.step});
   }
   ++step_count_;
 }

@@ -92,7 +92,7 @@ bool done_turned(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
   const std::size_t width = packing<S>().width;
   if (!transpose_a || transpose_b || alpha != S(1) || beta != S(0) || ldc != n) return false;
   if (n > width || m < 2 * width || k < kWorthTurning || m * n * k > kLargest) return false;
-  Tensor<S> turned(Shape{n, m});
+  Buffer<S> turned(n * m);
   const auto right = lda == m ? Packed<S>::borrowed(a, k, m) : Packed<S>(k, m, a, lda, 1);
   multiply_packed(n, m, k, b, 1, ldb, right, false, turned.data(), m);
   packing<S>().transpose(n, m, turned.data(), c);

@@ -27,7 +27,7 @@ class Packed {
   Packed& operator=(Packed&&) noexcept = default;  // no copies: panels_ points into numbers_
   // (k,n): element (p,j) is b[p * row + j * column].
   Packed(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column)
-      : numbers_(Shape{packing<S>().size(k, n)}),
+      : numbers_(packing<S>().size(k, n)),
         panels_(packing<S>().pack(k, n, b, row, column, numbers_.data())) {}
   // The transpose of weight (n,k), and weight (k,n) as it is.
   static Packed transposed(const S* weight, std::size_t n, std::size_t k) { return {k, n, weight, 1, k}; }
@@ -39,11 +39,23 @@ class Packed {
     return result.panels_.numbers != nullptr ? std::move(result) : plain(weight, k, n);
   }
 
+  // The transpose of weight (n,k) in panels of one register, for n in whole registers: a product that needs
+  // some registers of columns at a time reads each panel from its beginning to its end.
+  static Packed by_register(const S* weight, std::size_t n, std::size_t k) {
+    const std::size_t width = packing<S>().width;
+    Packed result;
+    result.numbers_ = Buffer<S>(n * k);
+    for (std::size_t j = 0; j < n; j += width)
+      packing<S>().pack(k, width, weight + j * k, 1, k, result.numbers_.data() + j * k);
+    result.panels_ = {result.numbers_.data(), width, k * width};
+    return result;
+  }
+
   bool empty() const noexcept { return panels_.numbers == nullptr; }
   const Panels<S>& panels() const noexcept { return panels_; }
 
  private:
-  Tensor<S> numbers_;  // empty when borrowed
+  Buffer<S> numbers_;  // empty when borrowed
   Panels<S> panels_;
 };
 

@@ -132,8 +132,18 @@ struct PackedGemm {
   bool alone = false;  // m is 1 because the batch is
 
   void run() const {
-    // A panel's share of k stays in the first-level cache, the rows of A in the second.
-    constexpr std::size_t kDepth = 16384 / (kPanel<S> * sizeof(S)), kRows = 96;
+    if (alone && n <= kWidth && k <= kDepth && k > 0) return dot<1>(0, 0, 0, k);
+    run_blocks();
+  }
+
+ private:
+  using V = Batch<S>;
+  static constexpr std::size_t kWidth = V::size;
+  // A panel's share of k stays in the first-level cache, the rows of A in the second.
+  static constexpr std::size_t kDepth = 16384 / (kPanel<S> * sizeof(S)), kRows = 96;
+  static constexpr std::size_t kTile = kManyRegisters ? 12 : 6;  // twice as many sums, 2 columns and a factor
+
+  void run_blocks() const {
     if (k == 0 && !accumulate) {
       for (std::size_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, S(0));
     }
@@ -149,11 +159,6 @@ struct PackedGemm {
       }
     }
   }
-
- private:
-  using V = Batch<S>;
-  static constexpr std::size_t kWidth = V::size;
-  static constexpr std::size_t kTile = kManyRegisters ? 12 : 6;  // twice as many sums, 2 columns and a factor
 
   // Rows i ... i+rows-1 of one panel, in tiles of about equal height.
   void column(std::size_t i, std::size_t rows, std::size_t j, std::size_t p, std::size_t depth) const {

@@ -13,7 +13,7 @@ template <class S, class... Constants>
 Var<S> apply(const Var<S>& x, void (*f)(const S*, S*, std::size_t, Constants...) noexcept,
              std::type_identity_t<Constants>... constants) {
   Var<S> y = Var<S>::uninitialized(x.shape());
-  f(x.data(), y.get()->data.data(), x.size(), constants...);
+  f(x.data(), y.raw(), x.size(), constants...);
   return y;
 }
 

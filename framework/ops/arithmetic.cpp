@@ -17,7 +17,7 @@ template <class S>
                                    const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
-  kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.get()->data.data(), shape);
+  kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.raw(), shape);
   return z;
 }
 
@@ -27,7 +27,7 @@ template <class S>
                                             const typename Pointwise<S>::Binary& f) {
   if (x.shape() != y.shape()) return broadcast(op, x, y, f);
   Var<S> z = Var<S>::uninitialized(x.shape());
-  f.same(x.data(), y.data(), z.get()->data.data(), x.size());
+  f.same(x.data(), y.data(), z.raw(), x.size());
   return z;
 }
 
@@ -152,7 +152,7 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
   const kernel::LoopNest<3> nest(
       shape, {kernel::broadcast_strides(condition.shape(), shape),
               kernel::broadcast_strides(x.shape(), shape), kernel::broadcast_strides(y.shape(), shape)});
-  S* out = z.get()->data.data();
+  S* out = z.raw();
   const std::size_t sc = nest.stride[0].back(), sx = nest.stride[1].back(), sy = nest.stride[2].back();
   nest.run([&](const std::array<std::size_t, 3>& at, std::size_t n) {
     const auto* c = reinterpret_cast<const std::uint8_t*>(condition.data()) + at[0];

@@ -45,7 +45,7 @@ template <class S>
 Var<S> take(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y = Var<S>::uninitialized(shape);
   if (y.size() != 0) {
-    copy_positions<true>(x.data(), kernel::AxisView(x.shape(), at.axis), at, y.get()->data.data());
+    copy_positions<true>(x.data(), kernel::AxisView(x.shape(), at.axis), at, y.raw());
   }
   return record(op, std::move(y),
                 input(x, [op, at, s = x.shape()](const Var<S>& g) { return put(op, g, at, s); }));
@@ -56,7 +56,7 @@ template <class S>
 Var<S> put(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y(zeros<S>(shape));
   if (x.size() != 0) {
-    copy_positions<false>(y.get()->data.data(), kernel::AxisView(shape, at.axis), at, x.data());
+    copy_positions<false>(y.raw(), kernel::AxisView(shape, at.axis), at, x.data());
   }
   return record(op, std::move(y),
                 input(x, [op, at, s = x.shape()](const Var<S>& g) { return take(op, g, at, s); }));
@@ -111,7 +111,7 @@ Var<S> copy_rows(const Var<S>& x, const Rows& rows, const IndexTensor& indices, 
   Var<S> y = Var<S>::uninitialized(shape);
   const kernel::AxisView view(x.shape(), rows.axis);
   const S* from = x.data();
-  S* to = y.get()->data.data();
+  S* to = y.raw();
   for (std::size_t o = 0; o < view.outer; ++o, from += view.size * view.inner) {
     for (std::size_t k = 0; k < indices.size(); ++k, to += view.inner) {
       const std::int64_t i = indices.data()[k];
@@ -145,7 +145,7 @@ Var<S> add_rows(const char* op, const Var<S>& x, const Rows& rows, const IndexTe
   Var<S> y(zeros<S>(shape));
   const kernel::AxisView view(shape, rows.axis);
   const S* from = x.data();
-  S* to = y.get()->data.data();
+  S* to = y.raw();
   for (std::size_t o = 0; o < view.outer; ++o, to += view.size * view.inner) {
     for (std::size_t k = 0; k < indices.size(); ++k, from += view.inner) {
       const std::int64_t i = indices.data()[k];
@@ -210,7 +210,7 @@ Var<S> scatter(const Var<S>& source, std::size_t axis, const IndexTensor& indice
 template <class S>
 Var<S> gather(const Var<S>& x, std::size_t axis, const IndexTensor& indices, const Held& held) {
   Var<S> y = Var<S>::uninitialized(indices.shape());
-  S* to = y.get()->data.data();
+  S* to = y.raw();
   const S* from = x.data();
   for_each_indexed(indices, axis, x.shape(), [&](std::size_t k, std::size_t at) { to[k] = from[at]; });
   return record("gather", std::move(y), input(x, [axis, held, s = x.shape()](const Var<S>& g) {
@@ -241,7 +241,7 @@ Var<S> reverse_axes(const Var<S>& x, const std::array<bool, kMaxRank>& reversed)
     if (reversed[i]) first += (shape[i] - 1) * step;
   }
   const kernel::LoopNest<1> nest(shape, {strides});
-  S* to = y.get()->data.data();
+  S* to = y.raw();
   if (y.size() != 0) {
     nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
       kernel::copy_blocks(x.data() + (first + at[0]), nest.stride[0].back(), to, 1, n, 1);
@@ -258,7 +258,7 @@ Var<S> fill_where(const Var<S>& x, const Mask& mask, const std::shared_ptr<const
   const kernel::LoopNest<1> nest(x.shape(), {kernel::broadcast_strides(mask.shape(), x.shape())});
   const std::size_t step = nest.stride[0].back();
   const S* from = x.data();
-  S* to = y.get()->data.data();
+  S* to = y.raw();
   nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
     const auto* m = reinterpret_cast<const std::uint8_t*>(mask.data()) + at[0];
     kernel::pointwise<S>().select(m, step, &value, 0, from, 1, to, n);

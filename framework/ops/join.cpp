@@ -36,7 +36,7 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
   std::array result{Var<S>::uninitialized(shape)};
   const kernel::AxisView view(shape, axis);
   const std::size_t row = view.size * view.inner;
-  S* to = result.front().get()->data.data();
+  S* to = result.front().raw();
   for (std::size_t k = 0; k < parts.size(); ++k) {
     const std::size_t run = static_cast<std::size_t>(sizes[k]) * view.inner;
     kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
@@ -82,7 +82,7 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
   for (Index size : sizes) {
     const std::size_t run = static_cast<std::size_t>(size) * view.inner;
     pieces.push_back(Var<S>::uninitialized(piece_shape(shape, size)));
-    kernel::copy_blocks(from, row, pieces.back().get()->data.data(), run, view.outer, run);
+    kernel::copy_blocks(from, row, pieces.back().raw(), run, view.outer, run);
     from += run;
   }
   if (pieces.empty() || (!Tape::is_recording() && !DetectNonfinite::active())) return pieces;
@@ -190,7 +190,7 @@ Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value)
   shape[at] += static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
   Var<S> y(full<S>(shape, static_cast<S>(value)));
   const std::size_t run = view.size * view.inner;
-  kernel::copy_blocks(x.data(), run, y.get()->data.data() + static_cast<std::size_t>(before) * view.inner,
+  kernel::copy_blocks(x.data(), run, y.raw() + static_cast<std::size_t>(before) * view.inner,
                       shape[at] * view.inner, view.outer, run);
   return record("pad", std::move(y), input(x, [at, before, size = view.size](const Var<S>& g) {
                   return slice(g, static_cast<Index>(at), {before, before + static_cast<Index>(size)});

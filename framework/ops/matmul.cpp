@@ -47,7 +47,7 @@ Var<S> product(const Var<S>& a, const Var<S>& b, bool transpose_a, bool transpos
   std::size_t batch = p.batched ? p.batch : q.batch;
   const bool batched = (p.batched || q.batched) && !sum_batch;
   Var<S> y = Var<S>::uninitialized(batched ? Shape{batch, m, n} : Shape{m, n});
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   const std::size_t step = batched ? m * n : 0;
   // Many small products that are one large one:
   if (batched && p.batched && !q.batched && !transpose_a) {
@@ -161,7 +161,7 @@ Var<S> rows_product(const Var<S>& x, const Var<S>& weight, bool transposed) {
   Shape shape = x.shape();
   shape.back() = transposed ? weight.shape()[0] : weight.shape()[1];
   Var<S> y = Var<S>::uninitialized(shape);
-  multiply_rows(row_count(x), x.data(), weight, transposed, false, y.get()->data.data());
+  multiply_rows(row_count(x), x.data(), weight, transposed, false, y.raw());
   return record(
       "linear", std::move(y),
       input(x, [weight, transposed](const Var<S>& g) { return rows_product(g, weight, !transposed); }),
@@ -173,8 +173,7 @@ template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q) {
   const std::size_t m = p.shape().back(), n = q.shape().back();
   Var<S> y = Var<S>::uninitialized({m, n});
-  kernel::gemm(true, false, m, n, row_count(p), S(1), p.data(), m, q.data(), n, S(0), y.get()->data.data(),
-               n);
+  kernel::gemm(true, false, m, n, row_count(p), S(1), p.data(), m, q.data(), n, S(0), y.raw(), n);
   return record("linear", std::move(y), input(p, [q](const Var<S>& g) { return rows_product(q, g, true); }),
                 input(q, [p](const Var<S>& g) { return rows_product(p, g, false); }));
 }
@@ -204,7 +203,7 @@ Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias) {
   Shape shape = x.shape();
   shape.back() = o;
   Var<S> y = Var<S>::uninitialized(shape);
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   const std::size_t rows = row_count(x);
   for (std::size_t r = 0; r < rows; ++r) std::copy_n(bias.data(), o, out + r * o);
   multiply_rows(rows, x.data(), weight, true, true, out);

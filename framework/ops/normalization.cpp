@@ -19,7 +19,7 @@ using Kept = Tensor<std::uint8_t>;
 template <class S>
 Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S scale) {
   Var<S> y = Var<S>::uninitialized(x.shape());
-  kernel::pointwise<S>().keep_scaled(x.data(), keep->data(), y.get()->data.data(), x.size(), scale);
+  kernel::pointwise<S>().keep_scaled(x.data(), keep->data(), y.raw(), x.size(), scale);
   return record("dropout", std::move(y),
                 input(x, [keep, scale](const Var<S>& g) { return keep_scaled(g, keep, scale); }));
 }
@@ -35,8 +35,8 @@ Var<S> standardize(const Var<S>& x, double eps) {
   row_shape.back() = 1;
   std::array result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
   const S share = S(1) / static_cast<S>(n);
-  kernel::lines<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].get()->data.data(),
-                                 result[1].get()->data.data());
+  kernel::lines<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].raw(),
+                                 result[1].raw());
   record_joint<S>("layer_norm", result, std::span(&x, 1),
                   [z = result[0], r = result[1], share](const VarList<S>& upstream, const Needed&) {
                     const Var<S>& u = upstream[0];

@@ -44,7 +44,7 @@ template <class S>
 Var<S> pow(const Var<S>& x, double exponent) {
   // std::pow, element by element: exact for the domain's edges (0^0, negative bases, whole exponents).
   Var<S> y = Var<S>::uninitialized(x.shape());
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = std::pow(x.data()[i], static_cast<S>(exponent));
   return record("pow", std::move(y), input(x, [x, exponent](const Var<S>& g) {
                   if (exponent == 0.0) return g * 0.0;

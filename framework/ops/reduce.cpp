@@ -63,7 +63,7 @@ Var<S> keep(const Var<S>& y, const Shape& shape, AxisSet axes) {
 template <class S>
 Var<S> reduce(typename Reductions<S>::Function f, const Var<S>& x, AxisSet axes, bool keepdims) {
   Var<S> y = Var<S>::uninitialized(reduced_shape(x.shape(), axes, keepdims));
-  kernel::reduce(f, x.data(), x.shape(), axes, y.get()->data.data());
+  kernel::reduce(f, x.data(), x.shape(), axes, y.raw());
   return y;
 }
 
@@ -166,7 +166,7 @@ Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   }
   const Var<S> e(map_with_reduced(pointwise<S>().exp_of_difference, x, m.data(), set));
   Var<S> y = reduce(reductions<S>().sum, e, set, keepdims);
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   pointwise<S>().log_plus.same(out, m.data(), out, y.size());
   // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes
   // out. Where all elements are -inf, y is too, and the gradient is 0.
@@ -182,9 +182,9 @@ template <class S>
 Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("norm", axes, x.dimension());
   Var<S> squares = Var<S>::uninitialized(x.shape());
-  pointwise<S>().square(x.data(), squares.get()->data.data(), x.size());
+  pointwise<S>().square(x.data(), squares.raw(), x.size());
   Var<S> y = reduce(reductions<S>().sum, squares, set, keepdims);
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   pointwise<S>().sqrt(out, out, y.size());
   // d/dx = x / y; where y is 0 so is x, and any divisor gives 0.
   return record("norm", y, input(x, [x, y, set](const Var<S>& g) {
@@ -210,7 +210,7 @@ Var<S> running_sum(const Var<S>& x, std::size_t axis, bool from_last) {
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t row = start + (from_last ? n - 1 - i : i) * inner;
       const S* in = x.data() + row;
-      S* out = y.get()->data.data() + row;
+      S* out = y.raw() + row;
       for (std::size_t j = 0; j < inner; ++j) {
         carry[j] += static_cast<double>(in[j]);
         out[j] = static_cast<S>(carry[j]);
@@ -245,7 +245,7 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape) {
                                  to_string(shape)));
   }
   Var<S> y = Var<S>::uninitialized(shape);
-  kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.get()->data.data());
+  kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.raw());
   return record("sum_to", std::move(y), input(x, [s = from](const Var<S>& g) { return broadcast_to(g, s); }));
 }
 

@@ -12,7 +12,7 @@ template <class S>
 Var<S> detail::reshape_to(const char* op, const Var<S>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Var<S> y = Var<S>::uninitialized(shape);
-  std::copy_n(x.data(), x.size(), y.get()->data.data());
+  std::copy_n(x.data(), x.size(), y.raw());
   return record(op, std::move(y),
                 input(x, [op, s = x.shape()](const Var<S>& g) { return reshape_to(op, g, s); }));
 }
@@ -104,7 +104,7 @@ Var<S> permute_axes(const char* op, const Var<S>& x, const InlineVector<std::siz
     inverse[order[i]] = i;
   }
   Var<S> y = Var<S>::uninitialized(shape);
-  copy_permuted(x.data(), stride, y.get()->data.data(), shape);
+  copy_permuted(x.data(), stride, y.raw(), shape);
   return record(op, std::move(y),
                 input(x, [op, inverse](const Var<S>& g) { return permute_axes(op, g, inverse); }));
 }
@@ -188,7 +188,7 @@ Var<S> broadcast_to(const Var<S>& x, const Shape& shape) {
   }
   Var<S> y = Var<S>::uninitialized(shape);
   const kernel::LoopNest<1> nest(shape, {kernel::broadcast_strides(from, shape)});
-  S* out = y.get()->data.data();
+  S* out = y.raw();
   const bool constant = nest.stride[0].back() == 0;
   nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
     const S* in = x.data() + at[0];

@@ -14,21 +14,18 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
                           const Steps& steps) {
   const std::size_t gates = w.weight_ih->shape()[0], H = gates / 3;
   GruForward<S> f;
-  f.gates = Tensor<S>(Shape{steps.total, gates});
-  f.candidate = Tensor<S>(Shape{steps.total, H});
-  f.output = Tensor<S>(Shape{steps.total, H});
-  f.h_n = h0;
-  multiply_transposed(x.data(), steps.total, *w.weight_ih, f.gates.data());
+  f.gates = Var<S>::uninitialized({steps.total, gates});
+  f.candidate = Var<S>::uninitialized({steps.total, H});
+  f.output = Var<S>::uninitialized(with_width(x.shape(), H));
+  f.h_n = Var<S>::copy_of(h0);
+  multiply_transposed(x.data(), steps.total, *w.weight_ih, f.gates.raw());
 
   // With reset after, b_hn stands inside the reset and must not be merged into the rest.
-  Tensor<S> bias = combined_bias(w.bias_ih, w.bias_hh, gates);
-  Tensor<S> bias_hn = zeros<S>({H});
+  Buffer<S> bias = combined_bias(w.bias_ih, w.bias_hh, gates), bias_hn(H);
+  std::fill_n(bias_hn.begin(), H, S(0));
   if (variant.reset_after && w.bias_hh != nullptr) {
-    const S* inside = w.bias_hh->data() + 2 * H;
-    std::copy(inside, inside + H, bias_hn.data());
-    for (std::size_t j = 0; j < H; ++j) {
-      bias.data()[2 * H + j] = w.bias_ih != nullptr ? w.bias_ih->data()[2 * H + j] : S(0);
-    }
+    std::copy_n(w.bias_hh->data() + 2 * H, H, bias_hn.begin());
+    for (std::size_t j = 2 * H; j < gates; ++j) bias[j] = w.bias_ih != nullptr ? w.bias_ih->data()[j] : S(0);
   }
   const S* weight_hh = w.weight_hh->data();
   const auto weight_rz = Packed<S>::transposed(weight_hh, 2 * H, H);
@@ -42,10 +39,10 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
                             .weight_n = weight_n.panels(),
                             .bias = bias.data(),
                             .bias_hn = bias_hn.data(),
-                            .gates = f.gates.data(),
-                            .candidate = f.candidate.data(),
-                            .output = f.output.data(),
-                            .h = f.h_n.data()});
+                            .gates = f.gates.raw(),
+                            .candidate = f.candidate.raw(),
+                            .output = f.output.raw(),
+                            .h = f.h_n.raw()});
   });
   return f;
 }
@@ -53,15 +50,15 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
 template <class S>
 GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
                              GruVariant variant, const Steps& steps, const GruForward<S>& f,
-                             const Tensor<S>& output, const GruUpstream<S>& upstream, const Wanted& wanted) {
+                             const GruUpstream<S>& upstream, const Wanted& wanted) {
   const std::size_t gates = w.weight_ih->shape()[0], H = gates / 3, in = w.weight_ih->shape()[1];
   const S* weight_hh = w.weight_hh->data();
   GruGradients<S> d;
-  d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
-  Tensor<S> da(Shape{steps.total, gates});                                // gradient of W_ih x + b_ih
+  d.h0 = state_gradient(upstream.h_n, h0);  // runs back through time as dh
+  Buffer<S> da(steps.total * gates);        // gradient of W_ih x + b_ih
   // Reset after: the gradient of W_hh h + b_hh differs from da in its last third, by the factor r.
-  Tensor<S> da_hn(Shape{variant.reset_after ? steps.total : 0, H});
-  Tensor<S> d_reset_h(Shape{variant.reset_after ? 0 : steps.batch, H});
+  Buffer<S> da_hn(variant.reset_after ? steps.total * H : 0);
+  Buffer<S> d_reset_h(variant.reset_after ? 0 : steps.batch * H);
   const auto weight_rz = Packed<S>::borrowed(weight_hh, 2 * H, H);
   const auto weight_n = Packed<S>::borrowed(weight_hh + 2 * H * H, H, H);
   in_parallel(steps, steps.total * gates * H, [&](std::size_t begin, std::size_t end) {
@@ -73,38 +70,35 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
                              .weight_n = weight_n.panels(),
                              .gates = f.gates.data(),
                              .candidate = f.candidate.data(),
-                             .output = output.data(),
+                             .output = f.output.data(),
                              .h0 = h0.data(),
                              .up_output = data_or_null(upstream.output),
                              .state_wanted = wanted.state,
-                             .dh = d.h0.data(),
+                             .dh = d.h0.raw(),
                              .da = da.data(),
                              .da_hn = da_hn.data(),
                              .d_reset_h = d_reset_h.data()});
   });
 
-  if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
+  if (wanted.weight_ih) d.weight_ih = weight_gradient(steps.total, da.data(), gates, x.data(), in);
   if (wanted.bias_ih || wanted.bias_hh) {
-    d.bias_ih = Tensor<S>(Shape{gates});
-    kernel::packing<S>().column_sums(steps.total, gates, da.data(), gates, d.bias_ih.data());
+    const Var<S> bias = bias_gradient(steps.total, da.data(), gates);
+    if (wanted.bias_ih) d.bias_ih = bias;
+    if (wanted.bias_hh) d.bias_hh = wanted.bias_ih && variant.reset_after ? bias.detach() : bias;
+    if (wanted.bias_hh && variant.reset_after)
+      kernel::packing<S>().column_sums(steps.total, H, da_hn.data(), H, d.bias_hh.raw() + 2 * H);
   }
-  if (wanted.bias_hh) {
-    d.bias_hh = d.bias_ih;
-    if (variant.reset_after)
-      kernel::packing<S>().column_sums(steps.total, H, da_hn.data(), H, d.bias_hh.data() + 2 * H);
-  }
-  if (!wanted.bias_ih) d.bias_ih = Tensor<S>();
   if (wanted.weight_hh) {
-    d.weight_hh = Tensor<S>(w.weight_hh->shape());
-    recurrent_weight_gradient(steps, da.data(), 2 * H, gates, output, h0, d.weight_hh.data());
-    S* candidate = d.weight_hh.data() + 2 * H * H;
+    d.weight_hh = Var<S>::uninitialized(w.weight_hh->shape());
+    recurrent_weight_gradient(steps, da.data(), 2 * H, gates, f.output.data(), h0, d.weight_hh.raw());
+    S* candidate = d.weight_hh.raw() + 2 * H * H;
     if (variant.reset_after) {
-      recurrent_weight_gradient(steps, da_hn.data(), H, H, output, h0, candidate);
+      recurrent_weight_gradient(steps, da_hn.data(), H, H, f.output.data(), h0, candidate);
     } else {
       add_weight_gradient(steps.total, da.data() + 2 * H, H, gates, f.candidate.data(), H, false, candidate);
     }
   }
-  if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
+  if (wanted.x) d.x = input_gradient(steps.total, da.data(), *w.weight_ih, x.shape());
   return d;
 }
 
@@ -112,7 +106,7 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   template GruForward<S> gru_forward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&, GruVariant, \
                                      const Steps&);                                                        \
   template GruGradients<S> gru_backward(const Tensor<S>&, const Tensor<S>&, const GruWeights<S>&,          \
-                                        GruVariant, const Steps&, const GruForward<S>&, const Tensor<S>&,  \
+                                        GruVariant, const Steps&, const GruForward<S>&,                    \
                                         const GruUpstream<S>&, const Wanted&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -1,7 +1,8 @@
-// Hand-derived GRU over a sequence: forward and backpropagation through time, on plain tensors.
+// Hand-derived GRU over a sequence: forward and backpropagation through time, the results constants.
 // Derivation: layers/gru.md.
 #pragma once
 
+#include "framework/var.hpp"
 #include "layers/bptt/steps.hpp"
 #include "layers/bptt/wanted.hpp"
 
@@ -25,21 +26,22 @@ struct GruWeights {
 
 template <class S>
 struct GruForward {
-  Tensor<S> output;  // (N,H)
-  Tensor<S> h_n;     // (B,H)
+  Var<S> output;  // (T,B,H), or (N,H), as x
+  Var<S> h_n;     // (B,H)
   // Kept for the way back:
-  Tensor<S> gates;      // (N,3H) r z n after their activations
-  Tensor<S> candidate;  // (N,H) reset after: W_hn h + b_hn; reset before: r h
+  Var<S> gates;      // (N,3H) r z n after their activations
+  Var<S> candidate;  // (N,H) reset after: W_hn h + b_hn; reset before: r h
 };
 
-// x: N rows of I. h0 (B,H).
+// x (T,B,I), or packed (N,I). h0 (B,H).
 template <class S>
 GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
                           const Steps& steps);
 
+// Empty: not wanted.
 template <class S>
 struct GruGradients {
-  Tensor<S> x, h0, weight_ih, weight_hh, bias_ih, bias_hh;
+  Var<S> x, h0, weight_ih, weight_hh, bias_ih, bias_hh;
 };
 
 // The gradients of the results that arrive from above; null: zero.
@@ -49,11 +51,10 @@ struct GruUpstream {
   const Tensor<S>* h_n = nullptr;
 };
 
-// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n). `output` is forward.output, which may
-// have been moved elsewhere since.
+// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n).
 template <class S>
 GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
                              GruVariant variant, const Steps& steps, const GruForward<S>& forward,
-                             const Tensor<S>& output, const GruUpstream<S>& upstream, const Wanted& wanted);
+                             const GruUpstream<S>& upstream, const Wanted& wanted);
 
 }  // namespace unroll::bptt

@@ -1,7 +1,8 @@
-// Hand-derived LSTM over a sequence: forward and backpropagation through time, on plain tensors.
+// Hand-derived LSTM over a sequence: forward and backpropagation through time, the results constants.
 // Derivation: layers/lstm.md.
 #pragma once
 
+#include "framework/var.hpp"
 #include "layers/bptt/steps.hpp"
 #include "layers/bptt/wanted.hpp"
 
@@ -19,24 +20,25 @@ struct LstmWeights {
 
 template <class S>
 struct LstmForward {
-  Tensor<S> output;  // (N,P) h of every alive step
-  Tensor<S> h_n;     // (B,P) after each sequence's own last step
-  Tensor<S> c_n;     // (B,H)
-  Tensor<S> cell;    // (N,H) c of every alive step
+  Var<S> output;  // (T,B,P), or (N,P), as x: h of every alive step
+  Var<S> h_n;     // (B,P) after each sequence's own last step
+  Var<S> c_n;     // (B,H)
+  Var<S> cell;    // (T,B,H), or (N,H), as x: c of every alive step
   // Kept for the way back:
-  Tensor<S> gates;        // (N,4H) i f g o after their activations
-  Tensor<S> tanh_cell;    // (N,H); empty: too many to keep
-  Tensor<S> unprojected;  // (N,H) o tanh(c), only with a projection
+  Var<S> gates;        // (N,4H) i f g o after their activations
+  Var<S> tanh_cell;    // (N,H); empty: too many to keep
+  Var<S> unprojected;  // (N,H) o tanh(c), only with a projection
 };
 
-// x: N rows of I. h0 (B,P), c0 (B,H). Without keep there is no way back, and no `cell` either.
+// x (T,B,I), or packed (N,I). h0 (B,P), c0 (B,H). Without keep there is no way back, and no `cell` either.
 template <class S>
 LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                             const LstmWeights<S>& w, const Steps& steps, bool keep = true);
 
+// Empty: not wanted.
 template <class S>
 struct LstmGradients {
-  Tensor<S> x, h0, c0, weight_ih, weight_hh, bias, weight_hr;  // bias: of bias_ih and of bias_hh alike
+  Var<S> x, h0, c0, weight_ih, weight_hh, bias, weight_hr;  // bias: of bias_ih and of bias_hh alike
 };
 
 // The gradients of the results that arrive from above; null: zero.
@@ -48,12 +50,10 @@ struct LstmUpstream {
   const Tensor<S>* cell = nullptr;
 };
 
-// Gradients of the sum of upstream * result over the four results. `output` is forward.output, which may have
-// been moved elsewhere since.
+// Gradients of the sum of upstream * result over the four results.
 template <class S>
 LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                                const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& forward,
-                               const Tensor<S>& output, const LstmUpstream<S>& upstream,
-                               const Wanted& wanted);
+                               const LstmUpstream<S>& upstream, const Wanted& wanted);
 
 }  // namespace unroll::bptt

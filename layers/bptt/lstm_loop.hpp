@@ -14,14 +14,18 @@ struct LstmForwardLoop {
   std::size_t H, P;
   kernel::Panels<S> recurrent;   // W_hh^T (P,4H)
   kernel::Panels<S> projection;  // W_hr^T (H,P), or null
-  const S* bias;                 // (4H)
-  S* gates;                      // (N,4H) W_ih x in, i f g o out if cell is kept
-  S* cell;                       // (N,H) c; null: not kept
-  S* tanh_cell;                  // (N,H); null: not kept
-  S* hidden;                     // (N,H) o tanh(c): the output, unless that is projected
-  S* output;                     // (N,P)
-  S* h;                          // (B,P) runs through time
-  S* c;                          // (B,H) runs through time
+  bool alone;                    // a batch of one whose H fills registers: a step's product and cell in one
+  kernel::Panels<S> input;       // W_ih^T (I,4H) for a loop that is alone, or null: then gates has W_ih x
+  const S* x;                    // (N,I)
+  std::size_t I;
+  const S* bias;  // (4H)
+  S* gates;       // (N,4H) W_ih x in, i f g o out if cell is kept
+  S* cell;        // (N,H) c; null: not kept
+  S* tanh_cell;   // (N,H); null: not kept
+  S* hidden;      // (N,H) o tanh(c): the output, unless that is projected
+  S* output;      // (N,P)
+  S* h;           // (B,P) runs through time
+  S* c;           // (B,H) runs through time
 };
 
 template <class S>

@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 
 #include "framework/kernels/gemm.hpp"
 #include "framework/kernels/packed.hpp"
 #include "framework/kernels/parallel.hpp"
-#include "framework/tensor.hpp"
+#include "framework/var.hpp"
 #include "layers/bptt/steps.hpp"
 
 namespace unroll::bptt {
@@ -46,15 +47,15 @@ void multiply_transposed(const S* x, std::size_t rows, const Tensor<S>& weight, 
 
 // dx (N,I) = dy (N,O) weight
 template <class S>
-Tensor<S> input_gradient(const Tensor<S>& dy, const Tensor<S>& weight, const Shape& shape) {
-  const std::size_t out = weight.shape()[0], in = weight.shape()[1], rows = dy.shape()[0];
-  Tensor<S> dx(shape);
+Var<S> input_gradient(std::size_t rows, const S* dy, const Tensor<S>& weight, const Shape& shape) {
+  const std::size_t out = weight.shape()[0], in = weight.shape()[1];
+  auto dx = Var<S>::uninitialized(shape);
   if (rows < kernel::kRowsWorthPacking) {
-    kernel::gemm(false, false, rows, in, out, S(1), dy.data(), out, weight.data(), in, S(0), dx.data(), in);
+    kernel::gemm(false, false, rows, in, out, S(1), dy, out, weight.data(), in, S(0), dx.raw(), in);
     return dx;
   }
   const auto packed = kernel::Packed<S>::borrowed(weight.data(), out, in);
-  kernel::multiply_packed(rows, in, out, dy.data(), out, 1, packed, false, dx.data(), in);
+  kernel::multiply_packed(rows, in, out, dy, out, 1, packed, false, dx.raw(), in);
   return dx;
 }
 
@@ -67,21 +68,28 @@ void add_weight_gradient(std::size_t rows, const S* dy, std::size_t gates, std::
 
 // d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).
 template <class S>
-Tensor<S> weight_gradient(const Tensor<S>& dy, const S* x, std::size_t in) {
-  const std::size_t rows = dy.shape()[0], gates = dy.shape()[1];
-  Tensor<S> dw(Shape{gates, in});
-  add_weight_gradient(rows, dy.data(), gates, gates, x, in, false, dw.data());
+Var<S> weight_gradient(std::size_t rows, const S* dy, std::size_t gates, const S* x, std::size_t in) {
+  auto dw = Var<S>::uninitialized({gates, in});
+  add_weight_gradient(rows, dy, gates, gates, x, in, false, dw.raw());
   return dw;
+}
+
+// The gradient of a bias (G): the sums over all N rows of dy (N,G).
+template <class S>
+Var<S> bias_gradient(std::size_t rows, const S* dy, std::size_t gates) {
+  auto db = Var<S>::uninitialized({gates});
+  kernel::packing<S>().column_sums(rows, gates, dy, gates, db.raw());
+  return db;
 }
 
 // dw (G,P) = dy^T h_before over all N rows, h_before the state that each row started from: what an earlier
 // step left in `after` (N,P), or `initial` (B,P). dy as in add_weight_gradient.
 template <class S>
 void recurrent_weight_gradient(const Steps& steps, const S* dy, std::size_t gates, std::size_t stride,
-                               const Tensor<S>& after, const Tensor<S>& initial, S* dw) {
+                               const S* after, const Tensor<S>& initial, S* dw) {
   const std::size_t width = initial.shape()[1], batch = steps.batch;
   if (!steps.is_dense()) {
-    const Tensor<S> before = previous_rows(steps, after, initial);
+    const Buffer<S> before = previous_rows(steps, after, initial);
     add_weight_gradient(steps.total, dy, gates, stride, before.data(), width, false, dw);
     return;
   }
@@ -93,25 +101,43 @@ void recurrent_weight_gradient(const Steps& steps, const S* dy, std::size_t gate
   if (add) add_weight_gradient(batch, dy + first * stride, gates, stride, initial.data(), width, false, dw);
   if (rest == 0) return;
   const std::size_t dy_row = steps.reverse ? 0 : batch, after_row = steps.reverse ? batch : 0;
-  add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after.data() + after_row * width, width, add,
-                      dw);
+  add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after + after_row * width, width, add, dw);
 }
 
 // b_ih + b_hh, or zeros: either may be absent (null).
 template <class S>
-Tensor<S> combined_bias(const Tensor<S>* b_ih, const Tensor<S>* b_hh, std::size_t gates) {
-  Tensor<S> bias = zeros<S>({gates});
-  for (const Tensor<S>* part : {b_ih, b_hh}) {
-    if (part == nullptr) continue;
-    for (std::size_t g = 0; g < gates; ++g) bias.data()[g] += part->data()[g];
+Buffer<S> combined_bias(const Tensor<S>* b_ih, const Tensor<S>* b_hh, std::size_t gates) {
+  Buffer<S> bias(gates);
+  if (b_ih != nullptr && b_hh != nullptr) {
+    std::transform(b_ih->data(), b_ih->data() + gates, b_hh->data(), bias.begin(), std::plus<S>());
+  } else if (const Tensor<S>* only = b_ih != nullptr ? b_ih : b_hh) {
+    std::copy_n(only->data(), gates, bias.begin());
+  } else {
+    std::fill_n(bias.begin(), gates, S(0));
   }
   return bias;
+}
+
+// What a gradient of a state begins with on its way back through time: what arrives from above, or zeros.
+template <class S>
+Var<S> state_gradient(const Tensor<S>* upstream, const Tensor<S>& state) {
+  return upstream != nullptr ? Var<S>::copy_of(*upstream) : Var<S>::zeros(state.shape());
+}
+
+// The shape of a sequence with rows of another width.
+inline Shape with_width(Shape sequence, std::size_t width) {
+  sequence.back() = width;
+  return sequence;
 }
 
 // The tensor's numbers, or null.
 template <class S>
 const S* data_or_null(const Tensor<S>* tensor) {
   return tensor != nullptr ? tensor->data() : nullptr;
+}
+template <class S>
+S* data_or_null(const Var<S>& var) {
+  return var.defined() ? var.raw() : nullptr;
 }
 
 }  // namespace unroll::bptt

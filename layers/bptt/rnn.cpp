@@ -14,10 +14,10 @@ RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeig
                           const Steps& steps) {
   const std::size_t H = w.weight_ih->shape()[0];
   RnnForward<S> f;
-  f.output = Tensor<S>(Shape{steps.total, H});
-  f.h_n = h0;
-  multiply_transposed(x.data(), steps.total, *w.weight_ih, f.output.data());
-  const Tensor<S> bias = combined_bias(w.bias_ih, w.bias_hh, H);
+  f.output = Var<S>::uninitialized(with_width(x.shape(), H));
+  f.h_n = Var<S>::copy_of(h0);
+  multiply_transposed(x.data(), steps.total, *w.weight_ih, f.output.raw());
+  const Buffer<S> bias = combined_bias(w.bias_ih, w.bias_hh, H);
   const auto recurrent = Packed<S>::transposed(w.weight_hh->data(), H, H);
   in_parallel(steps, steps.total * H * H, [&](std::size_t begin, std::size_t end) {
     rnn_loops<S>().forward({.steps = steps.loop(begin, end),
@@ -25,8 +25,8 @@ RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeig
                             .relu = relu,
                             .recurrent = recurrent.panels(),
                             .bias = bias.data(),
-                            .output = f.output.data(),
-                            .h = f.h_n.data()});
+                            .output = f.output.raw(),
+                            .h = f.h_n.raw()});
   });
   return f;
 }
@@ -37,8 +37,8 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
                              const Wanted& wanted) {
   const std::size_t H = w.weight_ih->shape()[0], in = w.weight_ih->shape()[1];
   RnnGradients<S> d;
-  d.h0 = upstream.h_n != nullptr ? *upstream.h_n : zeros<S>(h0.shape());  // runs back through time as dh
-  Tensor<S> da(Shape{steps.total, H});
+  d.h0 = state_gradient(upstream.h_n, h0);  // runs back through time as dh
+  Buffer<S> da(steps.total * H);
   const auto recurrent = Packed<S>::borrowed(w.weight_hh->data(), H, H);
   in_parallel(steps, steps.total * H * H, [&](std::size_t begin, std::size_t end) {
     rnn_loops<S>().backward({.steps = steps.loop(begin, end),
@@ -48,20 +48,17 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
                              .output = output.data(),
                              .up_output = data_or_null(upstream.output),
                              .state_wanted = wanted.state,
-                             .dh = d.h0.data(),
+                             .dh = d.h0.raw(),
                              .da = da.data()});
   });
 
-  if (wanted.weight_ih) d.weight_ih = weight_gradient(da, x.data(), in);
+  if (wanted.weight_ih) d.weight_ih = weight_gradient(steps.total, da.data(), H, x.data(), in);
   if (wanted.weight_hh) {
-    d.weight_hh = Tensor<S>(w.weight_hh->shape());
-    recurrent_weight_gradient(steps, da.data(), H, H, output, h0, d.weight_hh.data());
+    d.weight_hh = Var<S>::uninitialized(w.weight_hh->shape());
+    recurrent_weight_gradient(steps, da.data(), H, H, output.data(), h0, d.weight_hh.raw());
   }
-  if (wanted.bias_ih || wanted.bias_hh) {
-    d.bias = Tensor<S>(Shape{H});
-    kernel::packing<S>().column_sums(steps.total, H, da.data(), H, d.bias.data());
-  }
-  if (wanted.x) d.x = input_gradient(da, *w.weight_ih, x.shape());
+  if (wanted.bias_ih || wanted.bias_hh) d.bias = bias_gradient(steps.total, da.data(), H);
+  if (wanted.x) d.x = input_gradient(steps.total, da.data(), *w.weight_ih, x.shape());
   return d;
 }
 

@@ -1,7 +1,8 @@
-// Hand-derived Elman RNN over a sequence: forward and backpropagation through time, on plain tensors.
+// Hand-derived Elman RNN over a sequence: forward and backpropagation through time, the results constants.
 // Derivation: layers/rnn.md.
 #pragma once
 
+#include "framework/var.hpp"
 #include "layers/bptt/steps.hpp"
 #include "layers/bptt/wanted.hpp"
 
@@ -18,18 +19,19 @@ struct RnnWeights {
 
 template <class S>
 struct RnnForward {
-  Tensor<S> output;  // (N,H); all that the way back needs
-  Tensor<S> h_n;     // (B,H)
+  Var<S> output;  // (T,B,H), or (N,H), as x; all that the way back needs
+  Var<S> h_n;     // (B,H)
 };
 
-// h' = f(W_ih x + b_ih + W_hh h + b_hh), f = relu or tanh. x: N rows of I. h0 (B,H).
+// h' = f(W_ih x + b_ih + W_hh h + b_hh), f = relu or tanh. x (T,B,I), or packed (N,I). h0 (B,H).
 template <class S>
 RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
                           const Steps& steps);
 
+// Empty: not wanted.
 template <class S>
 struct RnnGradients {
-  Tensor<S> x, h0, weight_ih, weight_hh, bias;  // bias: of bias_ih and of bias_hh alike
+  Var<S> x, h0, weight_ih, weight_hh, bias;  // bias: of bias_ih and of bias_hh alike
 };
 
 // The gradients of the results that arrive from above; null: zero.
@@ -39,8 +41,7 @@ struct RnnUpstream {
   const Tensor<S>* h_n = nullptr;
 };
 
-// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n). `output` is forward.output, which may
-// have been moved elsewhere since.
+// Gradients of sum(upstream.output * output) + sum(upstream.h_n * h_n). `output` is forward.output.
 template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
                              const Steps& steps, const Tensor<S>& output, const RnnUpstream<S>& upstream,

@@ -10,19 +10,21 @@ namespace unroll::bptt {
 struct TimeLoop {
   std::size_t count = 0;                // T
   bool reverse = false;                 // from the last step to the first
-  const std::size_t* alive = nullptr;   // (T) Steps::rows
-  const std::size_t* offset = nullptr;  // (T)
+  const std::size_t* alive = nullptr;   // (T) rows of every step; null: B
+  const std::size_t* offset = nullptr;  // (T) first packed row; null: t B
   std::size_t batch = 0;                // B
   std::size_t begin = 0, end = 0;       // the sequences that this loop runs
 
   std::size_t time(std::size_t k) const noexcept { return reverse ? count - 1 - k : k; }
   // How many of the sequences take part at step t: begin ... begin + rows - 1.
   std::size_t rows(std::size_t t) const noexcept {
-    const std::size_t last = alive[t] < end ? alive[t] : end;
+    const std::size_t last = alive != nullptr && alive[t] < end ? alive[t] : end;
     return last > begin ? last - begin : 0;
   }
   // The packed row of the first of them.
-  std::size_t first(std::size_t t) const noexcept { return offset[t] + begin; }
+  std::size_t first(std::size_t t) const noexcept {
+    return (offset != nullptr ? offset[t] : t * batch) + begin;
+  }
   // How many of them continue a step before; the rest begin with their initial state.
   std::size_t continued(std::size_t k) const noexcept {
     if (k == 0) return 0;

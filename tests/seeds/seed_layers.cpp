@@ -78,9 +78,7 @@ Tensor<double> cell_states(const Lstm<double>& lstm, const Tensor<double>& x, co
   if (lstm.path() == Path::fused) {
     const bptt::LstmWeights<double> weights{&cell.weight_ih.value(), &cell.weight_hh.value(),
                                             &cell.bias_ih.value(), &cell.bias_hh.value()};
-    auto kept = bptt::lstm_forward(x, h0, c0, weights, bptt::Steps::dense(steps, batch, false)).cell;
-    kept.reshape(Shape{steps, batch, c0.shape()[1]});
-    return kept;
+    return bptt::lstm_forward(x, h0, c0, weights, bptt::Steps::dense(steps, batch, false)).cell.value();
   }
   LstmState<double> state{Var<double>(h0), Var<double>(c0)};
   Vars cells;

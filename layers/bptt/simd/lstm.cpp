@@ -43,37 +43,59 @@ struct ForwardRow {
     });
   }
 
-  // The same with the recurrent product of a batch of one: a holds W_ih x, and the sums go into the cell
-  // without a way through memory. h_before and h (H), which differ. For H in whole registers.
-  void run_alone(const S* bias, const kernel::Panels<S>& recurrent, const S* h_before, S* h) const {
-    constexpr std::size_t kParts = kManyRegisters ? 4 : 2;  // of the sums, which run at once
+  // The same with the products of a batch of one, whose sums go into the cell without a way through memory.
+  // x (I), unless a holds W_ih x; h_before and h (H), which differ. For H in whole registers.
+  void run_alone(const LstmForwardLoop<S>& f, const S* x, const S* h_before, S* h) const {
     using V = Batch<S>;
     for (std::size_t unit = 0; unit < H; unit += V::size) {
-      V sum[kParts][4];
+      GateSums sums;
+      for (std::size_t k = 0; k < 4; ++k) {
+        sums.sum[0][k] = V::load_unaligned(f.bias + k * H + unit);
+        for (std::size_t part = 1; part < kParts; ++part) sums.sum[part][k] = V(S(0));
+      }
+      // While a step waits for the h before it, the next steps' inputs are multiplied.
+      if (f.input.numbers != nullptr) {
+        sums.add_product(f.input, f.I, x, H, unit);
+      } else {
+        for (std::size_t k = 0; k < 4; ++k) sums.sum[0][k] += V::load_unaligned(a + k * H + unit);
+      }
+      sums.add_product(f.recurrent, H, h_before, H, unit);
+      const Lanes<S, true> lane{unit, V::size};
+      lane.store(h, cell_of(lane, sums.total(0), sums.total(1), sums.total(2), sums.total(3)));
+    }
+  }
+
+ private:
+  static constexpr std::size_t kParts = kManyRegisters ? 4 : 2;  // of the sums, which run at once
+
+  // The pre-activations of one register of units.
+  struct GateSums {
+    using V = Batch<S>;
+    V sum[kParts][4];
+
+    // += row W, for W (n,4H)
+    [[gnu::always_inline]] void add_product(const kernel::Panels<S>& W, std::size_t n, const S* row,
+                                            std::size_t H, std::size_t unit) {
       const S* weight[4];
       for (std::size_t k = 0; k < 4; ++k) {
         const std::size_t column = k * H + unit;
-        weight[k] = recurrent.numbers + column / kPanel<S> * recurrent.panel + column % kPanel<S>;
-        sum[0][k] = V::load_unaligned(a + column) + V::load_unaligned(bias + column);
-        for (std::size_t part = 1; part < kParts; ++part) sum[part][k] = V(S(0));
+        weight[k] = W.numbers + column / V::size * W.panel;
       }
-      // H is a multiple of kParts, as it is of the register's width.
-      for (std::size_t p = 0; p < H; p += kParts) {
-        for (std::size_t part = 0; part < kParts; ++part) {
-          const V factor(h_before[p + part]);
-          for (std::size_t k = 0; k < 4; ++k) {
-            const V w = V::load_unaligned(weight[k] + (p + part) * recurrent.row);
-            sum[part][k] = xsimd::fma(factor, w, sum[part][k]);
-          }
-        }
-      }
-      const auto gate = [&](std::size_t k) {
-        return sum_of<V, kParts>([&](std::size_t part) { return sum[part][k]; });
+      const auto add = [&](std::size_t p, std::size_t part) {
+        const V factor(row[p]);
+        for (std::size_t k = 0; k < 4; ++k)
+          sum[part][k] = xsimd::fma(factor, V::load_unaligned(weight[k] + p * W.row), sum[part][k]);
       };
-      const Lanes<S, true> lane{unit, V::size};
-      lane.store(h, cell_of(lane, gate(0), gate(1), gate(2), gate(3)));
+      std::size_t p = 0;
+      for (; p + kParts <= n; p += kParts) {
+        for (std::size_t part = 0; part < kParts; ++part) add(p + part, part);
+      }
+      for (; p < n; ++p) add(p, 0);
     }
-  }
+    V total(std::size_t k) const {
+      return sum_of<V, kParts>([&](std::size_t part) { return sum[part][k]; });
+    }
+  };
 };
 
 // The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
@@ -111,7 +133,6 @@ ForwardRow<S, kKeep> row_at(const LstmForwardLoop<S>& f, std::size_t at, S* c) {
           f.tanh_cell == nullptr ? nullptr : f.tanh_cell + at * H};
 }
 
-// A batch of one without projection, H in whole registers.
 template <class S, bool kKeep>
 void forward_alone(const LstmForwardLoop<S>& f) {
   const TimeLoop& steps = f.steps;
@@ -120,7 +141,7 @@ void forward_alone(const LstmForwardLoop<S>& f) {
     const std::size_t t = steps.time(k), at = steps.first(t);
     if (steps.rows(t) == 0) continue;
     S* output = f.output + at * f.H;
-    row_at<S, kKeep>(f, at, f.c).run_alone(f.bias, f.recurrent, h, output);
+    row_at<S, kKeep>(f, at, f.c).run_alone(f, f.x + at * f.I, h, output);
     h = output;
   }
   if (h != f.h) std::copy(h, h + f.H, f.h);
@@ -130,9 +151,7 @@ template <class S>
 void forward(const LstmForwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
   const std::size_t H = f.H, P = f.P, G = 4 * H, b = steps.begin;
-  if (steps.batch == 1 && f.projection.numbers == nullptr && H % Batch<S>::size == 0) {
-    return f.cell != nullptr ? forward_alone<S, true>(f) : forward_alone<S, false>(f);
-  }
+  if (f.alone) return f.cell != nullptr ? forward_alone<S, true>(f) : forward_alone<S, false>(f);
   const bool projects = f.projection.numbers != nullptr, keep = f.cell != nullptr, alone = steps.batch == 1;
   S* h = f.h + b * P;
   S* c = f.c + b * H;
