@@ -61,6 +61,12 @@ template <class S>
 inline constexpr std::size_t kBlock = 1;
 #endif
 
+// The columns from j on, where a panel begins.
+template <class S>
+Panels<S> columns_from(std::size_t j, const Panels<S>& b) noexcept {
+  return {b.numbers + j / kPanel<S> * b.panel, b.row, b.panel};
+}
+
 // Packs (k,n): element (p,j) is b[p * row + j * column].
 template <class S>
 Panels<S> pack(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,

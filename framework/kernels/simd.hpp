@@ -151,13 +151,17 @@ struct Lanes {
   }
 };
 
-// Calls f(lanes) for 0..n in steps of one batch.
+// Calls f(lanes) for first..last in steps of one batch.
+template <class S, class F>
+void for_lanes(std::size_t first, std::size_t last, F&& f) {
+  constexpr std::size_t kWidth = Batch<S>::size;
+  std::size_t i = first;
+  for (; i + kWidth <= last; i += kWidth) f(Lanes<S, true>{i, kWidth});
+  if (i < last) f(Lanes<S, false>{i, last - i});
+}
 template <class S, class F>
 void for_lanes(std::size_t n, F&& f) {
-  constexpr std::size_t kWidth = Batch<S>::size;
-  std::size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) f(Lanes<S, true>{i, kWidth});
-  if (i < n) f(Lanes<S, false>{i, n - i});
+  for_lanes<S>(0, n, std::forward<F>(f));
 }
 
 }  // namespace unroll::kernel::UNROLL_ISA

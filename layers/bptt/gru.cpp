@@ -30,8 +30,9 @@ GruForward<S> gru_forward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeig
   const S* weight_hh = w.weight_hh->data();
   const auto weight_rz = Packed<S>::transposed(weight_hh, 2 * H, H);
   const auto weight_n = Packed<S>::transposed(weight_hh + 2 * H * H, H, H);
-  in_parallel(steps, steps.total * gates * H, [&](std::size_t begin, std::size_t end) {
-    gru_loops<S>().forward({.steps = steps.loop(begin, end),
+  in_parallel<S>(steps, steps.total * gates * H, H, true, [&](const TimeLoop& loop, const Units& units) {
+    gru_loops<S>().forward({.steps = loop,
+                            .units = units,
                             .H = H,
                             .reset_after = variant.reset_after,
                             .z_keeps = variant.z_keeps,
@@ -61,8 +62,9 @@ GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruW
   Buffer<S> d_reset_h(variant.reset_after ? 0 : steps.batch * H);
   const auto weight_rz = Packed<S>::borrowed(weight_hh, 2 * H, H);
   const auto weight_n = Packed<S>::borrowed(weight_hh + 2 * H * H, H, H);
-  in_parallel(steps, steps.total * gates * H, [&](std::size_t begin, std::size_t end) {
-    gru_loops<S>().backward({.steps = steps.loop(begin, end),
+  in_parallel<S>(steps, steps.total * gates * H, H, true, [&](const TimeLoop& loop, const Units& units) {
+    gru_loops<S>().backward({.steps = loop,
+                             .units = units,
                              .H = H,
                              .reset_after = variant.reset_after,
                              .z_keeps = variant.z_keeps,

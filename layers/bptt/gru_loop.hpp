@@ -11,6 +11,7 @@ namespace unroll::bptt {
 template <class S>
 struct GruForwardLoop {
   TimeLoop steps;
+  Units units;
   std::size_t H;
   bool reset_after, z_keeps;
   kernel::Panels<S> weight_rz;  // the first two thirds of W_hh, transposed (H,2H)
@@ -26,6 +27,7 @@ struct GruForwardLoop {
 template <class S>
 struct GruBackwardLoop {
   TimeLoop steps;
+  Units units;
   std::size_t H;
   bool reset_after, z_keeps;
   kernel::Panels<S> weight_rz;  // the first two thirds of W_hh (2H,H)

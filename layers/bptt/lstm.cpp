@@ -47,25 +47,27 @@ LstmForward<S> lstm_forward(const Tensor<S>& x, const Tensor<S>& h0, const Tenso
   const auto recurrent = alone ? Packed<S>::by_register(w.weight_hh->data(), gates, out)
                                : Packed<S>::transposed(w.weight_hh->data(), gates, out);
   const auto projection = projects ? Packed<S>::transposed(w.weight_hr->data(), out, hidden) : Packed<S>();
-  in_parallel(steps, steps.total * gates * out, [&](std::size_t begin, std::size_t end) {
-    lstm_loops<S>().forward({.steps = steps.loop(begin, end),
-                             .H = hidden,
-                             .P = out,
-                             .recurrent = recurrent.panels(),
-                             .projection = projection.panels(),
-                             .alone = alone,
-                             .input = input.panels(),
-                             .x = x.data(),
-                             .I = in,
-                             .bias = bias.data(),
-                             .gates = f.gates.raw(),
-                             .cell = data_or_null(f.cell),
-                             .tanh_cell = data_or_null(f.tanh_cell),
-                             .hidden = (projects ? f.unprojected : f.output).raw(),
-                             .output = f.output.raw(),
-                             .h = f.h_n.raw(),
-                             .c = f.c_n.raw()});
-  });
+  in_parallel<S>(steps, steps.total * gates * out, hidden, !projects,
+                 [&](const TimeLoop& loop, const Units& units) {
+                   lstm_loops<S>().forward({.steps = loop,
+                                            .units = units,
+                                            .H = hidden,
+                                            .P = out,
+                                            .recurrent = recurrent.panels(),
+                                            .projection = projection.panels(),
+                                            .alone = alone,
+                                            .input = input.panels(),
+                                            .x = x.data(),
+                                            .I = in,
+                                            .bias = bias.data(),
+                                            .gates = f.gates.raw(),
+                                            .cell = data_or_null(f.cell),
+                                            .tanh_cell = data_or_null(f.tanh_cell),
+                                            .hidden = (projects ? f.unprojected : f.output).raw(),
+                                            .output = f.output.raw(),
+                                            .h = f.h_n.raw(),
+                                            .c = f.c_n.raw()});
+                 });
   return f;
 }
 
@@ -82,25 +84,27 @@ LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Te
   Buffer<S> dh_steps(projects ? steps.total * out : 0), d_hidden(projects ? steps.batch * hidden : 0);
   const auto recurrent = Packed<S>::borrowed(w.weight_hh->data(), gates, out);
   const auto projection = projects ? Packed<S>::borrowed(w.weight_hr->data(), out, hidden) : Packed<S>();
-  in_parallel(steps, steps.total * gates * out, [&](std::size_t begin, std::size_t end) {
-    lstm_loops<S>().backward({.steps = steps.loop(begin, end),
-                              .H = hidden,
-                              .P = out,
-                              .recurrent = recurrent.panels(),
-                              .projection = projection.panels(),
-                              .gates = f.gates.data(),
-                              .cell = f.cell.data(),
-                              .tanh_cell = data_or_null(f.tanh_cell),
-                              .c0 = c0.data(),
-                              .up_output = data_or_null(upstream.output),
-                              .up_cell = data_or_null(upstream.cell),
-                              .state_wanted = wanted.state,
-                              .dh = d.h0.raw(),
-                              .dc = d.c0.raw(),
-                              .dh_steps = dh_steps.data(),
-                              .d_hidden = d_hidden.data(),
-                              .da = da.data()});
-  });
+  in_parallel<S>(steps, steps.total * gates * out, hidden, !projects,
+                 [&](const TimeLoop& loop, const Units& units) {
+                   lstm_loops<S>().backward({.steps = loop,
+                                             .units = units,
+                                             .H = hidden,
+                                             .P = out,
+                                             .recurrent = recurrent.panels(),
+                                             .projection = projection.panels(),
+                                             .gates = f.gates.data(),
+                                             .cell = f.cell.data(),
+                                             .tanh_cell = data_or_null(f.tanh_cell),
+                                             .c0 = c0.data(),
+                                             .up_output = data_or_null(upstream.output),
+                                             .up_cell = data_or_null(upstream.cell),
+                                             .state_wanted = wanted.state,
+                                             .dh = d.h0.raw(),
+                                             .dc = d.c0.raw(),
+                                             .dh_steps = dh_steps.data(),
+                                             .d_hidden = d_hidden.data(),
+                                             .da = da.data()});
+                 });
 
   const std::size_t in = w.weight_ih->shape()[1];
   if (wanted.weight_ih) d.weight_ih = weight_gradient(steps.total, da.data(), gates, x.data(), in);

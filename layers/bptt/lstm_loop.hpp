@@ -11,6 +11,7 @@ namespace unroll::bptt {
 template <class S>
 struct LstmForwardLoop {
   TimeLoop steps;
+  Units units;  // shared only without a projection, all sequences of one length
   std::size_t H, P;
   kernel::Panels<S> recurrent;   // W_hh^T (P,4H)
   kernel::Panels<S> projection;  // W_hr^T (H,P), or null
@@ -31,6 +32,7 @@ struct LstmForwardLoop {
 template <class S>
 struct LstmBackwardLoop {
   TimeLoop steps;
+  Units units;
   std::size_t H, P;
   kernel::Panels<S> recurrent;   // W_hh (4H,P)
   kernel::Panels<S> projection;  // W_hr (P,H), or null

@@ -21,16 +21,43 @@ inline std::size_t loop_parts(const Steps& steps, std::size_t multiplications) n
                    std::max<std::size_t>(steps.batch / kRows, 1)});
 }
 
-// Calls run(begin, end) for parts of the batch, on a thread each.
-template <class F>
-void in_parallel(const Steps& steps, std::size_t multiplications, F&& run) {
-  const std::size_t parts = loop_parts(steps, multiplications);
-  if (parts < 2) {
-    run(std::size_t{0}, steps.batch);
+// Into how many parts such a loop cuts its H hidden units where the batch is too small to be cut. Every row
+// comes out the same whatever the parts are, if they are `block` units, which products take together, or
+// more. Measured: a meeting takes as long as 3 us of work, so that it pays where the weights do not stay in a
+// cache.
+template <class S>
+std::size_t unit_parts(const Steps& steps, std::size_t multiplications, std::size_t hidden,
+                       std::size_t block) noexcept {
+  constexpr std::size_t kWeights = (std::size_t{1} << 21) / sizeof(S), kSteps = 4;
+  if (!steps.is_dense() || steps.count() < kSteps || hidden % block != 0) return 1;
+  if (multiplications < kWeights * steps.total) return 1;
+  return std::min(kernel::threads_here(), hidden / block);
+}
+
+// Calls run(TimeLoop, Units) on a thread each for parts of the batch or, with few sequences and many of the H
+// hidden units, if they can be shared, for parts of these.
+template <class S, class F>
+void in_parallel(const Steps& steps, std::size_t multiplications, std::size_t hidden, bool shareable,
+                 F&& run) {
+  if (const std::size_t parts = loop_parts(steps, multiplications); parts > 1) {
+    const auto cuts = steps.cuts(parts);
+    kernel::parallel(parts, [&](std::size_t part) {
+      run(steps.loop(cuts[part], cuts[part + 1]), Units{0, hidden});
+    });
     return;
   }
-  const auto cuts = steps.cuts(parts);
-  kernel::parallel(parts, [&](std::size_t part) { run(cuts[part], cuts[part + 1]); });
+  // Panels of the packed weights; for a single row as many as are summed side by side.
+  const std::size_t block = kernel::packing<S>().width * (steps.batch == 1 ? 8 : 2);
+  const std::size_t parts = shareable ? unit_parts<S>(steps, multiplications, hidden, block) : 1;
+  if (parts > 1) {
+    kernel::Meeting meeting(parts);
+    const auto cut = [&](std::size_t part) { return hidden / block * part / parts * block; };
+    const auto share = [&](std::size_t part) {
+      run(steps.loop(0, steps.batch), Units{cut(part), cut(part + 1), &meeting});
+    };
+    if (kernel::parallel_at_once(parts, share)) return;
+  }
+  run(steps.loop(0, steps.batch), Units{0, hidden});
 }
 
 // y (N,O) = x (N,I) weight^T, weight (O,I).

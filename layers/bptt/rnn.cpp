@@ -19,8 +19,9 @@ RnnForward<S> rnn_forward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeig
   multiply_transposed(x.data(), steps.total, *w.weight_ih, f.output.raw());
   const Buffer<S> bias = combined_bias(w.bias_ih, w.bias_hh, H);
   const auto recurrent = Packed<S>::transposed(w.weight_hh->data(), H, H);
-  in_parallel(steps, steps.total * H * H, [&](std::size_t begin, std::size_t end) {
-    rnn_loops<S>().forward({.steps = steps.loop(begin, end),
+  in_parallel<S>(steps, steps.total * H * H, H, true, [&](const TimeLoop& loop, const Units& units) {
+    rnn_loops<S>().forward({.steps = loop,
+                            .units = units,
                             .H = H,
                             .relu = relu,
                             .recurrent = recurrent.panels(),
@@ -40,8 +41,9 @@ RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnW
   d.h0 = state_gradient(upstream.h_n, h0);  // runs back through time as dh
   Buffer<S> da(steps.total * H);
   const auto recurrent = Packed<S>::borrowed(w.weight_hh->data(), H, H);
-  in_parallel(steps, steps.total * H * H, [&](std::size_t begin, std::size_t end) {
-    rnn_loops<S>().backward({.steps = steps.loop(begin, end),
+  in_parallel<S>(steps, steps.total * H * H, H, true, [&](const TimeLoop& loop, const Units& units) {
+    rnn_loops<S>().backward({.steps = loop,
+                             .units = units,
                              .H = H,
                              .relu = relu,
                              .recurrent = recurrent.panels(),

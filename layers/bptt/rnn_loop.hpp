@@ -10,6 +10,7 @@ namespace unroll::bptt {
 template <class S>
 struct RnnForwardLoop {
   TimeLoop steps;
+  Units units;
   std::size_t H;
   bool relu;
   kernel::Panels<S> recurrent;  // W_hh^T (H,H)
@@ -21,6 +22,7 @@ struct RnnForwardLoop {
 template <class S>
 struct RnnBackwardLoop {
   TimeLoop steps;
+  Units units;
   std::size_t H;
   bool relu;
   kernel::Panels<S> recurrent;  // W_hh (H,H)

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "framework/kernels/parallel.hpp"
+
 namespace unroll::bptt {
 
 // A view of Steps (layers/bptt/steps.hpp), restricted to a range of the batch: the sequences of a batch do
@@ -15,6 +17,8 @@ struct TimeLoop {
   std::size_t batch = 0;                // B
   std::size_t begin = 0, end = 0;       // the sequences that this loop runs
 
+  // All sequences take part in all steps, so that the state before a step is the output of the step before.
+  bool is_dense() const noexcept { return alive == nullptr; }
   std::size_t time(std::size_t k) const noexcept { return reverse ? count - 1 - k : k; }
   // How many of the sequences take part at step t: begin ... begin + rows - 1.
   std::size_t rows(std::size_t t) const noexcept {
@@ -30,6 +34,19 @@ struct TimeLoop {
     if (k == 0) return 0;
     const std::size_t before = rows(time(k - 1)), now = rows(time(k));
     return before < now ? before : now;
+  }
+};
+
+// The hidden units that a thread computes at every step: all, or its share where threads that run all
+// sequences at once meet after each step.
+struct Units {
+  std::size_t begin = 0, end = 0;
+  kernel::Meeting* meeting = nullptr;
+
+  std::size_t count() const noexcept { return end - begin; }
+  bool shared() const noexcept { return meeting != nullptr; }
+  void meet() const noexcept {
+    if (meeting != nullptr) meeting->wait();
   }
 };
 

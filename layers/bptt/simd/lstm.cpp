@@ -33,13 +33,11 @@ struct ForwardRow {
     return o * squashed;
   }
 
-  // a holds the pre-activations without bias; m and h (H) receive o tanh(c).
-  void run(const S* bias, S* m, S* h) const {
-    for_lanes<S>(H, [&](const auto& lane) {
+  // a holds the pre-activations without bias; m (H) receives o tanh(c).
+  void run(const Units& units, const S* bias, S* m) const {
+    for_lanes<S>(units.begin, units.end, [&](const auto& lane) {
       const auto gate = [&](std::size_t k) { return lane.load(a + k * H) + lane.load(bias + k * H); };
-      const auto out = cell_of(lane, gate(0), gate(1), gate(2), gate(3));
-      lane.store(m, out);
-      lane.store(h, out);
+      lane.store(m, cell_of(lane, gate(0), gate(1), gate(2), gate(3)));
     });
   }
 
@@ -47,7 +45,7 @@ struct ForwardRow {
   // x (I), unless a holds W_ih x; h_before and h (H), which differ. For H in whole registers.
   void run_alone(const LstmForwardLoop<S>& f, const S* x, const S* h_before, S* h) const {
     using V = Batch<S>;
-    for (std::size_t unit = 0; unit < H; unit += V::size) {
+    for (std::size_t unit = f.units.begin; unit < f.units.end; unit += V::size) {
       GateSums sums;
       for (std::size_t k = 0; k < 4; ++k) {
         sums.sum[0][k] = V::load_unaligned(f.bias + k * H + unit);
@@ -101,9 +99,9 @@ struct ForwardRow {
 // The way back through one row. dm: d loss / d (o tanh c); dc (H) comes in as the gradient of c from later
 // steps and leaves as that of the previous c; da (4H) receives the gradient of the pre-activations.
 template <class S>
-void cell_backward(std::size_t hidden, const S* gates, const S* cell, const S* tanh_cell, const S* c_before,
-                   const S* dm, const S* up, S* dc, S* da) {
-  for_lanes<S>(hidden, [&](const auto& lane) {
+void cell_backward(const Units& units, std::size_t hidden, const S* gates, const S* cell, const S* tanh_cell,
+                   const S* c_before, const S* dm, const S* up, S* dc, S* da) {
+  for_lanes<S>(units.begin, units.end, [&](const auto& lane) {
     const auto i = lane.load(gates), f = lane.load(gates + hidden), g = lane.load(gates + 2 * hidden),
                o = lane.load(gates + 3 * hidden);
     const auto squashed = tanh_cell != nullptr ? lane.load(tanh_cell) : tanh<S>(lane.load(cell));
@@ -119,10 +117,10 @@ void cell_backward(std::size_t hidden, const S* gates, const S* cell, const S* t
   });
 }
 
-// to += from
+// to += from, from first to last
 template <class S>
-void add(std::size_t n, const S* from, S* to) {
-  for_lanes<S>(n, [&](const auto& lane) { lane.store(to, lane.load(to) + lane.load(from)); });
+void add(std::size_t first, std::size_t last, const S* from, S* to) {
+  for_lanes<S>(first, last, [&](const auto& lane) { lane.store(to, lane.load(to) + lane.load(from)); });
 }
 
 template <class S, bool kKeep>
@@ -142,9 +140,22 @@ void forward_alone(const LstmForwardLoop<S>& f) {
     if (steps.rows(t) == 0) continue;
     S* output = f.output + at * f.H;
     row_at<S, kKeep>(f, at, f.c).run_alone(f, f.x + at * f.I, h, output);
+    f.units.meet();
     h = output;
   }
-  if (h != f.h) std::copy(h, h + f.H, f.h);
+  if (h != f.h) std::copy(h + f.units.begin, h + f.units.end, f.h + f.units.begin);
+}
+
+// a (rows,4H) += h W_hh^T for the gates of this thread's units.
+template <class S>
+void add_recurrent(const LstmForwardLoop<S>& f, std::size_t rows, const S* h, S* a) {
+  const std::size_t H = f.H, P = f.P, G = 4 * H;
+  const bool alone = f.steps.batch == 1;
+  if (!f.units.shared()) return PackedGemm<S>{rows, G, P, h, P, 1, f.recurrent, true, a, G, alone}.run();
+  for (std::size_t column = f.units.begin; column < G; column += H) {
+    const auto weight = columns_from(column, f.recurrent);
+    PackedGemm<S>{rows, f.units.count(), P, h, P, 1, weight, true, a + column, G, alone}.run();
+  }
 }
 
 template <class S>
@@ -152,28 +163,37 @@ void forward(const LstmForwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
   const std::size_t H = f.H, P = f.P, G = 4 * H, b = steps.begin;
   if (f.alone) return f.cell != nullptr ? forward_alone<S, true>(f) : forward_alone<S, false>(f);
-  const bool projects = f.projection.numbers != nullptr, keep = f.cell != nullptr, alone = steps.batch == 1;
-  S* h = f.h + b * P;
-  S* c = f.c + b * H;
+  const bool projects = f.projection.numbers != nullptr, keep = f.cell != nullptr;
+  S* const h = f.h + b * P;
+  S* const c = f.c + b * H;
+  const S* h_before = h;
   for (std::size_t k = 0; k < steps.count; ++k) {
     const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t);
     S* a = f.gates + at * G;
     S* hidden = f.hidden + at * H;
     S* output = f.output + at * P;
-    PackedGemm<S>{rows, G, P, h, P, 1, f.recurrent, true, a, G, alone}.run();
+    add_recurrent(f, rows, h_before, a);
     for (std::size_t r = 0; r < rows; ++r) {
-      S* m = hidden + r * H;
-      S* next = projects ? m : h + r * H;
       if (keep) {
-        row_at<S, true>(f, at + r, c + r * H).run(f.bias, m, next);
+        row_at<S, true>(f, at + r, c + r * H).run(f.units, f.bias, hidden + r * H);
       } else {
-        row_at<S, false>(f, at + r, c + r * H).run(f.bias, m, next);
+        row_at<S, false>(f, at + r, c + r * H).run(f.units, f.bias, hidden + r * H);
       }
     }
     if (projects) {
-      PackedGemm<S>{rows, P, H, hidden, H, 1, f.projection, false, output, P, alone}.run();
+      PackedGemm<S>{rows, P, H, hidden, H, 1, f.projection, false, output, P, steps.batch == 1}.run();
+    }
+    f.units.meet();
+    if (steps.is_dense()) {
+      h_before = output;
+    } else {
       std::copy(output, output + rows * P, h);
     }
+  }
+  if (h_before != h) {
+    const std::size_t first = projects ? 0 : f.units.begin, last = projects ? P : f.units.end;
+    for (std::size_t row = 0; row < (steps.end - b) * P; row += P)
+      std::copy(h_before + row + first, h_before + row + last, h + row + first);
   }
 }
 
@@ -188,10 +208,13 @@ void backward(const LstmBackwardLoop<S>& f) noexcept {
     const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t), kept = steps.continued(k);
     if (rows == 0) continue;
     const S* up = f.up_output == nullptr ? nullptr : f.up_output + at * P;
-    if (f.up_cell != nullptr) add(rows * H, f.up_cell + at * H, dc);
+    if (f.up_cell != nullptr) {
+      for (std::size_t row = 0; row < rows * H; row += H)
+        add(row + f.units.begin, row + f.units.end, f.up_cell + at * H, dc);
+    }
     const S* dm = dh;
     if (projects) {
-      if (up != nullptr) add(rows * P, up, dh);
+      if (up != nullptr) add(0, rows * P, up, dh);
       up = nullptr;
       std::copy(dh, dh + rows * P, f.dh_steps + at * P);
       S* d_hidden = f.d_hidden + b * H;
@@ -201,12 +224,15 @@ void backward(const LstmBackwardLoop<S>& f) noexcept {
     const S* before = k == 0 ? nullptr : f.cell + steps.first(steps.time(k - 1)) * H;
     for (std::size_t r = 0; r < rows; ++r) {
       const S* c_before = r < kept ? before + r * H : f.c0 + (b + r) * H;
-      cell_backward(H, f.gates + (at + r) * G, f.cell + (at + r) * H,
+      cell_backward(f.units, H, f.gates + (at + r) * G, f.cell + (at + r) * H,
                     f.tanh_cell == nullptr ? nullptr : f.tanh_cell + (at + r) * H, c_before, dm + r * H,
                     up == nullptr ? nullptr : up + r * H, dc + r * H, f.da + (at + r) * G);
     }
     if (k == 0 && !f.state_wanted) break;
-    PackedGemm<S>{rows, P, G, f.da + at * G, G, 1, f.recurrent, false, dh, P, alone}.run();
+    f.units.meet();  // the gradient of a unit's h is that of all units' gates
+    const std::size_t begin = projects ? 0 : f.units.begin, count = projects ? P : f.units.count();
+    const auto weight = columns_from(begin, f.recurrent);
+    PackedGemm<S>{rows, count, G, f.da + at * G, G, 1, weight, false, dh + begin, P, alone}.run();
   }
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "framework/kernels/packed_gemm.hpp"
 #include "layers/bptt/rnn_loop.hpp"
 
@@ -9,45 +11,63 @@ using namespace kernel::UNROLL_ISA;
 template <class S>
 void forward(const RnnForwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
-  const std::size_t H = f.H;
-  S* state = f.h + steps.begin * H;
+  const std::size_t H = f.H, first = f.units.begin, last = f.units.end;
+  const auto weight = columns_from(first, f.recurrent);
+  S* const h = f.h + steps.begin * H;
+  const S* h_before = h;
   for (std::size_t k = 0; k < steps.count; ++k) {
     const std::size_t t = steps.time(k), rows = steps.rows(t);
     S* a = f.output + steps.first(t) * H;
-    PackedGemm<S>{rows, H, H, state, H, 1, f.recurrent, true, a, H, steps.batch == 1}.run();
+    PackedGemm<S>{rows, f.units.count(), H, h_before, H, 1, weight, true, a + first, H, steps.batch == 1}
+        .run();
     for (std::size_t r = 0; r < rows; ++r) {
       S* row = a + r * H;
-      S* h = state + r * H;
-      for_lanes<S>(H, [&](const auto& lane) {
+      for_lanes<S>(first, last, [&](const auto& lane) {
         const auto pre = lane.load(row) + lane.load(f.bias);
         const Batch<S> zero(S(0));
-        const auto next = f.relu ? xsimd::select(pre <= zero, zero, pre) : tanh<S>(pre);
-        lane.store(row, next);
-        lane.store(h, next);
+        lane.store(row, f.relu ? xsimd::select(pre <= zero, zero, pre) : tanh<S>(pre));
       });
     }
+    f.units.meet();
+    if (steps.is_dense()) {
+      h_before = a;
+    } else {
+      std::copy(a, a + rows * H, h);
+    }
+  }
+  if (h_before != h) {
+    for (std::size_t row = 0; row < (steps.end - steps.begin) * H; row += H)
+      std::copy(h_before + row + first, h_before + row + last, h + row + first);
   }
 }
 
 template <class S>
 void backward(const RnnBackwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
-  const std::size_t H = f.H;
+  const std::size_t H = f.H, first = f.units.begin, last = f.units.end;
+  const auto weight = columns_from(first, f.recurrent);
   S* dh = f.dh + steps.begin * H;
   for (std::size_t k = steps.count; k-- > 0;) {
-    const std::size_t t = steps.time(k), rows = steps.rows(t), first = steps.first(t) * H;
+    const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t) * H;
     if (rows == 0) continue;
-    const S* up = f.up_output != nullptr ? f.up_output + first : nullptr;
+    const S* up = f.up_output != nullptr ? f.up_output + at : nullptr;
     // f' from the output: 1 - h^2 for tanh; for relu 1 where h > 0, 0 at 0.
-    for_lanes<S>(rows * H, [&](const auto& lane) {
-      const auto h = lane.load(f.output + first);
+    const auto through = [&](const auto& lane) {
+      const auto h = lane.load(f.output + at);
       auto g = lane.load(dh);
       if (up != nullptr) g += lane.load(up);
       const Batch<S> zero(S(0));
-      lane.store(f.da + first, f.relu ? xsimd::select(h > zero, g, zero) : g * (S(1) - h * h));
-    });
+      lane.store(f.da + at, f.relu ? xsimd::select(h > zero, g, zero) : g * (S(1) - h * h));
+    };
+    if (f.units.shared()) {
+      for (std::size_t row = 0; row < rows * H; row += H) for_lanes<S>(row + first, row + last, through);
+    } else {
+      for_lanes<S>(rows * H, through);
+    }
     if (k == 0 && !f.state_wanted) break;
-    PackedGemm<S>{rows, H, H, f.da + first, H, 1, f.recurrent, false, dh, H, steps.batch == 1}.run();
+    f.units.meet();  // the gradient of a unit's h is that of all units
+    const std::size_t count = f.units.count();
+    PackedGemm<S>{rows, count, H, f.da + at, H, 1, weight, false, dh + first, H, steps.batch == 1}.run();
   }
 }
 
