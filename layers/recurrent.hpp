@@ -60,8 +60,8 @@ constexpr bool has_inner_state() {
 //
 //   sequence(x, State, Steps, all_states), uncovered()
 //                                  a hand-derived kernel, which then runs instead of the steps with the same
-//                                  results, and the first option it has not; both_directions() as LstmCell
-//                                  has it, too, lets it use two threads
+//                                  results, and the first option it has not; both_directions() and stack() as
+//                                  LstmCell has them, too, let it use two threads
 //
 // Every option with its equations: layers/recurrent.md.
 //

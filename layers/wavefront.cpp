@@ -2,7 +2,6 @@
 
 #include <array>
 #include <condition_variable>
-#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <numeric>
@@ -98,19 +97,17 @@ class Schedule {
 }  // namespace
 
 bool layers_at_once(const bptt::Steps& steps, std::span<const std::size_t> weights) noexcept {
-  if (kernel::threads_here() < 2 || block_log != nullptr || weights.size() < 2) return false;
-  if (const char* force = std::getenv("WAVE")) return *force == '1';
+  // Measured: what threads wait for each other takes as long as 2^23 multiplications of all layers but one.
+  constexpr std::size_t kMultiplications = std::size_t{1} << 23;
+  if (kernel::threads_here() < 2 || block_log != nullptr || steps.count() < 2 * kStretches) return false;
+  if (weights.size() < 2) return false;
   const std::size_t all = std::accumulate(weights.begin(), weights.end(), std::size_t{0});
   const std::size_t largest = *std::max_element(weights.begin(), weights.end());
-  return steps.count() >= 2 * kStretches && (all - largest) * steps.total >= (std::size_t{1} << 21) &&
+  return (all - largest) * steps.total >= kMultiplications &&
          bptt::loop_parts(steps, steps.total * largest) <= 2;
 }
 
-std::size_t stretch_count(bool at_once, const bptt::Steps& steps) noexcept {
-  std::size_t k = kStretches;
-  if (const char* s = std::getenv("STRETCHES")) k = std::size_t(std::atoi(s));
-  return at_once ? std::min(k, steps.count()) : 1;
-}
+std::size_t stretch_count(bool at_once) noexcept { return at_once ? kStretches : 1; }
 
 Stretches::Stretches(const bptt::Steps& all, std::size_t count) {
   parts_.reserve(count);

@@ -56,7 +56,7 @@ void run_wavefront(bool at_once, std::size_t layers, std::size_t stretches, cons
 }
 
 // Into how many stretches a pass is cut.
-std::size_t stretch_count(bool at_once, const bptt::Steps& steps) noexcept;
+std::size_t stretch_count(bool at_once) noexcept;
 
 // The numbers in the matrices of a cell.
 template <class Cell>
@@ -133,7 +133,7 @@ struct StackRule {
     std::vector<std::size_t> weights;
     for (std::size_t l = bottom; l < top; ++l) weights.push_back(layers[l].weights);
     const bool at_once = layers_at_once(steps, weights);
-    const Stretches stretches(steps, stretch_count(at_once, steps));
+    const Stretches stretches(steps, stretch_count(at_once));
     std::vector<std::optional<typename Kernel::Backward>> passes(layers.size());
     run_wavefront(at_once, top - bottom, stretches.size(), [&](std::size_t position, std::size_t stage) {
       const std::size_t l = top - 1 - position;
@@ -195,7 +195,7 @@ bool fused_stack(std::span<const Cell> cells, Var<S>& sequence, States<state_t<C
   if (!layers_at_once(steps, weights)) return false;
 
   const bool keep = Tape::is_recording();
-  const Stretches stretches(steps, stretch_count(true, steps));
+  const Stretches stretches(steps, stretch_count(true));
   std::vector<std::optional<typename Kernel::ForwardPass>> passes(cells.size());
   run_wavefront(true, cells.size(), stretches.size(), [&](std::size_t l, std::size_t stage) {
     if (stage == 0) {
