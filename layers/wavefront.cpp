@@ -97,14 +97,16 @@ class Schedule {
 }  // namespace
 
 bool layers_at_once(const bptt::Steps& steps, std::span<const std::size_t> weights) noexcept {
-  // Measured: what threads wait for each other takes as long as 2^23 multiplications of all layers but one.
-  constexpr std::size_t kMultiplications = std::size_t{1} << 23;
+  // Measured: what threads wait for each other takes as long as 2^23 multiplications of all layers but one,
+  // and from 16 sequences on two threads do as well with shared rows.
+  constexpr std::size_t kMultiplications = std::size_t{1} << 23, kManySequences = 16;
   if (kernel::threads_here() < 2 || block_log != nullptr || steps.count() < 2 * kStretches) return false;
   if (weights.size() < 2) return false;
   const std::size_t all = std::accumulate(weights.begin(), weights.end(), std::size_t{0});
   const std::size_t largest = *std::max_element(weights.begin(), weights.end());
+  const std::size_t parts = bptt::loop_parts(steps, steps.total * largest);
   return (all - largest) * steps.total >= kMultiplications &&
-         bptt::loop_parts(steps, steps.total * largest) <= 2;
+         (parts < 2 || (parts == 2 && steps.batch < kManySequences));
 }
 
 std::size_t stretch_count(bool at_once) noexcept { return at_once ? kStretches : 1; }

@@ -205,6 +205,8 @@ TEST_CASE("layers that a second thread would not shorten run one after the other
   CHECK_FALSE(detail::layers_at_once(dense(2, 128), std::array{weights, weights}));  // no stretches
   CHECK_FALSE(detail::layers_at_once(dense(100, 4), std::array{weights / 64, weights / 64}));
   CHECK_FALSE(detail::layers_at_once(dense(100, 4), std::array{weights / 8, weights}));  // one has it all
+  CHECK(detail::layers_at_once(dense(100, 8), std::array{weights, weights}));
+  CHECK_FALSE(detail::layers_at_once(dense(100, 32), std::array{weights, weights}));  // rows do as well
   set_num_threads(1);
   CHECK_FALSE(detail::layers_at_once(dense(100, 4), std::array{weights, weights}));
   set_num_threads(4);
