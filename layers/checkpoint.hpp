@@ -31,6 +31,12 @@ concept HasKernelOfBoth = requires(std::span<const Cell, 2> cells, const Var<sca
   Cell::both_directions(cells, x, states, steps, true);
 };
 
+template <class Cell>
+concept HasKernelOfStack = requires(std::span<const Cell> cells, Var<scalar_t<Cell>>& sequence,
+                                    States<state_t<Cell>>& states, const bptt::Steps& steps) {
+  Cell::stack(cells, sequence, states, steps);
+};
+
 // What decides, beside the cell, how a layer in one direction runs.
 template <class S>
 struct StepMode {

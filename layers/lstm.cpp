@@ -8,6 +8,7 @@
 #include "layers/both_directions.hpp"
 #include "layers/bptt/lstm.hpp"
 #include "layers/fused.hpp"
+#include "layers/wavefront.hpp"
 
 namespace unroll {
 
@@ -107,26 +108,58 @@ bptt::LstmWeights<S> kernel_weights(const VarList<S>& inputs) {
 }
 
 template <class S>
+bptt::LstmWeights<S> cell_weights(const LstmCell<S>& cell) {
+  return {&cell.weight_ih.value(), &cell.weight_hh.value(), detail::tensor_or_null(cell.bias_ih),
+          detail::tensor_or_null(cell.bias_hh), detail::tensor_or_null(cell.weight_hr)};
+}
+
+// The gradients that arrive at the op's outputs.
+template <class S>
+bptt::LstmUpstream<S> kernel_upstream(const VarList<S>& up) {
+  return {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
+          up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr};
+}
+
+// The kernel as a wavefront over layers calls it.
+template <class S>
+struct LstmKernel {
+  using Cell = LstmCell<S>;
+  using Forward = bptt::LstmForward<S>;
+  using ForwardPass = bptt::LstmForwardPass<S>;
+  using Backward = bptt::LstmBackwardPass<S>;
+  static constexpr const char* kOp = "lstm";
+
+  static void begin_forward(std::optional<ForwardPass>& pass, const Cell& cell, const Shape& x,
+                            const LstmState<S>& state, const bptt::Steps& steps, bool keep) {
+    pass.emplace(x, state.h.value(), state.c.value(), cell_weights(cell), steps, keep);
+  }
+  static LstmState<S> final_state(const Forward& f) { return {f.h_n, f.c_n}; }
+  static void begin_backward(std::optional<Backward>& pass, const LstmOptions&, const VarList<S>& in,
+                             const bptt::Steps& steps, const Forward& forward, const VarList<S>& up,
+                             const Needed& needed) {
+    pass.emplace(in[0].shape(), in[1].value(), in[2].value(), kernel_weights(in), steps, forward,
+                 kernel_upstream(up), detail::wanted_gradients(needed, 2));
+  }
+  static VarList<S> gradients(bptt::LstmGradients<S>& d, std::size_t inputs) {
+    return detail::gradient_list<S>(inputs, std::move(d.x), std::move(d.h0), std::move(d.c0),
+                                    std::move(d.weight_ih), std::move(d.weight_hh), d.bias, d.bias,
+                                    std::move(d.weight_hr));
+  }
+};
+
+template <class S>
 auto run_kernel(const LstmCell<S>& cell, const Var<S>& x, const LstmState<S>& state, const bptt::Steps& steps,
                 bool all_states, bool keep) {
-  auto forward = bptt::lstm_forward<S>(
-      x.value(), state.h.value(), state.c.value(),
-      {&cell.weight_ih.value(), &cell.weight_hh.value(), detail::tensor_or_null(cell.bias_ih),
-       detail::tensor_or_null(cell.bias_hh), detail::tensor_or_null(cell.weight_hr)},
-      steps, all_states || keep);
+  auto forward = bptt::lstm_forward<S>(x.value(), state.h.value(), state.c.value(), cell_weights(cell), steps,
+                                       all_states || keep);
   detail::LayerResult<S, LstmState<S>> result{
       forward.output, {std::move(forward.h_n), std::move(forward.c_n)}, {}};
   if (all_states) result.all = LstmState<S>{forward.output, forward.cell};
   auto rule = [forward = std::move(forward)](const VarList<S>& in, const bptt::Steps& run,
                                              const VarList<S>& up, const Needed& needed) {
-    auto d = bptt::lstm_backward<S>(
-        in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run, forward,
-        {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
-         up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr},
-        detail::wanted_gradients(needed, 2));
-    return detail::gradient_list<S>(needed.size(), std::move(d.x), std::move(d.h0), std::move(d.c0),
-                                    std::move(d.weight_ih), std::move(d.weight_hh), d.bias, d.bias,
-                                    std::move(d.weight_hr));
+    auto d = bptt::lstm_backward<S>(in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run,
+                                    forward, kernel_upstream(up), detail::wanted_gradients(needed, 2));
+    return LstmKernel<S>::gradients(d, needed.size());
   };
   return detail::FusedPass{std::move(result), std::move(rule)};
 }
@@ -146,6 +179,12 @@ auto LstmCell<S>::both_directions(std::span<const LstmCell, 2> cells, const Var<
                                   bool all_states) -> std::array<detail::LayerResult<S, State>, 2> {
   return detail::fused_directions("lstm", cells, x, states, steps, all_states,
                                   [](const auto&... given) { return run_kernel<S>(given...); });
+}
+
+template <class S>
+bool LstmCell<S>::stack(std::span<const LstmCell> cells, Var<S>& sequence, States<State>& states,
+                        const bptt::Steps& steps) {
+  return detail::fused_stack<LstmKernel<S>>(cells, sequence, states, steps);
 }
 
 template struct LstmCell<float>;

@@ -82,6 +82,10 @@ struct LstmCell : MoveOnly {
                                                                       std::span<const State, 2> states,
                                                                       const std::array<bptt::Steps, 2>& steps,
                                                                       bool all_states);
+  // All layers of one direction at the same time, where that pays: sequence becomes the last one's output,
+  // the states the final ones. Else false.
+  static bool stack(std::span<const LstmCell> cells, Var<S>& sequence, States<State>& states,
+                    const bptt::Steps& steps);
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

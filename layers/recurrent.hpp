@@ -60,8 +60,8 @@ constexpr bool has_inner_state() {
 //
 //   sequence(x, State, Steps, all_states), uncovered()
 //                                  a hand-derived kernel, which then runs instead of the steps with the same
-//                                  results, and the first option it has not; both_directions() as LstmCell
-//                                  has it, too, lets it use two threads
+//                                  results, and the first option it has not; both_directions() and stack() as
+//                                  LstmCell has them, too, let it use two threads
 //
 // Every option with its equations: layers/recurrent.md.
 //
@@ -199,6 +199,9 @@ class Recurrent : public MoveOnly {
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
+  // All layers on two threads, where that pays: puts the last one's output and the final states in the place
+  // of what they begin with; false: it has done nothing.
+  bool run_stack(Var<S>& sequence, States<State>& states, const detail::SequencePlan& plan) const;
   using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
   Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
                     const detail::SequencePlan& plan, bool all_states, LayerScope& scope) const;
@@ -297,7 +300,8 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
     if (plan.ragged) v = plan.padded(v);
     return options_.batch_first ? transpose(v, 0, 1) : v;
   };
-  for (std::size_t layer = 0; layer < static_cast<std::size_t>(options_.layers); ++layer) {
+  const bool done = all_states == nullptr && run_stack(sequence, states, plan);
+  for (std::size_t layer = 0; !done && layer < static_cast<std::size_t>(options_.layers); ++layer) {
     if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
     Results results = run_layer(layer, sequence, states, plan, all_states != nullptr, scope);
     VarList<S> outputs;
@@ -316,6 +320,17 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
     }
   }
   return {restored(std::move(sequence)), std::move(states)};
+}
+
+template <class Cell>
+bool Recurrent<Cell>::run_stack(Var<S>& sequence, States<State>& states,
+                                const detail::SequencePlan& plan) const {
+  if constexpr (detail::HasKernelOfStack<Cell>) {
+    const bool drops = options_.dropout > 0.0 && training;
+    if (options_.layers > 1 && directions() == 1 && !drops && path() == Path::fused && !checkpoints())
+      return Cell::stack(cells_, sequence, states, plan.layout(false));
+  }
+  return false;
 }
 
 template <class Cell>

@@ -46,6 +46,10 @@ struct RnnCell : MoveOnly {
   static std::array<detail::LayerResult<S, Var<S>>, 2> both_directions(
       std::span<const RnnCell, 2> cells, const Var<S>& x, std::span<const Var<S>, 2> h0,
       const std::array<bptt::Steps, 2>& steps, bool all_states);
+  // All layers of one direction at the same time, where that pays: sequence becomes the last one's output,
+  // the states the final ones. Else false.
+  static bool stack(std::span<const RnnCell> cells, Var<S>& sequence, States<State>& states,
+                    const bptt::Steps& steps);
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -2,8 +2,8 @@
 // Derivation: layers/gru.md.
 #pragma once
 
-#include "framework/var.hpp"
-#include "layers/bptt/steps.hpp"
+#include "layers/bptt/products.hpp"
+#include "layers/bptt/stretch.hpp"
 #include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
@@ -56,5 +56,55 @@ template <class S>
 GruGradients<S> gru_backward(const Tensor<S>& x, const Tensor<S>& h0, const GruWeights<S>& w,
                              GruVariant variant, const Steps& steps, const GruForward<S>& forward,
                              const GruUpstream<S>& upstream, const Wanted& wanted);
+
+// The same, stretch by stretch. What the constructors are given must stay as it is.
+template <class S>
+class GruForwardPass {
+ public:
+  // x: the shape of the whole input.
+  GruForwardPass(const Shape& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
+                 const Steps& steps);
+  // In the order of running; x: the whole input, of which the stretch's rows are read.
+  void run(const Stretch& stretch, const S* x);
+
+  GruForward<S> result;  // complete after the last stretch
+
+ private:
+  std::size_t in_, hidden_;
+  GruVariant variant_;
+  InputProduct<S> input_;
+  kernel::Packed<S> weight_rz_, weight_n_;
+  Buffer<S> bias_, bias_hn_;
+};
+
+template <class S>
+class GruBackwardPass {
+ public:
+  GruBackwardPass(const Shape& x, const Tensor<S>& h0, const GruWeights<S>& w, GruVariant variant,
+                  const Steps& steps, const GruForward<S>& forward, const GruUpstream<S>& upstream,
+                  const Wanted& wanted);
+  // The gradients of the states before a stretch from those after it; up_output: of all the sequence, or
+  // null.
+  void run(const Stretch& stretch, const S* up_output);
+  // The rows of the gradient of x, if it is wanted; after run().
+  void run_input(const Stretch& stretch);
+  // The gradients of the weights, after all stretches; x: the whole input.
+  void run_weights(const S* x);
+
+  GruGradients<S> result;
+
+ private:
+  const Tensor<S>& h0_;
+  GruWeights<S> w_;
+  GruVariant variant_;
+  const Steps& steps_;
+  const GruForward<S>& f_;
+  Wanted wanted_;
+  Buffer<S> da_;     // gradient of W_ih x + b_ih
+  Buffer<S> da_hn_;  // reset after: that of W_hh h + b_hh differs in its last third, by the factor r
+  Buffer<S> d_reset_h_;
+  kernel::Packed<S> weight_rz_, weight_n_;
+  InputGradient<S> input_;
+};
 
 }  // namespace unroll::bptt

@@ -2,8 +2,8 @@
 // Derivation: layers/lstm.md.
 #pragma once
 
-#include "framework/var.hpp"
-#include "layers/bptt/steps.hpp"
+#include "layers/bptt/products.hpp"
+#include "layers/bptt/stretch.hpp"
 #include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
@@ -55,5 +55,53 @@ template <class S>
 LstmGradients<S> lstm_backward(const Tensor<S>& x, const Tensor<S>& h0, const Tensor<S>& c0,
                                const LstmWeights<S>& w, const Steps& steps, const LstmForward<S>& forward,
                                const LstmUpstream<S>& upstream, const Wanted& wanted);
+
+// The same, stretch by stretch. What the constructors are given must stay as it is.
+template <class S>
+class LstmForwardPass {
+ public:
+  // x: the shape of the whole input.
+  LstmForwardPass(const Shape& x, const Tensor<S>& h0, const Tensor<S>& c0, const LstmWeights<S>& w,
+                  const Steps& steps, bool keep);
+  // In the order of running; x: the whole input, of which the stretch's rows are read.
+  void run(const Stretch& stretch, const S* x);
+
+  LstmForward<S> result;  // complete after the last stretch
+
+ private:
+  std::size_t in_, out_, hidden_;
+  bool alone_, input_inside_;
+  InputProduct<S> input_;
+  kernel::Packed<S> input_columns_, recurrent_, projection_;
+  Buffer<S> bias_;
+};
+
+template <class S>
+class LstmBackwardPass {
+ public:
+  LstmBackwardPass(const Shape& x, const Tensor<S>& h0, const Tensor<S>& c0, const LstmWeights<S>& w,
+                   const Steps& steps, const LstmForward<S>& forward, const LstmUpstream<S>& upstream,
+                   const Wanted& wanted);
+  // The gradients of the states before a stretch from those after it; up_output: of all the sequence, or
+  // null.
+  void run(const Stretch& stretch, const S* up_output);
+  // The rows of the gradient of x, if it is wanted; after run().
+  void run_input(const Stretch& stretch);
+  // The gradients of the weights, after all stretches; x: the whole input.
+  void run_weights(const S* x);
+
+  LstmGradients<S> result;
+
+ private:
+  const Tensor<S>&h0_, &c0_;
+  LstmWeights<S> w_;
+  const Steps& steps_;
+  const LstmForward<S>& f_;
+  const Tensor<S>* up_cell_;
+  Wanted wanted_;
+  Buffer<S> da_, dh_steps_, d_hidden_;
+  kernel::Packed<S> recurrent_, projection_;
+  InputGradient<S> input_;
+};
 
 }  // namespace unroll::bptt

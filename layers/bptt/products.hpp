@@ -60,31 +60,54 @@ void in_parallel(const Steps& steps, std::size_t multiplications, std::size_t hi
   run(steps.loop(0, steps.batch), Units{0, hidden});
 }
 
-// y (N,O) = x (N,I) weight^T, weight (O,I).
+// y = x weight^T, weight (O,I), for N rows in all, which may come in stretches: the same bits as at once.
 template <class S>
-void multiply_transposed(const S* x, std::size_t rows, const Tensor<S>& weight, S* y) {
-  const std::size_t out = weight.shape()[0], in = weight.shape()[1];
-  if (rows < kernel::kRowsWorthPacking) {
-    kernel::gemm(false, true, rows, out, in, S(1), x, in, weight.data(), in, S(0), y, out);
-    return;
+class InputProduct {
+ public:
+  InputProduct() = default;
+  InputProduct(std::size_t all_rows, const Tensor<S>& weight) : weight_(&weight) {
+    if (all_rows >= kernel::kRowsWorthPacking)
+      packed_ = kernel::Packed<S>::transposed(weight.data(), weight.shape()[0], weight.shape()[1]);
   }
-  const auto packed = kernel::Packed<S>::transposed(weight.data(), out, in);
-  kernel::multiply_packed(rows, out, in, x, in, 1, packed, false, y, out);
-}
+  // x (rows,I), y (rows,O)
+  void run(std::size_t rows, const S* x, S* y) const {
+    const std::size_t out = weight_->shape()[0], in = weight_->shape()[1];
+    if (packed_.empty()) {
+      kernel::gemm(false, true, rows, out, in, S(1), x, in, weight_->data(), in, S(0), y, out);
+    } else {
+      kernel::multiply_packed(rows, out, in, x, in, 1, packed_, false, y, out);
+    }
+  }
 
-// dx (N,I) = dy (N,O) weight
+ private:
+  const Tensor<S>* weight_ = nullptr;
+  kernel::Packed<S> packed_;
+};
+
+// The way back: dx = dy weight.
 template <class S>
-Var<S> input_gradient(std::size_t rows, const S* dy, const Tensor<S>& weight, const Shape& shape) {
-  const std::size_t out = weight.shape()[0], in = weight.shape()[1];
-  auto dx = Var<S>::uninitialized(shape);
-  if (rows < kernel::kRowsWorthPacking) {
-    kernel::gemm(false, false, rows, in, out, S(1), dy, out, weight.data(), in, S(0), dx.raw(), in);
-    return dx;
+class InputGradient {
+ public:
+  InputGradient() = default;
+  InputGradient(std::size_t all_rows, const Tensor<S>& weight) : weight_(&weight) {
+    if (all_rows >= kernel::kRowsWorthPacking)
+      packed_ = kernel::Packed<S>::borrowed(weight.data(), weight.shape()[0], weight.shape()[1]);
   }
-  const auto packed = kernel::Packed<S>::borrowed(weight.data(), out, in);
-  kernel::multiply_packed(rows, in, out, dy, out, 1, packed, false, dx.raw(), in);
-  return dx;
-}
+  bool empty() const noexcept { return weight_ == nullptr; }
+  // dy (rows,O), dx (rows,I)
+  void run(std::size_t rows, const S* dy, S* dx) const {
+    const std::size_t out = weight_->shape()[0], in = weight_->shape()[1];
+    if (packed_.empty()) {
+      kernel::gemm(false, false, rows, in, out, S(1), dy, out, weight_->data(), in, S(0), dx, in);
+    } else {
+      kernel::multiply_packed(rows, in, out, dy, out, 1, packed_, false, dx, in);
+    }
+  }
+
+ private:
+  const Tensor<S>* weight_ = nullptr;
+  kernel::Packed<S> packed_;
+};
 
 // dw (G,I) (+)= dy^T x over so many rows at once; dy has G of its `stride` columns, x is (rows,I).
 template <class S>
@@ -165,6 +188,11 @@ const S* data_or_null(const Tensor<S>* tensor) {
 template <class S>
 S* data_or_null(const Var<S>& var) {
   return var.defined() ? var.raw() : nullptr;
+}
+// Those from a row on, or null.
+template <class S>
+S* rows_or_null(const Var<S>& var, std::size_t row, std::size_t width) {
+  return var.defined() ? var.raw() + row * width : nullptr;
 }
 
 }  // namespace unroll::bptt

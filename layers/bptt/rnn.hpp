@@ -2,8 +2,8 @@
 // Derivation: layers/rnn.md.
 #pragma once
 
-#include "framework/var.hpp"
-#include "layers/bptt/steps.hpp"
+#include "layers/bptt/products.hpp"
+#include "layers/bptt/stretch.hpp"
 #include "layers/bptt/wanted.hpp"
 
 namespace unroll::bptt {
@@ -46,5 +46,51 @@ template <class S>
 RnnGradients<S> rnn_backward(const Tensor<S>& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu,
                              const Steps& steps, const Tensor<S>& output, const RnnUpstream<S>& upstream,
                              const Wanted& wanted);
+
+// The same, stretch by stretch. What the constructors are given must stay as it is.
+template <class S>
+class RnnForwardPass {
+ public:
+  // x: the shape of the whole input.
+  RnnForwardPass(const Shape& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu, const Steps& steps);
+  // In the order of running; x: the whole input, of which the stretch's rows are read.
+  void run(const Stretch& stretch, const S* x);
+
+  RnnForward<S> result;  // complete after the last stretch
+
+ private:
+  std::size_t in_, hidden_;
+  bool relu_;
+  InputProduct<S> input_;
+  kernel::Packed<S> recurrent_;
+  Buffer<S> bias_;
+};
+
+template <class S>
+class RnnBackwardPass {
+ public:
+  RnnBackwardPass(const Shape& x, const Tensor<S>& h0, const RnnWeights<S>& w, bool relu, const Steps& steps,
+                  const Tensor<S>& output, const RnnUpstream<S>& upstream, const Wanted& wanted);
+  // The gradients of the states before a stretch from those after it; up_output: of all the sequence, or
+  // null.
+  void run(const Stretch& stretch, const S* up_output);
+  // The rows of the gradient of x, if it is wanted; after run().
+  void run_input(const Stretch& stretch);
+  // The gradients of the weights, after all stretches; x: the whole input.
+  void run_weights(const S* x);
+
+  RnnGradients<S> result;
+
+ private:
+  const Tensor<S>& h0_;
+  RnnWeights<S> w_;
+  bool relu_;
+  const Steps& steps_;
+  const Tensor<S>& output_;
+  Wanted wanted_;
+  Buffer<S> da_;
+  kernel::Packed<S> recurrent_;
+  InputGradient<S> input_;
+};
 
 }  // namespace unroll::bptt
