@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "framework/block_log.hpp"
+#include "framework/kernels/parallel.hpp"
 #include "framework/pool_share.hpp"
 
 namespace unroll::detail {

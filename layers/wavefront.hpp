@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/kernels/parallel.hpp"
+#include "framework/threads.hpp"
 #include "layers/bptt/products.hpp"
 #include "layers/bptt/stretch.hpp"
 #include "layers/fused.hpp"
@@ -189,7 +189,7 @@ struct StackRule {
 template <class Kernel, class Cell, class S = scalar_t<Cell>>
 bool fused_stack(std::span<const Cell> cells, Var<S>& sequence, States<state_t<Cell>>& states,
                  const bptt::Steps& steps) {
-  if (kernel::threads_here() < 2) return false;
+  if (num_threads() < 2) return false;
   PooledVector<std::size_t> weights;
   for (const Cell& cell : cells) weights.push_back(matrix_numbers(cell));
   if (!layers_at_once(steps, weights)) return false;
