@@ -46,17 +46,20 @@ struct Value;
 // thread that helps another there are none (pool_share.hpp): what it makes, the other one discards.
 template <class S>
 struct Recycler {
-  static constexpr std::uint32_t kSlots = 64, kNoSlot = kSlots;
+  static constexpr std::uint32_t kSlots = 64, kNoSlot = kSlots;  // 2^6, for the upper 6 bits of slot_of
   static constexpr std::size_t kLargest = 1024;                  // elements of a value that is kept
   static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
   Value<S>* slots[kSlots] = {};
   std::size_t held = 0;
   std::size_t limit = 0;  // 0 before this thread's first value and after its end, else kMaxHeld
 
-  // Shapes of the same elements mostly differ in their last axis.
+  // Shapes of the same elements mostly differ in their last axis. The upper bits of products with large odd
+  // numbers are well mixed.
   static std::uint32_t slot_of(std::size_t elements, const Shape& shape) noexcept {
     const std::size_t last = shape.empty() ? 0 : shape.back();
-    return static_cast<std::uint32_t>(elements * 29 + last * 3 + shape.size()) % kSlots;
+    return static_cast<std::uint32_t>(elements * 0x9e3779b1 + last * 0x85ebca6b +
+                                      shape.size() * 0xc2b2ae35) >>
+           26;
   }
 };
 template <class S>
