@@ -46,9 +46,9 @@ struct Value;
 // thread that helps another there are none (pool_share.hpp): what it makes, the other one discards.
 template <class S>
 struct Recycler {
-  static constexpr std::uint32_t kSlots = 64, kNoSlot = kSlots;  // 2^6, for the upper 6 bits of slot_of
-  static constexpr std::size_t kLargest = 1024;                  // elements of a value that is kept
-  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
+  static constexpr std::uint32_t kSlots = 256, kNoSlot = kSlots;  // 2^8, for the upper 8 bits of slot_of
+  static constexpr std::size_t kLargest = 1024;                   // elements of a value that is kept
+  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;   // values
   Value<S>* slots[kSlots] = {};
   std::size_t held = 0;
   std::size_t limit = 0;  // 0 before this thread's first value and after its end, else kMaxHeld
@@ -59,7 +59,7 @@ struct Recycler {
     const std::size_t last = shape.empty() ? 0 : shape.back();
     return static_cast<std::uint32_t>(elements * 0x9e3779b1 + last * 0x85ebca6b +
                                       shape.size() * 0xc2b2ae35) >>
-           26;
+           24;
   }
 };
 template <class S>
@@ -94,25 +94,42 @@ template <class S>
   return value;
 }
 
+// Takes a value out of its list.
+template <class S>
+Value<S>* taken(Value<S>*& from) noexcept {
+  Value<S>* value = from;
+  from = value->next;
+  --recycler<S>.held;
+  value->references = 1;
+  value->node = kNoNode;
+  value->tape = 0;
+  return value;
+}
+
+// take_value() where the first of the list has another shape: the next ones are looked at, or it makes room.
+template <class S>
+[[gnu::noinline]] Value<S>* take_further(const Shape& shape, std::size_t elements, std::uint32_t slot) {
+  constexpr int kLookedAt = 8;
+  Value<S>** at = &recycler<S>.slots[slot];
+  for (int i = 0; i < kLookedAt && *at != nullptr; ++i, at = &(*at)->next) {
+    if ((*at)->data.shape() == shape) return taken(*at);
+  }
+  delete taken(recycler<S>.slots[slot]);
+  return new_value<S>(shape, elements, slot);
+}
+
 // A value of this shape with undefined elements.
 template <class S>
 Value<S>* take_value(const Shape& shape) {
   auto& cache = recycler<S>;
   const std::size_t elements = element_count(shape);
   const std::uint32_t slot = cache.slot_of(elements, shape);
-  Value<S>* value = cache.slots[slot];
-  if (value == nullptr) [[unlikely]]
+  Value<S>*& first = cache.slots[slot];
+  if (first == nullptr) [[unlikely]]
     return new_value<S>(shape, elements, slot);
-  cache.slots[slot] = value->next;
-  --cache.held;
-  if (value->data.shape() != shape) [[unlikely]] {
-    delete value;
-    return new_value<S>(shape, elements, slot);
-  }
-  value->references = 1;
-  value->node = kNoNode;
-  value->tape = 0;
-  return value;
+  if (first->data.shape() != shape) [[unlikely]]
+    return take_further<S>(shape, elements, slot);
+  return taken(first);
 }
 
 // Gives back a value that nobody refers to any more.
