@@ -39,7 +39,7 @@ void for_each_kind(RecurrentOptions options, F&& f) {
 
 struct Case {
   std::size_t batch = 3;
-  std::vector<Index> lengths;
+  std::vector<Index> lengths = {};
   bool states = true;        // initial ones are given
   bool twice = false;        // second derivatives, too
   bool output_only = false;  // the loss sees the output only
