@@ -10,16 +10,13 @@
 #include "framework/kernels/parallel.hpp"
 #include "framework/threads.hpp"
 #include "layers/layers.hpp"
+#include "threads_allowed.hpp"
 
 using namespace unroll;
 
 namespace {
 
-struct Threads {
-  int before = num_threads();
-  explicit Threads(int threads) { set_num_threads(threads); }
-  ~Threads() { set_num_threads(before); }
-};
+using Threads = test::ThreadsAllowed;
 
 constexpr Index kSteps = 80, kInput = 40, kHidden = 96;
 const std::vector<Index> kLengths{61, 80, 75};

@@ -5,16 +5,13 @@
 #include "framework/kernels/parallel.hpp"
 #include "layers/bptt/products.hpp"
 #include "layers/layers.hpp"
+#include "threads_allowed.hpp"
 
 using namespace unroll;
 
 namespace {
 
-struct Threads {
-  const int before = num_threads();
-  explicit Threads(int threads) { set_num_threads(threads); }
-  ~Threads() { set_num_threads(before); }
-};
+using Threads = test::ThreadsAllowed;
 
 constexpr std::size_t kSteps = 5, kInput = 6;
 
