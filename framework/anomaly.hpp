@@ -14,16 +14,11 @@ namespace unroll {
 // the time step. Recurrent layers run op by op meanwhile. Slow: for debugging.
 class DetectNonfinite {
  public:
-  DetectNonfinite() noexcept : before_(detail::thread_state.detect_nonfinite) {
-    detail::thread_state.detect_nonfinite = true;
-  }
-  ~DetectNonfinite() { detail::thread_state.detect_nonfinite = before_; }
+  DetectNonfinite() noexcept { ++detail::thread_state.detect_nonfinite; }
+  ~DetectNonfinite() { --detail::thread_state.detect_nonfinite; }
   DetectNonfinite(const DetectNonfinite&) = delete;
   DetectNonfinite& operator=(const DetectNonfinite&) = delete;
-  static bool active() noexcept { return detail::thread_state.detect_nonfinite; }
-
- private:
-  bool before_;
+  static bool active() noexcept { return detail::thread_state.detect_nonfinite > 0; }
 };
 
 // Marks that this thread is inside a layer; scopes nest ("encoder Lstm, time step 3"). kind must outlive it.

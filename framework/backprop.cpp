@@ -70,8 +70,8 @@ void Backprop::restrict_to(std::span<const std::uint32_t> targets) {
 void Backprop::run(std::span<const std::uint32_t> keep) {
   // The pass checks what each rule returns, and can tell for which op and parameter; the rule's ops cannot.
   struct Pause {
-    const bool before = std::exchange(thread_state.detect_nonfinite, false);
-    ~Pause() { thread_state.detect_nonfinite = before; }
+    const std::uint32_t before = std::exchange(thread_state.detect_nonfinite, 0U);
+    ~Pause() { thread_state.detect_nonfinite += before; }
   };
   const Pause pause;
   if (!keep.empty()) {

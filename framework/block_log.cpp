@@ -14,13 +14,20 @@ BlockLog::BlockLog() : outer_(block_log) {
 }
 
 BlockLog::~BlockLog() {
-  block_log = outer_;
-  if (outer_ == nullptr) {
+  if (block_log == this) {
+    block_log = outer_;
+  } else {  // it ends before one that began later, which takes its place
+    BlockLog* inner = block_log;
+    while (inner->outer_ != this) inner = inner->outer_;
+    inner->outer_ = outer_;
+    if (outer_ == nullptr) inner->aside_ = aside_;
+  }
+  if (outer_ != nullptr) {
+    for (const auto& [block, entry] : blocks_) outer_->add(block, entry.bytes);
+  } else if (block_log == nullptr) {
     pool = aside_;
     resume_recycling();
-    return;
   }
-  for (const auto& [block, entry] : blocks_) outer_->add(block, entry.bytes);
 }
 
 void BlockLog::add(const void* block, std::size_t bytes) {

@@ -11,8 +11,8 @@ namespace unroll::detail {
 
 // While it lives, it knows every block that this thread allocates for values and tapes until it is freed (on
 // this thread). Free lists are set aside meanwhile, so that every block takes the way that asks for a log:
-// with none, an allocation costs what it always does. Logs nest: what the inner one still holds at its end,
-// the outer one holds.
+// with none, an allocation costs what it always does. Logs nest and may end in any order: what one still
+// holds at its end, the one around it holds.
 class BlockLog {
  public:
   struct Block {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "framework/errors.hpp"
 #include "framework/random.hpp"
 
 namespace unroll {
@@ -177,6 +178,12 @@ class Check {
   std::size_t elements_ = 0, wrong_ = 0;
 };
 
+template <class F>
+const F& checked(const char* name, const F& f) {
+  if (!f) throw ArgumentError(fmt::format("[{}] f want a function, got an empty one", name));
+  return f;
+}
+
 GradcheckFunctions as_list(const GradcheckFunction& f) {
   return [&f](const Vars& inputs) { return Vars{f(inputs)}; };
 }
@@ -185,15 +192,16 @@ GradcheckFunctions as_list(const GradcheckFunction& f) {
 
 GradcheckReport gradcheck(const GradcheckFunctions& f, Tensors inputs, const GradcheckOptions& options) {
   const std::size_t count = inputs.size();
-  return Check("gradcheck", f, std::move(inputs), count, options).run();
+  return Check("gradcheck", checked("gradcheck", f), std::move(inputs), count, options).run();
 }
 
 GradcheckReport gradcheck(const GradcheckFunction& f, Tensors inputs, const GradcheckOptions& options) {
-  return gradcheck(as_list(f), std::move(inputs), options);
+  return gradcheck(as_list(checked("gradcheck", f)), std::move(inputs), options);
 }
 
 GradcheckReport gradgradcheck(const GradcheckFunctions& f, Tensors inputs, const GradcheckOptions& options) {
   const std::size_t count = inputs.size();
+  checked("gradgradcheck", f);
   for (auto& u : random_upstream(evaluate(f, inputs), options.seed + 1)) inputs.push_back(std::move(u));
   const GradcheckFunctions gradient = [&f, count](const Vars& all) {
     const auto middle = all.begin() + static_cast<std::ptrdiff_t>(count);
@@ -204,7 +212,7 @@ GradcheckReport gradgradcheck(const GradcheckFunctions& f, Tensors inputs, const
 }
 
 GradcheckReport gradgradcheck(const GradcheckFunction& f, Tensors inputs, const GradcheckOptions& options) {
-  return gradgradcheck(as_list(f), std::move(inputs), options);
+  return gradgradcheck(as_list(checked("gradgradcheck", f)), std::move(inputs), options);
 }
 
 }  // namespace unroll

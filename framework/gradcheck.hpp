@@ -36,7 +36,7 @@ struct GradcheckReport {
 // input, with random upstream gradients u: both are the derivative of sum(u * f(x)). Every input is a
 // parameter, each evaluation has its own Tape. f must be smooth within h of the inputs, and give the same for
 // the same inputs. Reports, and does not throw, when gradients disagree or have the wrong shape; what f
-// throws passes through.
+// throws passes through. Throws ArgumentError for an empty function.
 GradcheckReport gradcheck(const GradcheckFunction& f, std::vector<Tensor<double>> inputs,
                           const GradcheckOptions& options = {});
 // The same for a function with several outputs.

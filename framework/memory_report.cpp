@@ -30,6 +30,8 @@ class MemoryTracker {
   }
   MemoryReport report(const Tape& tape);
 
+  MemoryTracker* outer = memory_tracker;  // of this thread
+
  private:
   // How far a tape had come when the current layer began, and what every layer has put on it.
   struct Marks {
@@ -92,11 +94,15 @@ void leave_layer(MemoryTracker& tracker) { tracker.leave(); }
 
 }  // namespace detail
 
-TrackMemory::TrackMemory()
-    : tracker_(std::make_unique<detail::MemoryTracker>()),
-      outer_(std::exchange(detail::memory_tracker, tracker_.get())) {}
+TrackMemory::TrackMemory() : tracker_(std::make_unique<detail::MemoryTracker>()) {
+  detail::memory_tracker = tracker_.get();
+}
 
-TrackMemory::~TrackMemory() { detail::memory_tracker = outer_; }
+TrackMemory::~TrackMemory() {
+  detail::MemoryTracker** at = &detail::memory_tracker;
+  while (*at != tracker_.get()) at = &(*at)->outer;  // trackers may end in any order
+  *at = tracker_->outer;
+}
 
 std::size_t MemoryReport::step_bytes() const noexcept {
   std::size_t total = spare_tape_bytes;

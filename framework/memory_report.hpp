@@ -33,7 +33,6 @@ class TrackMemory {
 
  private:
   std::unique_ptr<detail::MemoryTracker> tracker_;
-  detail::MemoryTracker* outer_;
 };
 
 // What one layer holds. Bytes are as allocated, rounded up.

@@ -27,11 +27,16 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
 template <class S>
 struct LeafNode : Node {
   Value<S>* parameter;  // which the tape holds
+  std::uint64_t tape;   // this one
   // Where an outer tape has put this parameter; given back when this tape ends.
   std::uint64_t outer_tape;
   std::uint32_t outer_node;
-  explicit LeafNode(Value<S>* value)
-      : Node{&kType, "parameter"}, parameter(value), outer_tape(value->tape), outer_node(value->node) {}
+  LeafNode(Value<S>* value, std::uint64_t serial)
+      : Node{&kType, "parameter"},
+        parameter(value),
+        tape(serial),
+        outer_tape(value->tape),
+        outer_node(value->node) {}
 
   static void run(Node& node, Backprop& pass, std::uint32_t index) {
     auto& self = static_cast<LeafNode&>(node);
@@ -59,6 +64,7 @@ struct LeafNode : Node {
   static std::span<const std::uint32_t> parents(const Node&) noexcept { return {}; }
   static void destroy(Node& node) noexcept {
     const auto& self = static_cast<LeafNode&>(node);
+    if (self.parameter->tape != self.tape) return;  // an inner tape, which goes on, has it now
     self.parameter->leaf->packed.reset();
     self.parameter->tape = self.outer_tape;
     self.parameter->node = self.outer_node;
@@ -116,7 +122,7 @@ template <class S>
 PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<const Var<S>> outputs,
                                                      std::span<const Var<S>> inputs) {
   const auto& state = thread_state;
-  if (state.detect_nonfinite) {
+  if (state.detect_nonfinite > 0) {
     std::vector<CheckedInput> checked;
     for (const auto& in : inputs) checked.push_back({in.name(), is_finite(in)});
     for (const auto& output : outputs) check_forward<S>(op, output, checked);
@@ -129,7 +135,14 @@ PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<c
     parents.push_back(state.tape->node_of(in));
     needed |= parents.back() != kNoNode;
   }
-  if (!needed) parents.clear();
+  if (!needed) {
+    parents.clear();
+    return parents;
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) state.tape->note_use(inputs[i], parents[i]);
+  for (const auto& output : outputs) {
+    if (!output.defined()) throw_empty_var();
+  }
   return parents;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <mutex>
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
@@ -22,25 +23,130 @@ std::uint64_t next_serial() noexcept {
   return ++counter;
 }
 
+// The threads that have made a tape and have not ended: a tape may end on another one.
+struct Threads {
+  std::mutex mutex;
+  detail::ThreadState* first = nullptr;
+};
+constinit Threads threads;
+
+void enter_thread() {
+  struct Entry {
+    Entry() {
+      const std::scoped_lock lock(threads.mutex);
+      detail::thread_state.next = std::exchange(threads.first, &detail::thread_state);
+    }
+    ~Entry() {
+      const std::scoped_lock lock(threads.mutex);
+      detail::ThreadState** at = &threads.first;
+      while (*at != &detail::thread_state) at = &(*at)->next;
+      *at = detail::thread_state.next;
+    }
+  };
+  static thread_local const Entry entry;
+  detail::thread_state.has_made_tapes = true;
+}
+
 }  // namespace
 
-Tape::Tape() : serial_(next_serial()), outer_(detail::thread_state) {
+Tape::Tape()
+    : serial_(next_serial()), home_(&detail::thread_state), outer_(home_->tape), no_grad_(home_->no_grad) {
   nodes_.reserve(kFirstNodes);
-  detail::thread_state.tape = this;
-  detail::thread_state.recording = true;
+  if (!home_->has_made_tapes) [[unlikely]]
+    enter_thread();
+  home_->tape = this;
+  home_->recording = true;
 }
 
 Tape::~Tape() {
-  detail::thread_state.tape = outer_.tape;
-  detail::thread_state.recording = outer_.recording;
+  if (home_ == &detail::thread_state) {
+    unlink(*home_);
+  } else {
+    const std::scoped_lock lock(threads.mutex);
+    for (auto* state = threads.first; state != nullptr; state = state->next) {
+      if (state == home_) unlink(*state);
+    }
+  }
   clear_leaf_gradients();
   clear_nodes();
   for (const Chunk& chunk : chunks_) detail::pool_free(chunk.data, chunk.bytes);
 }
 
-void Tape::stop() noexcept { detail::thread_state.recording = false; }
+void Tape::unlink(detail::ThreadState& home) noexcept {
+  if (home.tape == this) [[likely]] {
+    home.tape = outer_;
+    home.update_recording();
+    return;
+  }
+  for (Tape* inner = home.tape; inner != nullptr; inner = inner->outer_) {
+    hand_on_places(*inner);
+    if (inner->outer_ != this) continue;
+    inner->outer_ = outer_;
+    return;
+  }
+}
+
+void Tape::hand_on_places(Tape& inner) noexcept {
+  const auto hand_on = [&]<class S>(detail::Node* node, const detail::LeafNode<S>*) {
+    if (node->type != &detail::LeafNode<S>::kType) return;
+    auto& theirs = static_cast<detail::LeafNode<S>&>(*node);
+    if (theirs.outer_tape != serial_) return;
+    const auto& mine = static_cast<const detail::LeafNode<S>&>(*nodes_[theirs.outer_node]);
+    theirs.outer_tape = mine.outer_tape;
+    theirs.outer_node = mine.outer_node;
+  };
+  for (detail::Node* node : inner.nodes_) {
+    hand_on(node, static_cast<const detail::LeafNode<float>*>(nullptr));
+    hand_on(node, static_cast<const detail::LeafNode<double>*>(nullptr));
+  }
+}
+
+template <class S>
+bool Tape::has_used(const Var<S>& var) const noexcept {
+  const detail::Value<S>* value = var.get();
+  if (value->tape == serial_ || value->reader == serial_) return true;
+  const auto holds = [&](const auto& lists) {
+    const auto& list = std::get<PooledVector<Var<S>>>(lists);
+    return std::any_of(list.begin(), list.end(), [&](const Var<S>& other) { return other.same_as(var); });
+  };
+  // An inner tape that goes on has the parameter now; one that may have ended was the last to read the
+  // constant.
+  return (detail::thread_state.tape != this && holds(leaves_)) || holds(also_read_);
+}
+
+template <class S>
+void Tape::keep_use(const Var<S>& var) {
+  for (Tape* tape = this; tape != nullptr; tape = tape->outer_) {
+    if (tape->serial_ != var.get()->reader) continue;
+    std::get<PooledVector<Var<S>>>(tape->also_read_).push_back(var);
+  }
+}
+
+template <class S>
+void Tape::note_change(const Var<S>& var) noexcept {
+  const char* kind = var.get()->leaf != nullptr   ? "parameter"
+                     : var.get()->tape == serial_ ? "result"
+                                                  : "constant";
+  change_ = Change{kind, &var.name(), var.shape()};
+}
+
+#define UNROLL_INSTANTIATE(S)                                 \
+  template bool Tape::has_used(const Var<S>&) const noexcept; \
+  template void Tape::keep_use(const Var<S>&);                \
+  template void Tape::note_change(const Var<S>&) noexcept;
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+void Tape::stop() noexcept {
+  stopped_ = true;
+  if (detail::thread_state.tape != nullptr) detail::thread_state.update_recording();
+}
 
 void Tape::release() noexcept {
+  for (Tape* inner = detail::thread_state.tape; inner != nullptr && inner != this; inner = inner->outer_) {
+    hand_on_places(*inner);
+  }
   clear_nodes();
   // Chunks but the last go back; what was on the tape is a constant from here on, parameters join anew.
   for (std::size_t i = 0; i + 1 < chunks_.size(); ++i) detail::pool_free(chunks_[i].data, chunks_[i].bytes);
@@ -54,7 +160,7 @@ void Tape::release() noexcept {
     }
   };
   std::apply([&](auto&... leaves) { (adopt(leaves), ...); }, leaves_);
-  changed_parameter_ = nullptr;
+  change_.reset();
 }
 
 void Tape::clear_nodes() noexcept {
@@ -64,6 +170,7 @@ void Tape::clear_nodes() noexcept {
   nodes_.clear();
   hooks_.clear();
   contexts_.clear();
+  std::apply([](auto&... constants) { (constants.clear(), ...); }, also_read_);
 }
 
 void Tape::clear_leaf_gradients() noexcept {
@@ -104,7 +211,7 @@ void Tape::remember_context() {
 template <class S>
 std::uint32_t Tape::add_leaf(const Var<S>& var) {
   auto* value = var.get();
-  value->node = emplace<detail::LeafNode<S>>(value);
+  value->node = emplace<detail::LeafNode<S>>(value, serial_);
   value->tape = serial_;
   auto& leaves = std::get<PooledVector<Var<S>>>(leaves_);
   if (leaves.empty()) leaves.reserve(kFirstLeaves);
@@ -113,6 +220,15 @@ std::uint32_t Tape::add_leaf(const Var<S>& var) {
 }
 template std::uint32_t Tape::add_leaf(const Var<float>&);
 template std::uint32_t Tape::add_leaf(const Var<double>&);
+
+void Tape::check_unchanged(const char* where) const {
+  if (!change_) return;
+  const std::string name = change_->name->empty() ? "" : fmt::format(" '{}'", *change_->name);
+  throw TapeError(fmt::format(
+      "[{}] {}{} of shape {} was changed after this tape had used it, so what was recorded no longer holds "
+      "(begin a new Tape for every step, or call release(); a buffer that is filled anew: make a new Var)",
+      where, change_->kind, name, to_string(change_->shape)));
+}
 
 template <class S>
 void Tape::backward(const Var<S>& loss) {
@@ -137,12 +253,7 @@ void Tape::backward(const Var<S>& output, const Var<S>& upstream) {
         "[Tape::backward] want a value that this tape has computed from a parameter, got a constant (was it "
         "computed before the tape, on another one, or without any parameter?)");
   }
-  if (changed_parameter_ != nullptr) {
-    throw TapeError(fmt::format(
-        "[Tape::backward] parameter '{}' was changed after this tape had used it, so what was recorded no "
-        "longer holds (begin a new Tape for every step, or call release())",
-        *changed_parameter_));
-  }
+  check_unchanged("Tape::backward");
   const NoGrad no_recording;
   detail::Backprop pass(*this);
   pass.seed<S>(std::span(&output, 1), std::span(&upstream, 1));
@@ -183,6 +294,7 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
   std::vector<std::uint32_t> targets;
   for (const auto& in : inputs) targets.push_back(tape->node_of(in));
 
+  tape->check_unchanged("gradients");
   std::optional<NoGrad> no_recording;
   if (!create_graph) no_recording.emplace();
   detail::Backprop pass(*tape);

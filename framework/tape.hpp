@@ -44,7 +44,12 @@ struct Node {
 struct ThreadState {
   Tape* tape = nullptr;  // innermost tape of this thread
   bool recording = false;
-  bool detect_nonfinite = false;
+  bool has_made_tapes = false;         // then other threads can find this state (tape.cpp)
+  std::uint32_t no_grad = 0;           // NoGrad objects that live
+  std::uint32_t detect_nonfinite = 0;  // DetectNonfinite objects that live
+  ThreadState* next = nullptr;         // among the states of threads that have made tapes
+
+  void update_recording() noexcept;
 };
 inline thread_local constinit ThreadState thread_state{};
 
@@ -70,7 +75,8 @@ void drop_gradient(ValueBase* base) noexcept {
 
 // Records the ops of its thread from construction until it goes out of scope or stop() is called. Without a
 // tape nothing is recorded. Tapes nest: the innermost records, and what another tape computed is a constant
-// to it. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
+// to it. They may end in any order, and on another thread, too, while the one that made it does nothing with
+// tapes. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
 //
 //   Tape tape;
 //   auto loss = mse_loss(model(x), y);
@@ -86,14 +92,15 @@ class Tape {
   void stop() noexcept;
 
   // Adds d loss / d p to the gradient of every parameter p that loss depends on. loss must have one element.
-  // Throws TapeError when it has more, is not on this tape, or when a used parameter has changed since.
+  // Throws TapeError when it has more, is not on this tape, or when a parameter, constant or result that was
+  // used has changed since.
   template <class S>
   void backward(const Var<S>& loss);
   // The same for sum(output * upstream); upstream has output's shape.
   template <class S>
   void backward(const Var<S>& output, const Var<S>& upstream);
 
-  // Forgets what was recorded and keeps the parameters' gradients: one tape for several micro-batches.
+  // Forgets what was recorded and keeps the parameters' gradients: for micro-batches.
   void release() noexcept;
 
   // Number of recorded nodes, the bytes of the tape itself (values not counted), and those of them in use.
@@ -107,6 +114,8 @@ class Tape {
 
   // For record() and the backward pass.
   std::uint64_t serial() const noexcept { return serial_; }
+  // Throws TapeError when something that was used has changed since.
+  void check_unchanged(const char* where) const;
   template <class S>
   std::uint32_t node_of(const Var<S>& var) {
     detail::Value<S>* value = var.get();
@@ -115,6 +124,16 @@ class Tape {
     if (value->tape == serial_) return value->node;
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
+  }
+  // Notes that a recorded op uses var, whose node_of() is node.
+  template <class S>
+  void note_use(const Var<S>& var, std::uint32_t node) {
+    if (node != detail::kNoNode) return;
+    detail::Value<S>* value = var.get();
+    if (value == nullptr || value->reader == serial_) return;
+    if (outer_ != nullptr && value->reader != 0) [[unlikely]]
+      outer_->keep_use(var);
+    value->reader = serial_;
   }
   template <class NodeT, class... Args>
   std::uint32_t emplace(Args&&... args) {
@@ -125,6 +144,8 @@ class Tape {
  private:
   friend class detail::Backprop;
   friend class detail::MemoryTracker;
+  friend struct detail::ThreadState;
+  friend class NoGrad;
   template <class S>
   friend class Var;
   template <class S>
@@ -148,7 +169,7 @@ class Tape {
   }
   void add_chunk(std::size_t at_least);
   std::uint32_t push(detail::Node* node) {
-    if (detail::thread_state.detect_nonfinite) [[unlikely]]
+    if (detail::thread_state.detect_nonfinite > 0) [[unlikely]]
       remember_context();
     const auto index = static_cast<std::uint32_t>(nodes_.size());
     if (index == nodes_.capacity()) [[unlikely]]
@@ -160,6 +181,23 @@ class Tape {
   void remember_context();
   void clear_nodes() noexcept;
   void clear_leaf_gradients() noexcept;
+  // Takes this tape out of its thread's.
+  void unlink(detail::ThreadState& home) noexcept;
+  // Parameters whose place on this tape an inner one would give back get the place before.
+  void hand_on_places(Tape& inner) noexcept;
+  template <class S>
+  bool has_used(const Var<S>& var) const noexcept;  // as a parameter, result or constant
+  template <class S>
+  void keep_use(const Var<S>& var);  // of a constant that an inner tape uses as well
+  template <class S>
+  void note_change(const Var<S>& var) noexcept;
+
+  // A value that was changed in place after an op that uses it was recorded.
+  struct Change {
+    const char* kind;
+    const std::string* name;  // "" for one without
+    Shape shape;
+  };
 
   std::uint64_t serial_;
   std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
@@ -168,21 +206,37 @@ class Tape {
   std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters that it has met
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
   std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step per node, when looking for NaN
-  // The name of a recorded value that was changed in place, "" for one without; null: none was.
-  const std::string* changed_parameter_ = nullptr;
-  detail::ThreadState outer_;
+  std::optional<Change> change_;                             // the last one
+  // Constants of this tape that an inner one has used after it: their `reader` no longer names this tape.
+  std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> also_read_;
+  detail::ThreadState* home_;  // of the thread that made it
+  Tape* outer_;
+  bool stopped_ = false;
+  std::uint32_t no_grad_;  // NoGrad objects that lived when it began: those of later ones it obeys
 };
 
-// While it lives, this thread records nothing.
+inline void detail::ThreadState::update_recording() noexcept {
+  recording = tape != nullptr && !tape->stopped_ && no_grad <= tape->no_grad_;
+}
+
+// While it lives, this thread records nothing but on tapes that begin later.
 class NoGrad {
  public:
-  NoGrad() noexcept : before_(detail::thread_state.recording) { detail::thread_state.recording = false; }
-  ~NoGrad() { detail::thread_state.recording = before_; }
+  NoGrad() noexcept {
+    ++detail::thread_state.no_grad;
+    detail::thread_state.recording = false;
+  }
+  ~NoGrad() {
+    auto& state = detail::thread_state;
+    --state.no_grad;
+    // One from before the tape that ends inside of it: the tape's own count begins lower.
+    for (Tape* t = state.tape; t != nullptr && t->no_grad_ > state.no_grad; t = t->outer_) {
+      t->no_grad_ = state.no_grad;
+    }
+    state.update_recording();
+  }
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool before_;
 };
 
 // d sum_k(outputs[k] * upstream[k]) / d inputs[i], computed on the current tape without touching any
@@ -228,8 +282,7 @@ class Backprop {
   ValueBase* take(std::uint32_t node) noexcept {
     return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
   }
-  // The sum of what has arrived at node, when a rule may add to it in place: nobody else holds it and no tape
-  // records.
+  // The sum of what has arrived at node, when a rule may add to it: nobody else holds it and no tape records.
   template <class S>
   Tensor<S>* sum_in_place(std::uint32_t node) const noexcept {
     if (checks_ || thread_state.recording || node >= gradients_.size() || gradients_[node] == nullptr)
@@ -254,7 +307,7 @@ class Backprop {
 
  private:
   Tape& tape_;
-  const bool checks_ = thread_state.detect_nonfinite;
+  const bool checks_ = thread_state.detect_nonfinite > 0;
   std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
   std::vector<bool> wanted_;                                      // by node; empty: all
   std::vector<bool> kept_;                                        // by node; empty: none
@@ -319,12 +372,12 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
 //     return record("cube", y, input(x, [x](const Var<S>& g) { return g * 3.0 * x * x; }));
 //   }
 //
-// A rule holds what it needs by copying Vars; rules of inputs that need no gradient are dropped at once.
-// op must outlive the tape (a string literal).
+// A rule holds what it needs by copying Vars; rules of inputs that need no gradient are dropped at once. op
+// must outlive the tape (a string literal).
 template <class SOut, class... S, class... Rule>
 Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   const auto& state = detail::thread_state;
-  if (state.detect_nonfinite) [[unlikely]] {
+  if (state.detect_nonfinite > 0) [[unlikely]] {
     const std::array<detail::CheckedInput, sizeof...(S)> checked{
         detail::CheckedInput{inputs.var.name(), detail::is_finite(inputs.var)}...};
     detail::check_forward<SOut>(op, output, checked);
@@ -335,6 +388,9 @@ Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   bool needed = false;
   for (std::uint32_t p : parents) needed |= p != detail::kNoNode;
   if (!needed) return output;
+  if (!output.defined()) detail::throw_empty_var();
+  const std::uint32_t* parent = parents.data();
+  (tape.note_use(inputs.var, *parent++), ...);
   using NodeT = detail::OpNode<SOut, Input<S, Rule>...>;
   output.get()->node = tape.emplace<NodeT>(op, parents, std::move(inputs)...);
   output.get()->tape = tape.serial();

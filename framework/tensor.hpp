@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 #include <xtensor/xarray.hpp>
 
@@ -46,6 +47,14 @@ class InlineVector {
   InlineVector& operator=(const InlineVector& other) noexcept {
     size_ = other.size_;
     for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
+    return *this;
+  }
+  // What was moved from is (0): a tensor whose elements have gone elsewhere has none, and says so.
+  InlineVector(InlineVector&& other) noexcept : InlineVector(std::as_const(other)) { other.leave_zero(); }
+  InlineVector& operator=(InlineVector&& other) noexcept {
+    if (this == &other) return *this;
+    *this = std::as_const(other);
+    other.leave_zero();
     return *this;
   }
   ~InlineVector() = default;
@@ -131,6 +140,10 @@ class InlineVector {
   }
 
  private:
+  void leave_zero() noexcept {
+    data_[0] = T(0);
+    size_ = 1;
+  }
   static void check(size_type n) {
     if (n > kMaxRank) throw std::length_error("unroll: a tensor has at most 6 axes");
   }

@@ -72,18 +72,26 @@ bool Var<S>::requires_grad() const noexcept {
 }
 
 template <class S>
-Tensor<S>& Var<S>::mutable_value() {
+Tensor<S> Var<S>::value() && {
+  const Var last(std::move(*this));
+  Tensor<S>& data = last.checked()->data;
+  // Nobody else can see what only this handle refers to: no copy is needed.
+  if (last.value_->references == 1 && last.value_->leaf == nullptr) return std::move(data);
+  return data;
+}
+
+template <class S>
+Tensor<S>& Var<S>::mutable_value() & {
   Tensor<S>& data = checked()->data;
   if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of what is about to change
-  Tape* tape = Tape::current();
-  if (tape != nullptr && value_->tape == tape->serial()) {
-    tape->changed_parameter_ = &name();
+  for (Tape* tape = Tape::current(); tape != nullptr; tape = tape->outer_) {
+    if (tape->has_used(*this)) tape->note_change(*this);
   }
   return data;
 }
 
 template <class S>
-Tensor<S>& Var<S>::mutable_grad() {
+Tensor<S>& Var<S>::mutable_grad() & {
   grad();
   return value_->leaf->gradient.get()->data;
 }
@@ -96,6 +104,7 @@ void Var<S>::clear_grad() noexcept {
 template <class S>
 void Var<S>::register_hook(Hook hook) {
   checked();
+  if (!hook) throw ArgumentError("[Var::register_hook] hook want a function, got an empty one");
   if (value_->leaf) {
     value_->leaf->hooks.push_back(std::move(hook));
     return;
@@ -117,7 +126,7 @@ void Var<S>::register_hook(Hook hook) {
 }
 
 template <class S>
-const std::string& Var<S>::name() const noexcept {
+const std::string& Var<S>::name() const& noexcept {
   static const std::string none;
   return value_ != nullptr && value_->leaf ? value_->leaf->name : none;
 }

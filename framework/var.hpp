@@ -26,6 +26,8 @@ struct ValueBase {
   std::uint32_t references = 1;
   std::uint32_t node = kNoNode;
   std::uint64_t tape = 0;  // serial number of that tape; 0: none
+  // Serial number of the last tape that recorded an op of it as a constant; 0: none.
+  std::uint64_t reader = 0;
 };
 
 // What only parameters have.
@@ -103,6 +105,7 @@ Value<S>* taken(Value<S>*& from) noexcept {
   value->references = 1;
   value->node = kNoNode;
   value->tape = 0;
+  value->reader = 0;
   return value;
 }
 
@@ -193,23 +196,32 @@ class Var {
   }
 
   bool defined() const noexcept { return value_ != nullptr; }
-  // The tensor; throws TapeError for an empty handle.
-  const Tensor<S>& value() const { return checked()->data; }
-  const Shape& shape() const { return checked()->data.shape(); }
+  // The tensor; throws TapeError for an empty handle. A temporary's, as in model(x).value(), is handed over
+  // by value, since its handle is gone before the next statement.
+  const Tensor<S>& value() const& { return checked()->data; }
+  Tensor<S> value() &&;
+  const Shape& shape() const& { return checked()->data.shape(); }
+  Shape shape() && { return checked()->data.shape(); }
   // Size along axis; a negative axis counts from the end.
-  std::size_t shape(Index axis) const { return shape()[normalize_axis("Var::shape", axis, dimension())]; }
+  std::size_t shape(Index axis) const {
+    return checked()->data.shape()[normalize_axis("Var::shape", axis, dimension())];
+  }
   std::size_t dimension() const { return checked()->data.dimension(); }
   std::size_t size() const { return checked()->data.size(); }
-  const S* data() const { return checked()->data.data(); }
+  // The elements, row by row. Of a temporary they would be gone with it: keep the Var, or its value().
+  const S* data() const& { return checked()->data.data(); }
+  const S* data() && = delete;
   // The only element; throws ShapeError when there are more.
   S item() const {
-    if (size() != 1) detail::throw_not_scalar(shape());
-    return data()[0];
+    if (size() != 1) detail::throw_not_scalar(checked()->data.shape());
+    return checked()->data.data()[0];
   }
 
   // The tensor, to be changed in place (initialisation, optimizers): to be called for every change. A tape
-  // that has used this value refuses a later backward(), since what it recorded no longer holds.
-  Tensor<S>& mutable_value();
+  // of this thread that has used this value, be it as a constant, refuses a later backward(), since what it
+  // recorded no longer holds.
+  Tensor<S>& mutable_value() &;
+  Tensor<S>& mutable_value() && = delete;  // keep the Var
 
   // True for a parameter and for what the current tape has computed from one.
   bool requires_grad() const noexcept;
@@ -219,25 +231,28 @@ class Var {
   // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it;
   // a parameter has one gradient, so an inner tape's backward() takes the place of an outer one's.
   // Throws TapeError when there is none.
-  const Tensor<S>& grad() const {
+  const Tensor<S>& grad() const& {
     if (!has_grad()) [[unlikely]]
       detail::throw_no_gradient(name());
     return value_->leaf->gradient.value();
   }
+  Tensor<S> grad() && { return std::as_const(*this).grad(); }
   bool has_grad() const noexcept {
     return value_ != nullptr && value_->leaf && value_->leaf->gradient.defined();
   }
   // The gradient, to be changed in place (clipping).
-  Tensor<S>& mutable_grad();
+  Tensor<S>& mutable_grad() &;
+  Tensor<S>& mutable_grad() && = delete;  // keep the Var
   void clear_grad() noexcept;
 
   // Calls hook with this Var's complete gradient during every backward pass that computes it; a defined
   // result replaces the gradient. On a parameter a hook stays, on another value it lasts as long as the tape.
-  // Throws TapeError for a constant.
+  // Throws TapeError for a constant, ArgumentError for an empty function.
   void register_hook(Hook hook);
 
   // A parameter's name, "" if it has none; error messages print it.
-  const std::string& name() const noexcept;
+  const std::string& name() const& noexcept;
+  std::string name() && { return std::as_const(*this).name(); }
   void set_name(std::string name);
 
   // True when both handles share one value.

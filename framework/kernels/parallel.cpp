@@ -1,6 +1,9 @@
 #include "framework/kernels/parallel.hpp"
 
+#include <pthread.h>
+
 #include <atomic>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -29,7 +32,8 @@ class Workers {
     for (std::thread& t : threads_) t.join();
   }
 
-  void run(std::size_t parts, void (*work)(void*, std::size_t), void* context) {
+  // Whether there are threads for so many parts; false: the system gives no more.
+  bool have(std::size_t parts) noexcept try {
     while (threads_.size() + 1 < parts) {
       threads_.emplace_back([this, part = threads_.size() + 1, seen = begin_.load()]() mutable {
         inside = true;
@@ -42,6 +46,12 @@ class Workers {
         }
       });
     }
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+
+  void run(std::size_t parts, void (*work)(void*, std::size_t), void* context) noexcept {
     work_ = work, context_ = context, parts_ = parts;
     left_ = threads_.size();
     begin_.fetch_add(1);
@@ -79,13 +89,36 @@ class Workers {
   std::size_t parts_ = 0;
 };
 
+// The process's workers. A child of fork() has none of its parent's threads: it begins with new ones, and
+// those that it seems to have are left alone, as nobody can join them.
+class AllWorkers {
+ public:
+  AllWorkers() {
+    pthread_atfork(nullptr, nullptr, [] { left_behind = current.exchange(nullptr); });
+  }
+  ~AllWorkers() { delete current.exchange(nullptr); }
+  Workers& get() {
+    Workers* workers = current.load(std::memory_order_acquire);
+    if (workers != nullptr) return *workers;
+    auto* made = new Workers;
+    if (current.compare_exchange_strong(workers, made, std::memory_order_acq_rel)) return *made;
+    delete made;
+    return *workers;
+  }
+
+ private:
+  static inline constinit std::atomic<Workers*> current = nullptr;
+  static inline constinit Workers* left_behind = nullptr;  // the parent's, for leak checkers
+};
+
 }  // namespace
 
 bool parallel_at_once(std::size_t parts, void (*run)(void*, std::size_t), void* context) {
-  static Workers workers;
+  static AllWorkers all;
   if (inside) return false;
+  Workers& workers = all.get();
   const Workers::Claim claim(workers);
-  if (!claim) return false;
+  if (!claim || !workers.have(parts)) return false;
   workers.run(parts, run, context);
   return true;
 }

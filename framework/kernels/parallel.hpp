@@ -8,7 +8,8 @@ namespace unroll::kernel {
 
 // Calls run(context, part) for part = 0 ... parts-1, part 0 on this thread and each of the others on a thread
 // of its own that is kept for the next call, and returns when all have ended. run must not throw. Inside of
-// a part, and while another thread is in a call, all parts run on the calling thread.
+// a part, while another thread is in a call, and where the system gives no threads, all parts run on the
+// calling thread. In a child of fork() threads begin anew.
 void parallel(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
 
 template <class F>
@@ -18,8 +19,8 @@ void parallel(std::size_t parts, const F& f) {
       parts, [](void* context, std::size_t part) { (**static_cast<const F**>(context))(part); }, &function);
 }
 
-// The same on threads of their own or not at all: false when there are none, as inside of a part. For parts
-// that wait for each other.
+// The same on threads of their own or not at all: false when there are none, as inside of a part or where
+// the system gives none. For parts that wait for each other.
 bool parallel_at_once(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
 
 template <class F>

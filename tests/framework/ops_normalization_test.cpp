@@ -100,9 +100,9 @@ TEST_CASE("dropout keeps the mean, drops the given share and follows its generat
   // 4 standard deviations of a binomial distribution
   CHECK(std::abs(static_cast<double>(dropped) - 0.3 * n) < 4.0 * std::sqrt(n * 0.3 * 0.7));
   Rng same(3), other(4);
-  CHECK(dropout(x, 0.3, same).value() == y.value());
-  CHECK(dropout(x, 0.3, other).value() != y.value());
-  CHECK(dropout(x, 0.3, rng).value() != y.value());
+  CHECK((dropout(x, 0.3, same).value() == y.value()));
+  CHECK((dropout(x, 0.3, other).value() != y.value()));
+  CHECK((dropout(x, 0.3, rng).value() != y.value()));
 }
 
 }  // namespace unroll::test

@@ -76,7 +76,7 @@ TEST_CASE("Dropout scales what it keeps while training and is the identity after
   }
   CHECK(std::abs(static_cast<double>(kept) / 2000.0 - 0.75) < 0.04);  // four standard deviations
   set_training(layer, false);
-  CHECK(layer(x).value() == x.value());
+  CHECK((layer(x).value() == x.value()));
 }
 
 TEST_CASE("LayerNorm normalises the last axis with checked gradients") {

@@ -130,12 +130,12 @@ TEST_CASE("losses have first and second derivatives in every input") {
 
 TEST_CASE("regression losses and binary cross-entropy by hand") {
   const Var<double> d(Tensor<double>{0.5, -2.0, 0.0}), zero(zeros<double>({3}));
-  CHECK(mse_loss(d, zero, Reduction::none).value() == Tensor<double>{0.25, 4.0, 0.0});
-  CHECK(l1_loss(d, zero, Reduction::none).value() == Tensor<double>{0.5, 2.0, 0.0});
-  CHECK(huber_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0});
+  CHECK((mse_loss(d, zero, Reduction::none).value() == Tensor<double>{0.25, 4.0, 0.0}));
+  CHECK((l1_loss(d, zero, Reduction::none).value() == Tensor<double>{0.5, 2.0, 0.0}));
+  CHECK((huber_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0}));
   CHECK(huber_loss(d, zero, 3.0, Reduction::sum).item() == 2.125);
-  CHECK(smooth_l1_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0});
-  CHECK(smooth_l1_loss(d, zero, 4.0, Reduction::none).value() == Tensor<double>{0.03125, 0.5, 0.0});
+  CHECK((smooth_l1_loss(d, zero, 1.0, Reduction::none).value() == Tensor<double>{0.125, 1.5, 0.0}));
+  CHECK((smooth_l1_loss(d, zero, 4.0, Reduction::none).value() == Tensor<double>{0.03125, 0.5, 0.0}));
   CHECK(smooth_l1_loss(d, zero, 0.0).item() == Approx(2.5 / 3.0));
   const Var<double> target(Tensor<double>{1.0, 0.0, 0.25});
   const Var<double> v(Tensor<double>{2.0, 1.0, 3.0});

@@ -97,11 +97,11 @@ TEST_CASE("a clone computes the same and trains apart, a share trains along") {
   Model<double> copy = clone(model);
   Model<double> alias = share(model);
   CHECK_FALSE(copy.encoder.training);
-  CHECK(copy(kIds).value() == before);
+  CHECK((copy(kIds).value() == before));
   model.heads[0].weight.mutable_value().fill(0.0);
-  CHECK(copy(kIds).value() == before);
-  CHECK(alias(kIds).value() == model(kIds).value());
-  CHECK(alias(kIds).value() != before);
+  CHECK((copy(kIds).value() == before));
+  CHECK((alias(kIds).value() == model(kIds).value()));
+  CHECK((alias(kIds).value() != before));
 }
 
 TEST_CASE("a model moves between float and double") {
@@ -114,17 +114,17 @@ TEST_CASE("a model moves between float and double") {
   REQUIRE(a.shape() == b.shape());
   for (std::size_t i = 0; i < a.size(); ++i)
     CHECK(static_cast<double>(a.data()[i]) == Approx(b.data()[i]).epsilon(1e-5));
-  CHECK(convert<float>(precise)(kIds).value() == a);
+  CHECK((convert<float>(precise)(kIds).value() == a));
 }
 
 TEST_CASE("set_training reaches nested dropout") {
   Rng rng(4);
   Model<float> model(rng);
   CHECK(model.encoder.training);
-  CHECK(model(kIds).value() != model(kIds).value());
+  CHECK((model(kIds).value() != model(kIds).value()));
   set_training(model, false);
   CHECK_FALSE(model.encoder.training);
-  CHECK(model(kIds).value() == model(kIds).value());
+  CHECK((model(kIds).value() == model(kIds).value()));
 }
 
 TEST_CASE("a sequential container applies, names and converts its parts") {
@@ -137,7 +137,7 @@ TEST_CASE("a sequential container applies, names and converts its parts") {
   CHECK(second.name == "2.weight");
   const Var<double> want = linear(tanh(linear(x, first.var, named_parameters(net)[1].var)), second.var,
                                   named_parameters(net)[3].var);
-  CHECK(net(x).value() == want.value());
+  CHECK((net(x).value() == want.value()));
   const auto single = convert<float>(net);
   const Var<float> y = single(Var<float>(convert_tensor<float>(x.value())));
   CHECK(static_cast<double>(y.data()[9]) == Approx(want.data()[9]).epsilon(1e-5));

@@ -185,7 +185,7 @@ TEST_CASE("learned initial states are parameters that begin as zeros, and a give
   const Tensor<double> x = random_normal<double>({4, 2, 2}, 0.0, 1.0, rng);
   Rng same(45);
   const Lstm<double> plain({.input = 2, .hidden = 3}, {.bidirectional = true}, same);
-  CHECK(lstm(Var<double>(x)).output.value() == plain(Var<double>(x)).output.value());
+  CHECK((lstm(Var<double>(x)).output.value() == plain(Var<double>(x)).output.value()));
 
   for_each_parameter(lstm, [&](const std::string& name, auto& var) {
     if (name.find("0_l") != std::string::npos && name.find("weight") == std::string::npos)
@@ -203,7 +203,7 @@ TEST_CASE("learned initial states are parameters that begin as zeros, and a give
   CHECK(given.output.value() == plain(Var<double>(x)).output.value());
 
   const Lstm<double> copied = clone(lstm);
-  CHECK(copied(Var<double>(x)).output.value() == lstm(Var<double>(x)).output.value());
+  CHECK((copied(Var<double>(x)).output.value() == lstm(Var<double>(x)).output.value()));
   CHECK(convert<float>(lstm).options().learn_initial_states);
 }
 

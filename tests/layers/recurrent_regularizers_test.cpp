@@ -54,7 +54,7 @@ TEST_CASE("recurrent dropout uses one mask for all steps of a sequence, and none
   CHECK(columns_of_two_values == H);
 
   set_training(rnn, false);
-  CHECK(rnn(x, {.states = {h0}}).output.value() == ones<double>({T, B, H}));
+  CHECK((rnn(x, {.states = {h0}}).output.value() == ones<double>({T, B, H})));
 }
 
 TEST_CASE("recurrent dropout leaves the h that a GRU carries over alone") {
@@ -109,11 +109,11 @@ TEST_CASE("recurrent dropout and zoneout also work for a cell that has step() al
                                                   {.recurrent_dropout = 0.5, .zoneout_hidden = 0.3}, rng);
   layer.reseed(1);
   const Tensor<double> first = layer(x).output.value();
-  CHECK(layer(x).output.value() != first);
+  CHECK((layer(x).output.value() != first));
   layer.reseed(1);
-  CHECK(layer(x).output.value() == first);
+  CHECK((layer(x).output.value() == first));
   layer.training = false;
-  CHECK(layer(x).output.value() == layer(x).output.value());
+  CHECK((layer(x).output.value() == layer(x).output.value()));
 }
 
 TEST_CASE("zoneout keeps a share of the old values while training and mixes in evaluation") {
@@ -130,7 +130,7 @@ TEST_CASE("zoneout keeps a share of the old values while training and mixes in e
     REQUIRE(mixed.data()[i] == Approx(0.3 * old + 0.7 * fresh).margin(1e-15));
   }
   CHECK(static_cast<double>(kept) / 2000.0 == Approx(0.3).margin(0.04));
-  CHECK(zoneout(before, after, 0.0, true, rng).value() == after.value());
+  CHECK((zoneout(before, after, 0.0, true, rng).value() == after.value()));
 }
 
 TEST_CASE("an LSTM's zoneout has a share for h and one for c, and h' is made of the c' before it") {

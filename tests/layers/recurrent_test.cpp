@@ -125,7 +125,7 @@ TEST_CASE("batch_first only exchanges the axes") {
   const Gru<double> batch_major({.input = 2, .hidden = 3}, {.batch_first = true}, second);
   const auto a = time_major(Var<double>(x), {.lengths = {2, 4, 3}});
   const auto b = batch_major(transpose(Var<double>(x), 0, 1), {.lengths = {2, 4, 3}});
-  CHECK(transpose(b.output, 0, 1).value() == a.output.value());
+  CHECK((transpose(b.output, 0, 1).value() == a.output.value()));
   CHECK(a.states[0].value() == b.states[0].value());
 }
 

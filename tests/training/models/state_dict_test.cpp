@@ -288,10 +288,10 @@ TEST_CASE("what a layer has packed for its products is packed again after loadin
     Tape tape;
     tape.backward(sum(model(x).output));  // packs, and keeps what is packed while it lasts
     load_state_dict(model, state_dict(other));
-    CHECK(model(x).output.value() == other(x).output.value());
+    CHECK((model(x).output.value() == other(x).output.value()));
     CHECK_THROWS_AS(tape.backward(sum(model(x).output)), TapeError);  // it has seen other weights
   }
-  CHECK(model(x).output.value() == other(x).output.value());
+  CHECK((model(x).output.value() == other(x).output.value()));
 }
 
 TEST_CASE("a place is checked for a model before there is one") {
