@@ -139,7 +139,7 @@ PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<c
     parents.clear();
     return parents;
   }
-  for (std::size_t i = 0; i < inputs.size(); ++i) state.tape->note_use(inputs[i], parents[i]);
+  for (const auto& in : inputs) state.tape->note_use(in);
   for (const auto& output : outputs) {
     if (!output.defined()) throw_empty_var();
   }

@@ -115,25 +115,28 @@ bool Tape::has_used(const Var<S>& var) const noexcept {
 }
 
 template <class S>
-void Tape::keep_use(const Var<S>& var) {
-  for (Tape* tape = this; tape != nullptr; tape = tape->outer_) {
-    if (tape->serial_ != var.get()->reader) continue;
-    std::get<PooledVector<Var<S>>>(tape->also_read_).push_back(var);
+void Tape::note_reader(const Var<S>& var) {
+  auto* value = var.get();
+  if (value->reader == serial_) return;
+  for (Tape* tape = outer_; tape != nullptr; tape = tape->outer_) {
+    if (tape->serial_ == value->reader) std::get<PooledVector<Var<S>>>(tape->also_read_).push_back(var);
   }
+  value->reader = serial_;
 }
 
 template <class S>
-void Tape::note_change(const Var<S>& var) noexcept {
-  const char* kind = var.get()->leaf != nullptr   ? "parameter"
-                     : var.get()->tape == serial_ ? "result"
-                                                  : "constant";
-  change_ = Change{kind, &var.name(), var.shape()};
+void Tape::note_change(const Var<S>& var) {
+  const auto& value = *var.get();
+  change_ = Change{value.leaf != nullptr   ? "parameter"
+                   : value.tape == serial_ ? "result"
+                                           : "constant",
+                   &var.name(), value.data.shape()};
 }
 
 #define UNROLL_INSTANTIATE(S)                                 \
   template bool Tape::has_used(const Var<S>&) const noexcept; \
-  template void Tape::keep_use(const Var<S>&);                \
-  template void Tape::note_change(const Var<S>&) noexcept;
+  template void Tape::note_reader(const Var<S>&);             \
+  template void Tape::note_change(const Var<S>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

@@ -125,15 +125,15 @@ class Tape {
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
   }
-  // Notes that a recorded op uses var, whose node_of() is node.
+  // Notes that a recorded op uses var. Not asked whether as a constant: what has a place on this tape is
+  // known to be used.
   template <class S>
-  void note_use(const Var<S>& var, std::uint32_t node) {
-    if (node != detail::kNoNode) return;
-    detail::Value<S>* value = var.get();
-    if (value == nullptr || value->reader == serial_) return;
-    if (outer_ != nullptr && value->reader != 0) [[unlikely]]
-      outer_->keep_use(var);
-    value->reader = serial_;
+  void note_use(const Var<S>& var) {
+    if (!var.defined()) return;
+    if (outer_ == nullptr) [[likely]]
+      var.get()->reader = serial_;
+    else
+      note_reader(var);
   }
   template <class NodeT, class... Args>
   std::uint32_t emplace(Args&&... args) {
@@ -188,9 +188,9 @@ class Tape {
   template <class S>
   bool has_used(const Var<S>& var) const noexcept;  // as a parameter, result or constant
   template <class S>
-  void keep_use(const Var<S>& var);  // of a constant that an inner tape uses as well
+  void note_reader(const Var<S>& var);
   template <class S>
-  void note_change(const Var<S>& var) noexcept;
+  void note_change(const Var<S>& var);
 
   // A value that was changed in place after an op that uses it was recorded.
   struct Change {
@@ -388,9 +388,9 @@ Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   bool needed = false;
   for (std::uint32_t p : parents) needed |= p != detail::kNoNode;
   if (!needed) return output;
-  if (!output.defined()) detail::throw_empty_var();
-  const std::uint32_t* parent = parents.data();
-  (tape.note_use(inputs.var, *parent++), ...);
+  if (!output.defined()) [[unlikely]]
+    detail::throw_empty_var();
+  (tape.note_use(inputs.var), ...);
   using NodeT = detail::OpNode<SOut, Input<S, Rule>...>;
   output.get()->node = tape.emplace<NodeT>(op, parents, std::move(inputs)...);
   output.get()->tape = tape.serial();

@@ -85,7 +85,7 @@ Tensor<S>& Var<S>::mutable_value() & {
   Tensor<S>& data = checked()->data;
   if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of what is about to change
   for (Tape* tape = Tape::current(); tape != nullptr; tape = tape->outer_) {
-    if (tape->has_used(*this)) tape->note_change(*this);
+    if (!tape->change_ && tape->has_used(*this)) tape->note_change(*this);
   }
   return data;
 }
