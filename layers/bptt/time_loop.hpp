@@ -20,8 +20,7 @@ struct TimeLoop {
   // All sequences take part in all steps, so that the state before a step is the output of the step before.
   bool is_dense() const noexcept { return alive == nullptr; }
   std::size_t time(std::size_t k) const noexcept { return reverse ? count - 1 - k : k; }
-  // How many of the sequences take part at step t: begin ... begin + rows - 1. None where all have ended or,
-  // in reverse, not begun: then there are no rows to point to, or no numbers at all.
+  // How many of the sequences take part at step t: begin ... begin + rows - 1.
   std::size_t rows(std::size_t t) const noexcept {
     const std::size_t last = alive != nullptr && alive[t] < end ? alive[t] : end;
     return last > begin ? last - begin : 0;
