@@ -1,11 +1,11 @@
-# unroll_page_programs(page prefix [RUN] lib...): every ```cpp block of a page is a complete program. Each is compiled against
-# the libs as prefix_1, prefix_2 ...; with RUN each is also run by a test of that name.
+# unroll_page_programs(page prefix [RUN] [FIRST n] lib...): every ```cpp block of a page, or the first n, is a complete program.
+# Each is compiled against the libs as prefix_1, prefix_2 ...; with RUN each is also run by a test of that name.
 function(unroll_page_programs page prefix)
-  cmake_parse_arguments(PARSE_ARGV 2 ARG "RUN" "" "")
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "RUN" "FIRST" "")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${page}")
   file(READ "${page}" rest)
   set(count 0)
-  while(TRUE)
+  while(NOT count STREQUAL "${ARG_FIRST}")
     string(FIND "${rest}" "```cpp\n" begin)
     if(begin EQUAL -1)
       break()
@@ -20,7 +20,7 @@ function(unroll_page_programs page prefix)
     file(CONFIGURE OUTPUT "${source}" CONTENT "@snippet@\n" @ONLY)
     if(ARG_RUN)
       add_executable(${program} "${source}")
-      add_test(NAME ${program} COMMAND ${program} WORKING_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}")
+      add_test(NAME ${program} COMMAND sh ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../tests/run_apart.sh $<TARGET_FILE:${program}>)
     else()
       add_library(${program} OBJECT "${source}")
     endif()

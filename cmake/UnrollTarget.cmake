@@ -1,4 +1,5 @@
 # Compile options of all our targets, and the function that declares a library.
+include(GNUInstallDirs)
 
 function(unroll_compile_options target)
   target_compile_features(${target} PUBLIC cxx_std_20)
@@ -33,10 +34,10 @@ function(unroll_kernel_options target)
   endif()
 endfunction()
 
-# unroll_library(name DIRS dir... PUBLIC lib... PRIVATE lib...): unroll::name from all .cpp files of the dirs, and from those
-# in their folders simd/, compiled for every instruction set.
+# unroll_library(name DIRS dir... EXCLUDE file... FILES file... PUBLIC lib... PRIVATE lib...): unroll::name from the files, and
+# from all .cpp files of the dirs but the excluded ones; those in the dirs' folders simd/ are compiled for every instruction set.
 function(unroll_library name)
-  cmake_parse_arguments(ARG "" "" "DIRS;PUBLIC;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DIRS;EXCLUDE;FILES;PUBLIC;PRIVATE" ${ARGN})
   set(sources)
   set(isa_sources)
   foreach(dir IN LISTS ARG_DIRS)
@@ -45,11 +46,15 @@ function(unroll_library name)
     file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${dir}/simd/*.cpp")
     list(APPEND isa_sources ${found})
   endforeach()
+  list(TRANSFORM ARG_EXCLUDE PREPEND "${PROJECT_SOURCE_DIR}/")
+  list(TRANSFORM ARG_FILES PREPEND "${PROJECT_SOURCE_DIR}/")
+  list(REMOVE_ITEM sources ${ARG_EXCLUDE})
+  list(APPEND sources ${ARG_FILES})
   add_library(unroll_${name} STATIC ${sources})
   add_library(unroll::${name} ALIAS unroll_${name})
   set_target_properties(unroll_${name} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON)
   target_include_directories(unroll_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
-                             $<INSTALL_INTERFACE:include/unroll>)
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/unroll>)
   target_link_libraries(unroll_${name} PUBLIC ${ARG_PUBLIC})
   foreach(lib IN LISTS ARG_PRIVATE)
     target_link_libraries(unroll_${name} PRIVATE ${lib})

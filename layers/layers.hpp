@@ -4,6 +4,7 @@
 #include "layers/ctc.hpp"
 #include "layers/dropout.hpp"
 #include "layers/embedding.hpp"
+#include "layers/freeze.hpp"
 #include "layers/gru.hpp"
 #include "layers/layer_norm.hpp"
 #include "layers/linear.hpp"

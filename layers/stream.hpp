@@ -1,14 +1,16 @@
-// Stream: a recurrent layer frozen for one step at a time, for audio callbacks and sensors.
+// Stream: a recurrent layer frozen for one step at a time, for audio callbacks and sensors. No layer is
+// needed to run it, and its own library, unroll::stream, has none.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
-#include "layers/gru.hpp"
-#include "layers/linear.hpp"
-#include "layers/lstm.hpp"
-#include "layers/rnn.hpp"
+#include "framework/tensor.hpp"
+#include "framework/var.hpp"
+#include "layers/layer_name.hpp"
+#include "layers/state.hpp"
 
 namespace unroll {
 
@@ -16,9 +18,28 @@ struct StreamOptions {
   Index batch = 1;  // B sequences that run side by side
 };
 
-namespace detail {
-
 enum class StreamKind { rnn_tanh, rnn_relu, lstm, gru_reset_after, gru_reset_before };
+
+// One layer's weights, in the layouts of PyTorch: the gates one below the other, an LSTM's as i f g o, a
+// GRU's as r z n.
+template <class S>
+struct StreamWeights {
+  StreamKind kind;
+  Tensor<S> weight_ih;                        // (gates H, I)
+  Tensor<S> weight_hh;                        // (gates H, H); with a projection (4H, P)
+  std::optional<Tensor<S>> bias_ih, bias_hh;  // (gates H)
+  std::optional<Tensor<S>> weight_hr;         // (P, H), an LSTM's projection
+  bool z_keeps = true;                        // what a GRU's z = 1 means: keep h, or take the new one
+};
+
+// A linear map on the output of every step.
+template <class S>
+struct StreamHead {
+  Tensor<S> weight;               // (O, H); with a projection (O, P)
+  std::optional<Tensor<S>> bias;  // (O)
+};
+
+namespace detail {
 
 // One cell as a stream is built from it; undefined Vars: absent.
 template <class S>
@@ -36,7 +57,8 @@ struct StreamSource {
   Index batch;
   std::vector<StreamCell<S>> cells = {};
   std::vector<Var<S>> learned = {};  // initial states, part by part
-  const Linear<S>* head = nullptr;
+  bool has_head = false;
+  Var<S> head_weight = {}, head_bias = {};
 };
 
 // What the streams of one freeze() share and none of them changes: weights and the initial state.
@@ -45,21 +67,11 @@ struct StreamModel;
 template <class S>
 std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source);
 
-// Throws ArgumentError for options that a stream has not.
-template <class S>
-StreamCell<S> stream_cell(const LayerName& layer, const RnnCell<S>& cell);
-template <class S>
-StreamCell<S> stream_cell(const LayerName& layer, const LstmCell<S>& cell);
-template <class S>
-StreamCell<S> stream_cell(const LayerName& layer, const GruCell<S>& cell);
-void check_stream_options(const LayerName& layer, const RecurrentOptions& options);
-[[noreturn]] void throw_no_stream(const LayerName& layer);
-
 }  // namespace detail
 
-// A frozen recurrent layer (freeze() makes one) and the state of B sequences, in memory of fixed size. It is
-// independent of the layer; what runs on it is the equations of the layer's sequence forward in evaluation,
-// without a tape.
+// A frozen recurrent layer (freeze() makes one, of a layer in layers/freeze.hpp) and the state of B
+// sequences, in memory of fixed size. It is independent of the layer; what runs on it is the equations of the
+// layer's sequence forward in evaluation, without a tape.
 //
 // step() and reset() neither allocate nor lock, wait, throw or call a BLAS. A stream belongs to one thread at
 // a time; several streams, clones too, run on several threads at once.
@@ -125,52 +137,14 @@ class Stream : public MoveOnly {
   Tensor<S> memory_;  // states, what a step needs on its way, y
 };
 
-namespace detail {
-
-template <class Cell>
-Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>* head,
-                                    Index batch) {
-  using S = scalar_t<Cell>;
-  StreamSource<S> source{.layer = {Recurrent<Cell>::kKind}, .batch = batch};
-  if constexpr (std::is_same_v<Cell, RnnCell<S>> || std::is_same_v<Cell, LstmCell<S>> ||
-                std::is_same_v<Cell, GruCell<S>>) {
-    if (!layer.cells().empty()) source.layer.parameter = layer.cells().front().weight_ih.name();
-    layer.require_one_direction("freeze");
-    check_stream_options(source.layer, layer.options());
-    for (const Cell& cell : layer.cells()) source.cells.push_back(stream_cell(source.layer, cell));
-    if (layer.options().learn_initial_states) {
-      Recurrent<Cell>::each(layer, [&](const std::string& name, const auto& member) {
-        if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) {
-          if (name.starts_with("h0_l") || name.starts_with("c0_l")) source.learned.push_back(member);
-        }
-      });
-    }
-  } else {
-    throw_no_stream(source.layer);
-  }
-  source.head = head;
-  return Stream<S>(build_stream(source));
-}
-
-}  // namespace detail
-
-// A stream with a copy of the layer's weights, from the layer's initial states: x (B,I) -> y (B,H). For Rnn
-// (tanh, relu), Lstm (with projection) and Gru, stacked or not, with every Bias. Whether the layer is
-// training does not matter: a stream has no dropout and no recurrent dropout. Throws ArgumentError for a
-// batch below 1, a bidirectional layer, zoneout, and cells and options without a hand-derived kernel, which
-// Recurrent::step runs.
-template <class Cell>
-Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions& options = {}) {
-  return detail::freeze_layer(layer, nullptr, options.batch);
-}
-
-// The same with a linear layer on the output of every step: x (B,I) -> y (B,O). Throws ShapeError for a head
-// with another input size, too.
-template <class Cell>
-Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>& head,
-                              const StreamOptions& options = {}) {
-  return detail::freeze_layer(layer, &head, options.batch);
-}
+// A stream of layers one on top of the other, and maybe a head, from their weights alone: all that a program
+// needs that links unroll::stream, without the layers and their BLAS. Its initial states are zeros. Throws
+// ArgumentError for a batch below 1 and no layer, ShapeError for weights that do not fit each other.
+template <class S>
+Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamOptions& options = {});
+template <class S>
+Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamHead<S>& head,
+                 const StreamOptions& options = {});
 
 extern template class Stream<float>;
 extern template class Stream<double>;

@@ -10,6 +10,7 @@
 #include "framework/kernels/parallel.hpp"
 #include "framework/var.hpp"
 #include "layers/bptt/steps.hpp"
+#include "layers/bptt/units.hpp"
 
 namespace unroll::bptt {
 

@@ -3,6 +3,7 @@
 
 #include "framework/kernels/packing.hpp"
 #include "layers/bptt/time_loop.hpp"
+#include "layers/bptt/units.hpp"
 
 namespace unroll::bptt {
 

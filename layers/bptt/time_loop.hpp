@@ -3,8 +3,6 @@
 
 #include <cstddef>
 
-#include "framework/kernels/parallel.hpp"
-
 namespace unroll::bptt {
 
 // A view of Steps (layers/bptt/steps.hpp), restricted to a range of the batch: the sequences of a batch do
@@ -34,19 +32,6 @@ struct TimeLoop {
     if (k == 0) return 0;
     const std::size_t before = rows(time(k - 1)), now = rows(time(k));
     return before < now ? before : now;
-  }
-};
-
-// The hidden units that a thread computes at every step: all, or its share where threads that run all
-// sequences at once meet after each step.
-struct Units {
-  std::size_t begin = 0, end = 0;
-  kernel::Meeting* meeting = nullptr;
-
-  std::size_t count() const noexcept { return end - begin; }
-  bool shared() const noexcept { return meeting != nullptr; }
-  void meet() const noexcept {
-    if (meeting != nullptr) meeting->wait();
   }
 };
 

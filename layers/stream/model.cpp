@@ -186,8 +186,8 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   const std::size_t B = model->batch = static_cast<std::size_t>(source.batch);
   model->input = source.cells.front().input;
   model->output = source.cells.back().output;
-  if (source.head != nullptr) {
-    const Var<S>&weight = source.head->weight, &bias = source.head->bias;
+  if (source.has_head) {
+    const Var<S>&weight = source.head_weight, &bias = source.head_bias;
     if (weight.dimension() != 2 || weight.shape()[1] != model->output) {
       throw ShapeError(fmt::format("[{}.freeze] head want a weight (O,{}) for the layer's output, got {}",
                                    name.str(), model->output, to_string(weight.shape())));

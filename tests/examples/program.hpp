@@ -1,32 +1,27 @@
 // Runs an example program as a user does.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
+#include <system_error>
+
+#include "tests/scratch.hpp"
 
 namespace unroll::examples {
 
 // A folder that goes away with the test.
 class ScratchFolder {
  public:
-  ScratchFolder() {
-    static int count = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("unroll_example_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
-    std::filesystem::create_directory(path_);
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  std::string path(const std::string& name) const { return (path_ / name).string(); }
+  std::string path(const std::string& name) const { return folder_.file(name); }
   // Writes a file and returns its path.
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(path(name), std::ios::binary) << text;
@@ -34,14 +29,10 @@ class ScratchFolder {
   }
 
  private:
-  std::filesystem::path path_;
+  test::ScratchFolder folder_;
 };
 
-inline std::string read_text(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
+inline std::string read_text(const std::string& path) { return test::read_bytes(path); }
 
 struct ProgramResult {
   int status;
@@ -50,29 +41,54 @@ struct ProgramResult {
 };
 
 // arguments as a shell reads them; before: "VARIABLE=value" for the program's environment.
-// after: what the shell does then; $err is the file that takes the standard error.
 inline ProgramResult run_example(const std::string& name, const std::string& arguments,
-                                 const std::string& before = "", const std::string& after = "") {
+                                 const std::string& before = "") {
   const ScratchFolder folder;
   // Redirections in the arguments come last and win.
-  const std::string command = "err='" + folder.path("err") + "'; " + before + " < /dev/null > '" +
-                              folder.path("out") + "' 2> \"$err\" '" UNROLL_BINARY_DIR "/examples/" + name +
-                              "' " + arguments + after;
+  const std::string command = before + " < /dev/null > '" + folder.path("out") + "' 2> '" +
+                              folder.path("err") + "' '" UNROLL_BINARY_DIR "/examples/" + name + "' " +
+                              arguments;
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path("out")),
           read_text(folder.path("err"))};
 }
 
 // The same, and Ctrl-C as soon as the program has written `text` to its standard error. It comes once, since
-// a second one would end the program at once; and by what the program says, not by the clock, since machines
-// differ in speed.
+// a second one would end the program at once; and by what the program says, not by the clock. That is a
+// socket that holds a few writes only, so that the program, however fast, waits there before it has said much
+// more.
 inline ProgramResult interrupt_example(const std::string& name, const std::string& arguments,
                                        const std::string& text) {
-  return run_example(name, arguments, "",
-                     " & until grep -q '" + text +
-                         "' \"$err\" 2> /dev/null || ! kill -0 $! 2> /dev/null; do sleep 0.01; done; kill "
-                         "-INT $! 2> /dev/null; "
-                         "wait $!");
+  const ScratchFolder folder;
+  const std::string command = "exec '" UNROLL_BINARY_DIR "/examples/" + name + "' < /dev/null > '" +
+                              folder.path("out") + "' " + arguments;
+  int ends[2] = {};
+  const int smallest = 1;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
+      ::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest) != 0) {
+    throw std::system_error(errno, std::generic_category(), "socketpair");
+  }
+  const pid_t program = ::fork();
+  if (program == 0) {
+    ::dup2(ends[1], STDERR_FILENO);
+    ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string err;
+  bool sent = false;
+  char bytes[256];
+  for (ssize_t count = 0; (count = ::read(ends[0], bytes, sizeof bytes)) > 0;) {
+    err.append(bytes, static_cast<std::size_t>(count));
+    if (!sent && err.find(text) != std::string::npos) {
+      ::kill(program, SIGINT);
+      sent = true;
+    }
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(program, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder.path("out")), err};
 }
 
 }  // namespace unroll::examples

@@ -14,36 +14,15 @@
 
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
+#include "tests/scratch.hpp"
 
 using namespace unroll;
+using test::read_bytes;
+using test::write_bytes;
+using Folder = test::ScratchFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-// A folder that goes away with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    static int count = 0;
-    path = fs::temp_directory_path() /
-           ("unroll_serialization_" + std::to_string(::getpid()) + "_" + std::to_string(count++));
-    fs::create_directory(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
-
-std::string read_bytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-void write_bytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
 
 // A file of this header, as it is, and data.
 std::string with_header(const std::string& header, const std::string& data = "") {
@@ -90,7 +69,7 @@ TEMPLATE_TEST_CASE("what is saved is loaded bit for bit", "", float, double) {
   const auto state = example<TestType>();
   save_tensors(folder.file("model.safetensors"), state);
   check_same(state, load_tensors<TestType>(folder.file("model.safetensors")));
-  CHECK(folder.count() == 1);  // nothing is left beside it
+  CHECK(folder.files() == 1);  // nothing is left beside it
 
   const StateDict<TestType> nothing;
   save_tensors(folder.file("model.safetensors"), nothing);
@@ -257,14 +236,14 @@ TEST_CASE("a missing file, a folder and an unreadable place are refused") {
   CHECK_THROWS_AS(load_tensors<float>(folder.file("none")), FileError);
   CHECK_THROWS_WITH(load_tensors<float>(folder.file("none")),
                     Catch::Contains(folder.file("none")) && Catch::Contains("No such file"));
-  CHECK_THROWS_WITH(load_tensors<float>(folder.path.string()), Catch::Contains("regular file"));
+  CHECK_THROWS_WITH(load_tensors<float>(folder.path().string()), Catch::Contains("regular file"));
   REQUIRE(::mkfifo(folder.file("pipe").c_str(), 0600) == 0);
   CHECK_THROWS_AS(load_tensors<float>(folder.file("pipe")), FileError);  // and does not wait for a writer
   CHECK_THROWS_WITH(save_tensors(folder.file("none/model"), example<float>()),
                     Catch::Contains("[save_tensors]") && Catch::Contains("none/model"));
   fs::create_directory(folder.file("taken"));
   CHECK_THROWS_AS(save_tensors(folder.file("taken"), example<float>()), FileError);
-  CHECK(folder.count() == 2);
+  CHECK(folder.files() == 2);
 }
 
 TEST_CASE("a write that fails leaves the old file and nothing else") {
@@ -291,7 +270,7 @@ TEST_CASE("a write that fails leaves the old file and nothing else") {
   std::signal(SIGXFSZ, handler);
   CHECK_THAT(message, Catch::Contains(path) && Catch::Contains("want to write"));
   check_same(old, load_tensors<float>(path));
-  CHECK(folder.count() == 1);
+  CHECK(folder.files() == 1);
   save_tensors(path, large);
   check_same(large, load_tensors<float>(path));
 }
@@ -307,5 +286,5 @@ TEST_CASE("names and texts that the format cannot hold are refused before anythi
   state.metadata.clear();
   state.tensors["__metadata__"] = ones<float>({1});
   CHECK_THROWS_WITH(save_tensors(folder.file("a"), state), Catch::Contains("__metadata__"));
-  CHECK(folder.count() == 0);
+  CHECK(folder.files() == 0);
 }

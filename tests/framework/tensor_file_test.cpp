@@ -13,6 +13,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/serialization.hpp"
+#include "tests/scratch.hpp"
 
 using namespace unroll;
 namespace fs = std::filesystem;
@@ -33,12 +34,9 @@ float half(unsigned bits) {
 
 // A file that goes away with the test.
 struct File {
-  std::string path;
-  explicit File(const std::string& bytes)
-      : path((fs::temp_directory_path() / ("unroll_tensor_file_" + std::to_string(::getpid()))).string()) {
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-  ~File() { fs::remove(path); }
+  test::ScratchFolder folder;
+  std::string path = folder.file("file");
+  explicit File(const std::string& bytes) { test::write_bytes(path, bytes); }
 };
 
 // A safetensors file of this header and data.

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -13,31 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "tests/scratch.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
 namespace unroll::test {
 
-// A folder of its own, gone at the end.
-class Folder {
- public:
-  Folder() {
-    static std::atomic<int> count{0};
-    path_ = std::filesystem::temp_directory_path() / fmt::format("unroll_trainer_{}_{}", ::getpid(), ++count);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = ScratchFolder;
 
 template <class S>
 bool same_bits(const Tensor<S>& a, const Tensor<S>& b) {

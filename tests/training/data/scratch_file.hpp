@@ -1,24 +1,22 @@
 // A file that goes away with the test.
 #pragma once
 
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <string>
+
+#include "tests/scratch.hpp"
 
 class ScratchFile {
  public:
-  explicit ScratchFile(const std::string& bytes, const std::string& extension = ".txt") {
-    static int count = 0;
-    path = (std::filesystem::temp_directory_path() /
-            ("unroll_data_" + std::to_string(::getpid()) + "_" + std::to_string(count++) + extension))
-               .string();
-    std::ofstream(path, std::ios::binary) << bytes;
+  explicit ScratchFile(const std::string& bytes, const std::string& extension = ".txt")
+      : path(folder_.file("data" + extension)) {
+    unroll::test::write_bytes(path, bytes);
   }
-  ~ScratchFile() { std::filesystem::remove(path); }
   ScratchFile(const ScratchFile&) = delete;
   ScratchFile& operator=(const ScratchFile&) = delete;
 
+ private:
+  unroll::test::ScratchFolder folder_;
+
+ public:
   std::string path;
 };

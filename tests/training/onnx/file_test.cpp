@@ -2,10 +2,8 @@
 #include <onnx/onnx_pb.h>
 
 #include <catch2/catch.hpp>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
+#include "tests/scratch.hpp"
 #include "training/onnx/onnx.hpp"
 #include "unroll.hpp"
 
@@ -14,14 +12,9 @@ using namespace unroll;
 namespace {
 
 struct TemporaryFile {
-  std::string path = (std::filesystem::temp_directory_path() / "unroll_onnx_file_test.onnx").string();
-  ~TemporaryFile() { std::filesystem::remove(path); }
-  std::string bytes() const {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-  }
+  test::ScratchFolder folder;
+  std::string path = folder.file("model.onnx");
+  std::string bytes() const { return test::read_bytes(path); }
 };
 
 onnx::ModelProto parse(const std::string& bytes) {

@@ -5,6 +5,7 @@
 
 #include "framework/errors.hpp"
 #include "tests/layers/minimal_gated_unit.hpp"
+#include "tests/scratch.hpp"
 #include "training/onnx/onnx.hpp"
 #include "unroll.hpp"
 
@@ -38,8 +39,10 @@ using Catch::Matchers::Equals;
 
 namespace {
 
+// In a folder that is this process's and goes away with it.
 std::string path() {
-  return (std::filesystem::temp_directory_path() / "unroll_onnx_refusal_test.onnx").string();
+  static const test::ScratchFolder folder;
+  return folder.file("model.onnx");
 }
 
 template <class Exception = ArgumentError, class Model>

@@ -1,0 +1,90 @@
+// A stream from weights alone against the stream of the layer that has them.
+#include <catch2/catch.hpp>
+
+#include "framework/errors.hpp"
+#include "layers/layers.hpp"
+
+using namespace unroll;
+using Catch::Equals;
+
+namespace {
+
+template <class S, class Cell>
+StreamWeights<S> weights_of(StreamKind kind, const Cell& cell) {
+  StreamWeights<S> weights{kind, cell.weight_ih.value(), cell.weight_hh.value(), {}, {}, {}, true};
+  if (cell.bias_ih.defined()) weights.bias_ih = cell.bias_ih.value();
+  if (cell.bias_hh.defined()) weights.bias_hh = cell.bias_hh.value();
+  return weights;
+}
+
+template <class Layer>
+auto weights_of(StreamKind kind, const Layer& layer) {
+  using S = typename Layer::Scalar;
+  std::vector<StreamWeights<S>> weights;
+  for (const auto& cell : layer.cells()) weights.push_back(weights_of<S>(kind, cell));
+  return weights;
+}
+
+// Both take the same steps, to the bit.
+template <class S>
+void check_same(Stream<S> a, Stream<S> b) {
+  Rng rng(3);
+  REQUIRE(a.input_size() == b.input_size());
+  REQUIRE(a.output_size() == b.output_size());
+  for (int t = 0; t < 7; ++t) {
+    const Tensor<S> x = random_normal<S>({a.batch(), a.input_size()}, 0.0, 1.0, rng);
+    const auto y = a.step({x.data(), x.size()}), z = b.step({x.data(), x.size()});
+    CHECK(std::equal(y.begin(), y.end(), z.begin(), z.end()));
+    CHECK(y[0] != S(0));
+  }
+}
+
+StreamWeights<float> lstm_weights() {
+  return {StreamKind::lstm, zeros<float>({12, 2}), zeros<float>({12, 3}), {}, {}, {}, true};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a stream from weights takes the steps of the frozen layer", "", float, double) {
+  using S = TestType;
+  Rng rng(1);
+  const Rnn<S> tanh({.input = 3, .hidden = 5}, {.layers = 2}, rng);
+  check_same(freeze(tanh, {.batch = 2}), freeze(weights_of(StreamKind::rnn_tanh, tanh), {.batch = 2}));
+  const Rnn<S> relu({.input = 3, .hidden = 5, .activation = Activation::relu()}, rng);
+  check_same(freeze(relu), freeze(weights_of(StreamKind::rnn_relu, relu)));
+  const Gru<S> after({.input = 3, .hidden = 5, .update = GruUpdate::z_updates}, rng);
+  auto weights = weights_of(StreamKind::gru_reset_after, after);
+  weights[0].z_keeps = false;
+  check_same(freeze(after), freeze(weights));
+  const Gru<S> before({.input = 3, .hidden = 5, .bias = Bias::none, .reset = GruReset::before}, rng);
+  check_same(freeze(before), freeze(weights_of(StreamKind::gru_reset_before, before)));
+
+  const Lstm<S> lstm({.input = 3, .hidden = 5, .projection = 2}, {.layers = 2}, rng);
+  const Linear<S> head(2, 4, rng);
+  weights = weights_of(StreamKind::lstm, lstm);
+  for (std::size_t l = 0; l < 2; ++l) weights[l].weight_hr = lstm.cells()[l].weight_hr.value();
+  check_same(freeze(lstm, head), freeze(weights, StreamHead<S>{head.weight.value(), head.bias.value()}));
+}
+
+TEST_CASE("a stream from weights names what does not fit") {
+  std::vector<StreamWeights<float>> layers;
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] layer want one with cells, got an empty one"));
+  layers.assign(2, lstm_weights());
+  CHECK_THROWS_AS(freeze(layers), ShapeError);
+  CHECK_THROWS_WITH(
+      freeze(layers),
+      Equals("[Stream.freeze] layers[1].weight_ih want (12,3) for the layer below, got (12,2)"));
+  layers.pop_back();
+  CHECK_THROWS_WITH(freeze(layers, {.batch = 0}), Equals("[Stream.freeze] batch want >= 1, got 0"));
+  CHECK_THROWS_WITH(freeze(layers, StreamHead<float>{zeros<float>({1, 4}), {}}),
+                    Equals("[Stream.freeze] head want a weight (O,3) for the layer's output, got (1,4)"));
+  layers[0].bias_hh = zeros<float>({3});
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] bias_hh want (12), got (3)"));
+  layers[0].kind = StreamKind::rnn_tanh;
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] weight_ih want (3,2), got (12,2)"));
+  layers[0].weight_hr = zeros<float>({2, 3});
+  CHECK_THROWS_WITH(freeze(layers),
+                    Equals("[Stream.freeze] layers[0].weight_hr want none, got one (only an LSTM projects)"));
+  layers[0].weight_hh = Tensor<float>();
+  CHECK_THROWS_AS(freeze(layers), ShapeError);
+}
