@@ -48,6 +48,10 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
 std::size_t normalize_axis(const char* op, Index axis, std::size_t rank) {
   const auto signed_rank = static_cast<Index>(rank);
   if (axis < -signed_rank || axis >= signed_rank) {
+    if (rank == 0) {
+      throw ShapeError(
+          fmt::format("[{}] axis want one of the tensor's, got {} (a scalar has none)", op, axis));
+    }
     throw ShapeError(fmt::format("[{}] axis want -{}..{}, got {} (the tensor has {} axes)", op, rank,
                                  signed_rank - 1, axis, rank));
   }

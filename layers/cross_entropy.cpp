@@ -5,11 +5,13 @@
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
 #include "framework/kernels/pointwise.hpp"
+#include "framework/ops/chain.hpp"
 #include "layers/reduce_losses.hpp"
 
 namespace unroll {
 namespace {
 
+using detail::chain;
 using detail::check_same_shape;
 using detail::reduce;
 
@@ -17,6 +19,10 @@ using detail::reduce;
 Shape positions_of(const char* loss, const Shape& logits) {
   if (logits.size() != 2 && logits.size() != 3) {
     throw ShapeError(fmt::format("[{}] logits want (N,C) or (N,C,T), got {}", loss, to_string(logits)));
+  }
+  if (logits[1] == 0) {
+    throw ShapeError(
+        fmt::format("[{}] logits want at least one class (axis 1), got {}", loss, to_string(logits)));
   }
   Shape shape{logits[0]};
   if (logits.size() == 3) shape.push_back(logits[2]);
@@ -97,7 +103,7 @@ Picked<S> pick(const char* loss, const Var<S>& log_p, const IndexTensor& labels,
   column[1] = 1;
   safe.reshape(column);
   const Var<S> chosen = squeeze(gather(log_p, 1, safe), {1});
-  picked.losses = masked_fill(-(chosen * Var<S>(std::move(weights))), picked.ignored, 0.0);
+  picked.losses = masked_fill(-chain(Var<S>(std::move(weights)), chosen), picked.ignored, 0.0);
   return picked;
 }
 
@@ -128,11 +134,12 @@ Var<S> row_gradients(const Var<S>& log_p, const IndexTensor& labels, const Tenso
   S* d = result.raw();
   kernel::pointwise<S>().exp(log_p.data(), d, log_p.size());
   for (std::size_t i = 0; i < rows; ++i, d += classes) {
-    if (labels.data()[i] == ignored) {
+    const S weight = weights.data()[i], upstream = g.data()[g.size() == 1 ? 0 : i];
+    if (labels.data()[i] == ignored || weight == S(0) || upstream == S(0)) {
       std::fill_n(d, classes, S(0));
       continue;
     }
-    const S factor = static_cast<S>(share) * weights.data()[i] * g.data()[g.size() == 1 ? 0 : i];
+    const S factor = static_cast<S>(share) * weight * upstream;
     d[labels.data()[i]] -= S(1);
     for (std::size_t c = 0; c < classes; ++c) d[c] *= factor;
   }
@@ -145,12 +152,13 @@ Var<S> row_gradients_on_tape(const Var<S>& logits, const IndexTensor& labels, co
                              double share, Index ignored, const Var<S>& g) {
   const std::size_t rows = logits.shape(0);
   Mask left_out(Shape{rows, 1});
-  for (std::size_t i = 0; i < rows; ++i) left_out.data()[i] = labels.data()[i] == ignored;
+  for (std::size_t i = 0; i < rows; ++i)
+    left_out.data()[i] = labels.data()[i] == ignored || weights.data()[i] == S(0);
   Tensor<S> column = weights;
   column.reshape(Shape{rows, 1});
   const Var<S> upstream = g.dimension() == 1 ? unsqueeze(g, 1) : g;
   const Var<S> slope = softmax(logits, 1) - Var<S>(one_hot_rows<S>(labels, logits.shape(1)));
-  return masked_fill(slope * (Var<S>(std::move(column)) * upstream * share), left_out, 0.0);
+  return masked_fill(chain(chain(upstream, Var<S>(std::move(column)) * share), slope), left_out, 0.0);
 }
 
 // What a row counts: its label's class weight, 0 where it is ignored.
@@ -169,7 +177,7 @@ Tensor<S> row_weights(const IndexTensor& labels, const CrossEntropyOptions& opti
 
 // The usual case, logits (N,C) with labels (N), as one op:
 //   l_i = -w_i log p_i[y_i],  d l_i / d logits_i = w_i (p_i - onehot(y_i))
-// Exactly zero at an ignored row, whatever its logits.
+// Exactly zero at an ignored row and at one of weight 0, whatever its logits.
 template <class S>
 Var<S> of_rows(const Var<S>& logits, const IndexTensor& labels, const CrossEntropyOptions& options) {
   const std::size_t rows = logits.shape(0), classes = logits.shape(1);
@@ -186,8 +194,9 @@ Var<S> of_rows(const Var<S>& logits, const IndexTensor& labels, const CrossEntro
   for (std::size_t i = 0; i < rows; ++i) {
     const S weight = weights.data()[i];
     const bool counts = labels.data()[i] != options.ignore_index;
-    const S l =
-        counts ? -weight * log_p.data()[i * classes + static_cast<std::size_t>(labels.data()[i])] : S(0);
+    const S l = counts && weight != S(0)
+                    ? -weight * log_p.data()[i * classes + static_cast<std::size_t>(labels.data()[i])]
+                    : S(0);
     if (!reduced) out[i] = l;
     total += static_cast<double>(l);
     total_weight += static_cast<double>(weight);
@@ -218,8 +227,9 @@ Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels, const Cros
     const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
     const Var<S> weights = along_classes(
         weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
-    const Var<S> spread = masked_fill(-sum(log_p * weights, {1}), ignored, 0.0);
-    losses = losses * (1.0 - s) + spread * (s / classes);
+    const Var<S> spread = masked_fill(-sum(chain(weights, log_p), {1}), ignored, 0.0);
+    const Var<S> rest(Tensor<S>(static_cast<S>(1.0 - s)));
+    losses = chain(rest, losses) + spread * (s / classes);
   }
   return reduce_picked(losses, total, options.reduction);
 }
@@ -239,7 +249,7 @@ Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const Cr
       weights_tensor<S>("cross_entropy", options.class_weights, logits.shape(1)), logits.dimension());
   const double s = options.label_smoothing, classes = static_cast<double>(logits.shape(1));
   const Var<S> target = s > 0.0 ? probabilities * (1.0 - s) + s / classes : probabilities;
-  const Var<S> losses = -sum(log_softmax(logits, 1) * target * weights, {1});
+  const Var<S> losses = -sum(chain(target * weights, log_softmax(logits, 1)), {1});
   return reduce_picked(losses, static_cast<double>(element_count(positions)), options.reduction);
 }
 

@@ -41,6 +41,12 @@ struct Batch {
   Shape shape() const { return {steps, size(), classes}; }
 };
 
+// Where sequence b begins in a tensor of the batch's shape, which has no memory when there are no steps.
+template <class S>
+S* at_sequence(S* data, const Batch& batch, std::size_t b) {
+  return batch.steps == 0 ? data : data + b * batch.classes;
+}
+
 // log(exp(a) + exp(b) + exp(c))
 double log_sum(double a, double b, double c) {
   const double m = std::max({a, b, c});
@@ -90,7 +96,7 @@ void run_backward(const Sequence& q, const S* x, std::size_t stride, std::size_t
       beta[s] = log_sum(through[s], through[s + 1], skip ? through[s + 2] : -kInfinity);
     }
     std::transform(row.begin(), row.end(), gradient + t * stride,
-                   [upstream](double v) { return static_cast<S>(v * upstream); });
+                   [upstream](double v) { return static_cast<S>(v == 0.0 ? 0.0 : v * upstream); });
   }
 }
 
@@ -100,10 +106,10 @@ Tensor<S> gradient_of(const Batch& batch, const Var<S>& log_probs, const Var<S>&
   const std::size_t stride = batch.size() * batch.classes;
   for (std::size_t b = 0; b < batch.size(); ++b) {
     const Sequence& q = batch.sequences[b];
-    if (q.impossible() && batch.zero_infinity) continue;
-    const std::size_t at = b * batch.classes;
-    run_backward(q, log_probs.data() + at, stride, batch.classes, static_cast<double>(upstream.data()[b]),
-                 gradient.data() + at);
+    const auto g = static_cast<double>(upstream.data()[b]);
+    if (g == 0.0 || (q.impossible() && batch.zero_infinity)) continue;
+    run_backward(q, at_sequence(log_probs.data(), batch, b), stride, batch.classes, g,
+                 at_sequence(gradient.data(), batch, b));
   }
   return gradient;
 }
@@ -156,7 +162,8 @@ Var<S> differentiate_on_tape(const Batch& batch, const Var<S>& log_probs, const 
   // same shape would be the input itself.)
   const Var<S> alias = log_probs + 0.0;
   Mask impossible(Shape{batch.size()});
-  for (std::size_t b = 0; b < batch.size(); ++b) impossible(b) = batch.sequences[b].impossible();
+  for (std::size_t b = 0; b < batch.size(); ++b)
+    impossible(b) = batch.sequences[b].impossible() && upstream.data()[b] != S(0);
   const double undefined = batch.zero_infinity ? 0.0 : std::numeric_limits<double>::quiet_NaN();
   const Var<S> seed = masked_fill(upstream, impossible, undefined);
   return gradients<S>({losses_on_tape(batch, alias)}, {alias}, {seed}, /*create_graph=*/true)[0];
@@ -243,7 +250,7 @@ Var<S> ctc_loss(const Var<S>& log_probs, const IndexTensor& targets, const std::
   Tensor<S> values(each), labels(each);
   for (std::size_t b = 0; b < batch.size(); ++b) {
     Sequence& q = batch.sequences[b];
-    run_forward(q, log_probs.data() + b * batch.classes, batch.size() * batch.classes);
+    run_forward(q, at_sequence(log_probs.data(), batch, b), batch.size() * batch.classes);
     values(b) = q.impossible() && batch.zero_infinity ? S(0) : static_cast<S>(-q.log_probability);
     labels(b) = static_cast<S>(std::max<std::size_t>(q.labels(), 1));
   }

@@ -8,6 +8,7 @@
 #include "framework/errors.hpp"
 #include "framework/kernels/pointwise.hpp"
 #include "framework/kernels/reduce.hpp"
+#include "framework/ops/chain.hpp"
 #include "layers/reduce_losses.hpp"
 
 namespace unroll {
@@ -21,6 +22,7 @@ void detail::check_same_shape(const char* loss, const Shape& prediction, const S
 
 namespace {
 
+using detail::chain;
 using detail::check_same_shape;
 using detail::reduce;
 
@@ -60,7 +62,9 @@ Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduct
   const auto rule = [share](const Var<S>& from, const Var<S>& to) {
     return input(from, [from, to, c = 2.0 * static_cast<double>(share)](const Var<S>& g) {
       // As a number g spares a broadcast, and as a Var it can be differentiated.
-      return Tape::is_recording() ? (from - to) * (g * c) : (from - to) * (static_cast<double>(g.item()) * c);
+      if (Tape::is_recording()) return chain(g * c, from - to);
+      const double factor = static_cast<double>(g.item()) * c;
+      return factor == 0.0 ? Var<S>::zeros(from.shape()) : (from - to) * factor;
     });
   };
   return record("mse_loss", std::move(loss), rule(prediction, target), rule(target, prediction));
@@ -96,23 +100,34 @@ Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const BceOpti
   check_same_shape("bce_with_logits", logits.shape(), target.shape());
   check_weight("bce_with_logits", "weight", options.weight, logits.shape());
   check_weight("bce_with_logits", "pos_weight", options.pos_weight, logits.shape());
-  // -log sigmoid(z) = softplus(-z) and -log(1 - sigmoid(z)) = softplus(-z) + z
-  Var<S> miss = softplus(-logits);
-  if (options.pos_weight.defined()) miss = (target * (options.pos_weight - 1.0) + 1.0) * miss;
-  Var<S> losses = (1.0 - target) * logits + miss;
-  if (options.weight.defined()) losses = losses * options.weight;
+  const Var<S>& v = options.pos_weight;
+  const Var<S> miss = softplus(-logits);  // -log sigmoid(z)
+  Var<S> losses;
+  S lowest;
+  kernel::reductions<S>().min(logits.data(), 1, logits.size(), 1, &lowest, nullptr);
+  if (lowest > -std::numeric_limits<S>::infinity()) {
+    // -log(1 - sigmoid(z)) = softplus(-z) + z
+    losses = chain(1.0 - target, logits) + (v.defined() ? chain(target * (v - 1.0) + 1.0, miss) : miss);
+  } else {
+    // That would be inf - inf; softplus(z) is the same.
+    losses = chain(1.0 - target, softplus(logits)) + chain(v.defined() ? target * v : target, miss);
+  }
+  if (options.weight.defined()) losses = chain(options.weight, losses);
   return reduce(losses, options.reduction);
 }
 
 template <class S>
 Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const KlDivOptions& options) {
   check_same_shape("kl_div_loss", log_probabilities.shape(), target.shape());
+  // What the target rules out adds nothing, even if the prediction rules it out, too.
   Var<S> losses;
   if (options.log_target) {
-    losses = exp(target) * (target - log_probabilities);
+    const Mask ruled_out = xt::equal(target.value(), -std::numeric_limits<S>::infinity());
+    const Var<S> q = masked_fill(target, ruled_out, 0.0);
+    losses = masked_fill(exp(q) * (q - log_probabilities), ruled_out, 0.0);
   } else {
-    const Mask zero = xt::equal(target.value(), S(0));
-    losses = target * log(masked_fill(target, zero, 1.0)) - target * log_probabilities;
+    const Mask ruled_out = xt::equal(target.value(), S(0));
+    losses = target * log(masked_fill(target, ruled_out, 1.0)) - chain(target, log_probabilities);
   }
   switch (options.reduction) {
     case KlReduction::mean:

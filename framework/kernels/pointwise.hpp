@@ -37,6 +37,8 @@ struct Pointwise {
   Unary2 clamp, is_between;
 
   Binary add, subtract, multiply, divide, maximum, minimum;
+  Binary times_if_nonzero, over_if_nonzero;  // a b and a / b, but 0 where a is 0, whatever b
+  Binary times_if_both_nonzero;              // a b, but 0 where a or b is 0
   Binary share_of_larger, share_of_smaller;  // 1 where a is chosen, 1/2 where both are equal, else 0
   Binary exp_of_difference;                  // exp(a - b)
   Binary log_plus;                           // log(a) + b

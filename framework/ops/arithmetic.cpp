@@ -1,14 +1,16 @@
-#include <fmt/format.h>
+#include <cmath>
 
-#include "framework/errors.hpp"
 #include "framework/kernels/broadcast.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/apply.hpp"
+#include "framework/ops/chain.hpp"
 
 namespace unroll {
 namespace {
 
 using detail::apply;
+using detail::chain;
+using detail::chain_over;
 using kernel::Pointwise;
 using kernel::pointwise;
 
@@ -59,20 +61,65 @@ template <class S>
 Var<S> operator*(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("mul", x, y, pointwise<S>().multiply);
   if (x.shape() == y.shape()) {
-    return record("mul", std::move(z), input(x, [y](const Var<S>& g) { return g * y; }),
-                  input(y, [x](const Var<S>& g) { return g * x; }));
+    return record("mul", std::move(z), input(x, [y](const Var<S>& g) { return chain(g, y); }),
+                  input(y, [x](const Var<S>& g) { return chain(g, x); }));
   }
   return record("mul", std::move(z),
-                input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(g * y, s); }),
-                input(y, [x, s = y.shape()](const Var<S>& g) { return sum_to(g * x, s); }));
+                input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(chain(g, y), s); }),
+                input(y, [x, s = y.shape()](const Var<S>& g) { return sum_to(chain(g, x), s); }));
 }
 
 template <class S>
 Var<S> operator/(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("div", x, y, pointwise<S>().divide);
   // d(x/y)/dx = 1/y, d(x/y)/dy = -(x/y)/y
-  return record("div", z, input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(g / y, s); }),
-                input(y, [y, z](const Var<S>& g) { return sum_to(-(g * z / y), y.shape()); }));
+  return record("div", z,
+                input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(chain_over(g, y), s); }),
+                input(y, [y, z](const Var<S>& g) { return sum_to(-chain_over(chain(g, z), y), y.shape()); }));
+}
+
+namespace {
+
+// a b, but 0 where a or b is 0: the gradient of chain() in its second factor.
+template <class S>
+Var<S> mutual(const Var<S>& a, const Var<S>& b) {
+  return record("mul", binary("mul", a, b, pointwise<S>().times_if_both_nonzero),
+                input(a, [b, s = a.shape()](const Var<S>& u) { return sum_to(mutual(u, b), s); }),
+                input(b, [a, s = b.shape()](const Var<S>& u) { return sum_to(mutual(u, a), s); }));
+}
+
+}  // namespace
+
+template <class S>
+Var<S> detail::chain(const Var<S>& g, const Var<S>& d) {
+  Var<S> z = binary("mul", g, d, pointwise<S>().times_if_nonzero);
+  if (g.shape() == d.shape()) {
+    return record("mul", std::move(z), input(g, [d](const Var<S>& u) { return chain(u, d); }),
+                  input(d, [g](const Var<S>& u) { return mutual(u, g); }));
+  }
+  return record("mul", std::move(z),
+                input(g, [d, s = g.shape()](const Var<S>& u) { return sum_to(chain(u, d), s); }),
+                input(d, [g, s = d.shape()](const Var<S>& u) { return sum_to(mutual(u, g), s); }));
+}
+
+template <class S>
+Var<S> detail::chain_over(const Var<S>& g, const Var<S>& d) {
+  Var<S> z = binary("div", g, d, pointwise<S>().over_if_nonzero);
+  return record(
+      "div", z, input(g, [d, s = g.shape()](const Var<S>& u) { return sum_to(chain_over(u, d), s); }),
+      input(d, [d, z](const Var<S>& u) { return sum_to(-chain_over(mutual(u, z), d), d.shape()); }));
+}
+
+template <class S>
+Var<S> detail::chain(const Var<S>& g, double d) {
+  const auto factor = static_cast<S>(d);
+  return std::isfinite(factor) ? g * d : chain(g, Var<S>(Tensor<S>(factor)));
+}
+
+template <class S>
+Var<S> detail::chain_over(const Var<S>& g, double d) {
+  const auto divisor = static_cast<S>(d);
+  return divisor < S(0) || divisor > S(0) ? g / d : chain_over(g, Var<S>(Tensor<S>(divisor)));
 }
 
 template <class S>
@@ -102,7 +149,7 @@ Var<S> operator-(double c, const Var<S>& x) {
 template <class S>
 Var<S> operator*(const Var<S>& x, double c) {
   return record("mul", apply(x, pointwise<S>().times, static_cast<S>(c)),
-                input(x, [c](const Var<S>& g) { return g * c; }));
+                input(x, [c](const Var<S>& g) { return chain(g, c); }));
 }
 template <class S>
 Var<S> operator*(double c, const Var<S>& x) {
@@ -111,12 +158,12 @@ Var<S> operator*(double c, const Var<S>& x) {
 template <class S>
 Var<S> operator/(const Var<S>& x, double c) {
   return record("div", apply(x, pointwise<S>().divided_by, static_cast<S>(c)),
-                input(x, [c](const Var<S>& g) { return g / c; }));
+                input(x, [c](const Var<S>& g) { return chain_over(g, c); }));
 }
 template <class S>
 Var<S> operator/(double c, const Var<S>& x) {
   Var<S> z = apply(x, pointwise<S>().divide_into, static_cast<S>(c));
-  return record("div", z, input(x, [x, z](const Var<S>& g) { return -(g * z / x); }));
+  return record("div", z, input(x, [x, z](const Var<S>& g) { return -chain_over(chain(g, z), x); }));
 }
 
 namespace {
@@ -128,9 +175,11 @@ Var<S> extremum(const char* op, const Var<S>& x, const Var<S>& y, const typename
                 const typename Pointwise<S>::Binary& share) {
   return record(
       op, binary(op, x, y, f),
-      input(x, [x, y, op, share](const Var<S>& g) { return sum_to(g * binary(op, x, y, share), x.shape()); }),
-      input(y,
-            [x, y, op, share](const Var<S>& g) { return sum_to(g * binary(op, y, x, share), y.shape()); }));
+      input(x, [x, y, op,
+                share](const Var<S>& g) { return sum_to(chain(binary(op, x, y, share), g), x.shape()); }),
+      input(y, [x, y, op, share](const Var<S>& g) {
+        return sum_to(chain(binary(op, y, x, share), g), y.shape());
+      }));
 }
 
 }  // namespace
@@ -171,22 +220,26 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
                 }));
 }
 
-#define UNROLL_INSTANTIATE(S)                              \
-  template Var<S> operator+(const Var<S>&, const Var<S>&); \
-  template Var<S> operator-(const Var<S>&, const Var<S>&); \
-  template Var<S> operator*(const Var<S>&, const Var<S>&); \
-  template Var<S> operator/(const Var<S>&, const Var<S>&); \
-  template Var<S> operator-(const Var<S>&);                \
-  template Var<S> operator+(const Var<S>&, double);        \
-  template Var<S> operator+(double, const Var<S>&);        \
-  template Var<S> operator-(const Var<S>&, double);        \
-  template Var<S> operator-(double, const Var<S>&);        \
-  template Var<S> operator*(const Var<S>&, double);        \
-  template Var<S> operator*(double, const Var<S>&);        \
-  template Var<S> operator/(const Var<S>&, double);        \
-  template Var<S> operator/(double, const Var<S>&);        \
-  template Var<S> maximum(const Var<S>&, const Var<S>&);   \
-  template Var<S> minimum(const Var<S>&, const Var<S>&);   \
+#define UNROLL_INSTANTIATE(S)                                       \
+  template Var<S> operator+(const Var<S>&, const Var<S>&);          \
+  template Var<S> operator-(const Var<S>&, const Var<S>&);          \
+  template Var<S> operator*(const Var<S>&, const Var<S>&);          \
+  template Var<S> operator/(const Var<S>&, const Var<S>&);          \
+  template Var<S> operator-(const Var<S>&);                         \
+  template Var<S> detail::chain(const Var<S>&, const Var<S>&);      \
+  template Var<S> detail::chain(const Var<S>&, double);             \
+  template Var<S> detail::chain_over(const Var<S>&, const Var<S>&); \
+  template Var<S> detail::chain_over(const Var<S>&, double);        \
+  template Var<S> operator+(const Var<S>&, double);                 \
+  template Var<S> operator+(double, const Var<S>&);                 \
+  template Var<S> operator-(const Var<S>&, double);                 \
+  template Var<S> operator-(double, const Var<S>&);                 \
+  template Var<S> operator*(const Var<S>&, double);                 \
+  template Var<S> operator*(double, const Var<S>&);                 \
+  template Var<S> operator/(const Var<S>&, double);                 \
+  template Var<S> operator/(double, const Var<S>&);                 \
+  template Var<S> maximum(const Var<S>&, const Var<S>&);            \
+  template Var<S> minimum(const Var<S>&, const Var<S>&);            \
   template Var<S> detail::where(const Mask&, const Var<S>&, const Var<S>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -8,6 +8,7 @@
 #include "framework/errors.hpp"
 #include "framework/kernels/blocks.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/check_size.hpp"
 
 namespace unroll {
 namespace {
@@ -37,7 +38,7 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
   const kernel::AxisView view(shape, axis);
   const std::size_t row = view.size * view.inner;
   S* to = result.front().raw();
-  for (std::size_t k = 0; k < parts.size(); ++k) {
+  for (std::size_t k = 0; result.front().size() != 0 && k < parts.size(); ++k) {
     const std::size_t run = static_cast<std::size_t>(sizes[k]) * view.inner;
     kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
     to += run;
@@ -82,6 +83,7 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
   for (Index size : sizes) {
     const std::size_t run = static_cast<std::size_t>(size) * view.inner;
     pieces.push_back(Var<S>::uninitialized(piece_shape(shape, size)));
+    if (x.size() == 0) continue;
     kernel::copy_blocks(from, row, pieces.back().raw(), run, view.outer, run);
     from += run;
   }
@@ -188,10 +190,13 @@ Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value)
   const kernel::AxisView view(x.shape(), at);
   Shape shape = x.shape();
   shape[at] += static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
+  detail::check_size("pad", shape);
   Var<S> y(full<S>(shape, static_cast<S>(value)));
-  const std::size_t run = view.size * view.inner;
-  kernel::copy_blocks(x.data(), run, y.raw() + static_cast<std::size_t>(before) * view.inner,
-                      shape[at] * view.inner, view.outer, run);
+  if (x.size() != 0) {
+    const std::size_t run = view.size * view.inner;
+    kernel::copy_blocks(x.data(), run, y.raw() + static_cast<std::size_t>(before) * view.inner,
+                        shape[at] * view.inner, view.outer, run);
+  }
   return record("pad", std::move(y), input(x, [at, before, size = view.size](const Var<S>& g) {
                   return slice(g, static_cast<Index>(at), {before, before + static_cast<Index>(size)});
                 }));

@@ -7,10 +7,13 @@
 #include "framework/kernels/lines.hpp"
 #include "framework/kernels/pointwise.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/chain.hpp"
 #include "framework/random.hpp"
 
 namespace unroll {
 namespace {
+
+using detail::chain;
 
 // One byte per element, 0 or 1.
 using Kept = Tensor<std::uint8_t>;
@@ -42,9 +45,12 @@ Var<S> standardize(const Var<S>& x, double eps) {
                     const Var<S>& u = upstream[0];
                     const Var<S>& v = upstream[1];
                     Var<S> dx;
-                    if (u.defined()) dx = r * (u - mean(u, {-1}, true) - z * mean(u * z, {-1}, true));
+                    if (u.defined()) {
+                      const Var<S> along_z = chain(mean(chain(u, z), {-1}, true), z);
+                      dx = chain(u - mean(u, {-1}, true) - along_z, r);
+                    }
                     if (v.defined()) {
-                      const Var<S> through_r = v * square(r) * z * -static_cast<double>(share);
+                      const Var<S> through_r = chain(chain(v, square(r)), z) * -static_cast<double>(share);
                       dx = dx.defined() ? dx + through_r : through_r;
                     }
                     return VarList<S>{dx};

@@ -7,11 +7,14 @@
 #include "framework/kernels/pointwise.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/apply.hpp"
+#include "framework/ops/chain.hpp"
 
 namespace unroll {
 namespace {
 
 using detail::apply;  // by itself, for piecewise constant factors: no gradient flows through them
+using detail::chain;
+using detail::chain_over;
 using kernel::pointwise;
 
 }  // namespace
@@ -19,25 +22,25 @@ using kernel::pointwise;
 template <class S>
 Var<S> exp(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().exp);
-  return record("exp", y, input(x, [y](const Var<S>& g) { return g * y; }));
+  return record("exp", y, input(x, [y](const Var<S>& g) { return chain(g, y); }));
 }
 
 template <class S>
 Var<S> log(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().log);
-  return record("log", std::move(y), input(x, [x](const Var<S>& g) { return g / x; }));
+  return record("log", std::move(y), input(x, [x](const Var<S>& g) { return chain_over(g, x); }));
 }
 
 template <class S>
 Var<S> sqrt(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().sqrt);
-  return record("sqrt", y, input(x, [y](const Var<S>& g) { return g / (y * 2.0); }));
+  return record("sqrt", y, input(x, [y](const Var<S>& g) { return chain_over(g, y * 2.0); }));
 }
 
 template <class S>
 Var<S> square(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().square);
-  return record("square", std::move(y), input(x, [x](const Var<S>& g) { return g * x * 2.0; }));
+  return record("square", std::move(y), input(x, [x](const Var<S>& g) { return chain(g, x) * 2.0; }));
 }
 
 template <class S>
@@ -47,8 +50,8 @@ Var<S> pow(const Var<S>& x, double exponent) {
   S* out = y.raw();
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = std::pow(x.data()[i], static_cast<S>(exponent));
   return record("pow", std::move(y), input(x, [x, exponent](const Var<S>& g) {
-                  if (exponent == 0.0) return g * 0.0;
-                  return g * pow(x, exponent - 1.0) * exponent;
+                  if (exponent == 0.0) return Var<S>::zeros(x.shape());
+                  return chain(chain(g, pow(x, exponent - 1.0)), exponent);
                 }));
 }
 
@@ -56,38 +59,38 @@ template <class S>
 Var<S> abs(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().abs);
   return record("abs", std::move(y),
-                input(x, [x](const Var<S>& g) { return g * apply(x, pointwise<S>().sign); }));
+                input(x, [x](const Var<S>& g) { return chain(apply(x, pointwise<S>().sign), g); }));
 }
 
 template <class S>
 Var<S> sin(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().sin);
-  return record("sin", std::move(y), input(x, [x](const Var<S>& g) { return g * cos(x); }));
+  return record("sin", std::move(y), input(x, [x](const Var<S>& g) { return chain(g, cos(x)); }));
 }
 
 template <class S>
 Var<S> cos(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().cos);
-  return record("cos", std::move(y), input(x, [x](const Var<S>& g) { return -(g * sin(x)); }));
+  return record("cos", std::move(y), input(x, [x](const Var<S>& g) { return -chain(g, sin(x)); }));
 }
 
 template <class S>
 Var<S> tanh(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().tanh);
-  return record("tanh", y, input(x, [y](const Var<S>& g) { return g * (1.0 - y * y); }));
+  return record("tanh", y, input(x, [y](const Var<S>& g) { return chain(g, 1.0 - y * y); }));
 }
 
 template <class S>
 Var<S> sigmoid(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().sigmoid);
-  return record("sigmoid", y, input(x, [y](const Var<S>& g) { return g * y * (1.0 - y); }));
+  return record("sigmoid", y, input(x, [y](const Var<S>& g) { return chain(chain(g, y), 1.0 - y); }));
 }
 
 template <class S>
 Var<S> relu(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().relu);
   return record("relu", std::move(y),
-                input(x, [x](const Var<S>& g) { return g * apply(x, pointwise<S>().is_positive); }));
+                input(x, [x](const Var<S>& g) { return chain(apply(x, pointwise<S>().is_positive), g); }));
 }
 
 template <class S>
@@ -95,7 +98,7 @@ Var<S> leaky_relu(const Var<S>& x, double slope) {
   const auto s = static_cast<S>(slope);
   Var<S> y = apply(x, pointwise<S>().leaky_relu, s);
   return record("leaky_relu", std::move(y), input(x, [x, s](const Var<S>& g) {
-                  return g * apply(x, pointwise<S>().leaky_relu_slope, s);
+                  return chain(g, apply(x, pointwise<S>().leaky_relu_slope, s));
                 }));
 }
 
@@ -107,7 +110,7 @@ Var<S> elu(const Var<S>& x, double alpha) {
                   // overflow
                   const Mask positive = x.value() > S(0);
                   const Var<S> below = exp(minimum(x, Var<S>(Tensor<S>(S(0))))) * alpha;
-                  return where(positive, g, g * below);
+                  return where(positive, g, chain(g, below));
                 }));
 }
 
@@ -117,7 +120,7 @@ Var<S> gelu(const Var<S>& x) {
   return record("gelu", std::move(y), input(x, [x](const Var<S>& g) {
                   // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) again as a recorded function of x
                   const double density = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-                  return g * (normal_cdf(x) + x * exp(square(x) * -0.5) * density);
+                  return chain(g, normal_cdf(x) + x * exp(square(x) * -0.5) * density);
                 }));
 }
 
@@ -126,14 +129,14 @@ Var<S> normal_cdf(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().normal_cdf);
   return record("normal_cdf", std::move(y), input(x, [x](const Var<S>& g) {
                   const double density = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-                  return g * exp(square(x) * -0.5) * density;
+                  return chain(g, exp(square(x) * -0.5)) * density;
                 }));
 }
 
 template <class S>
 Var<S> softplus(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().softplus);
-  return record("softplus", std::move(y), input(x, [x](const Var<S>& g) { return g * sigmoid(x); }));
+  return record("softplus", std::move(y), input(x, [x](const Var<S>& g) { return chain(g, sigmoid(x)); }));
 }
 
 template <class S>
@@ -144,7 +147,7 @@ Var<S> clamp(const Var<S>& x, double low, double high) {
   const auto lo = static_cast<S>(low), hi = static_cast<S>(high);
   Var<S> y = apply(x, pointwise<S>().clamp, lo, hi);
   return record("clamp", std::move(y), input(x, [x, lo, hi](const Var<S>& g) {
-                  return g * apply(x, pointwise<S>().is_between, lo, hi);
+                  return chain(apply(x, pointwise<S>().is_between, lo, hi), g);
                 }));
 }
 

@@ -7,11 +7,14 @@
 #include "framework/kernels/broadcast.hpp"
 #include "framework/kernels/reduce_axes.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/chain.hpp"
 #include "framework/ops/reshape_to.hpp"
 
 namespace unroll {
 namespace {
 
+using detail::chain;
+using detail::chain_over;
 using kernel::AxisSet;
 using kernel::pointwise;
 using kernel::Reductions;
@@ -92,7 +95,7 @@ Var<S> mean(const Var<S>& x, const Axes& axes, bool keepdims) {
   Var<S> y = reduce(reductions<S>().sum, x, set, keepdims);
   for (S& element : y.get()->data) element /= static_cast<S>(n);
   return record("mean", std::move(y), input(x, [s = x.shape(), set, n](const Var<S>& g) {
-                  return broadcast_to(keep(g, s, set) / n, s);
+                  return broadcast_to(chain_over(keep(g, s, set), n), s);
                 }));
 }
 
@@ -117,8 +120,9 @@ Var<S> extremum(const char* op, typename Reductions<S>::Function f, const Var<S>
                     to_string(x.shape()), fmt::join(axes, ",")));
   }
   Var<S> y = reduce(f, x, set, keepdims);
-  return record(
-      op, y, input(x, [x, y, set](const Var<S>& g) { return keep(g, x.shape(), set) * shares(x, y, set); }));
+  return record(op, y, input(x, [x, y, set](const Var<S>& g) {
+                  return chain(shares(x, y, set), keep(g, x.shape(), set));
+                }));
 }
 
 }  // namespace
@@ -135,23 +139,18 @@ Var<S> min(const Var<S>& x, const Axes& axes, bool keepdims) {
 
 namespace {
 
-// y, with a constant in place of the elements that are unfit to divide by or to subtract.
 template <class S, class Predicate>
-Var<S> replace_if(const Var<S>& y, Predicate unfit, S constant) {
-  const S* begin = y.data();
-  if (std::none_of(begin, begin + y.size(), unfit)) return y;
+Mask mask_if(const Var<S>& y, Predicate unfit) {
   Mask mask(y.shape());
-  std::transform(begin, begin + y.size(), mask.data(), unfit);
-  return where(mask, Var<S>(Tensor<S>(constant)), y);
+  std::transform(y.data(), y.data() + y.size(), mask.data(), unfit);
+  return mask;
 }
 
-template <class S>
-bool is_infinite(S v) {
-  return std::isinf(v);
-}
-template <class S>
-bool is_zero(S v) {
-  return v == S(0);
+// y, with a constant in place of the elements that are unfit to divide by or to subtract.
+template <class S, class Predicate>
+Var<S> replace_if(const Var<S>& y, Predicate unfit, double constant) {
+  if (std::none_of(y.data(), y.data() + y.size(), unfit)) return y;
+  return masked_fill(y, mask_if(y, unfit), constant);
 }
 
 }  // namespace
@@ -169,12 +168,15 @@ Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   S* out = y.raw();
   pointwise<S>().log_plus.same(out, m.data(), out, y.size());
   // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes
-  // out. Where all elements are -inf, y is too, and the gradient is 0.
+  // out. Where all elements are -inf, y is too, and the gradient is 0. Where y is inf, it is NaN at the
+  // infinite elements and 0 at the others.
   return record("logsumexp", y, input(x, [x, y, set](const Var<S>& g) {
-                  const Var<S> finite = keep(replace_if(y, is_infinite<S>, S(0)), x.shape(), set);
-                  const Var<S> w = exp(x - finite);
-                  const Var<S> total = replace_if(sum_to(w, finite.shape()), is_zero<S>, S(1));
-                  return w * (keep(g, x.shape(), set) / total);
+                  const auto is_lowest = [](S v) { return v == -std::numeric_limits<S>::infinity(); };
+                  const auto is_no_sum = [](S v) { return !(v > S(0)); };
+                  const Var<S> shift = keep(replace_if(y, is_lowest, 0.0), x.shape(), set);
+                  const Var<S> w = exp(x - shift);
+                  const Var<S> total = replace_if(sum_to(w, shift.shape()), is_no_sum, 1.0);
+                  return chain(chain_over(keep(g, x.shape(), set), total), w);
                 }));
 }
 
@@ -186,10 +188,16 @@ Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
   Var<S> y = reduce(reductions<S>().sum, squares, set, keepdims);
   S* out = y.raw();
   pointwise<S>().sqrt(out, out, y.size());
-  // d/dx = x / y; where y is 0 so is x, and any divisor gives 0.
+  // d/dx = x / y, 0 where y is 0.
   return record("norm", y, input(x, [x, y, set](const Var<S>& g) {
-                  const Var<S> divisor = replace_if(y, is_zero<S>, S(1));
-                  return x * keep(g / divisor, x.shape(), set);
+                  constexpr S kInfinity = std::numeric_limits<S>::infinity();
+                  const auto is_regular = [](S v) { return v > S(0) && v < kInfinity; };
+                  if (std::all_of(y.data(), y.data() + y.size(), is_regular))
+                    return x * keep(g / y, x.shape(), set);
+                  // Divided first: of an infinite x it is NaN, not the 0 of x (g / y).
+                  const auto is_zero = [](S v) { return v == S(0); };
+                  const Var<S> unit = x / keep(replace_if(y, is_zero, 1.0), x.shape(), set);
+                  return chain(keep(masked_fill(g, mask_if(y, is_zero), 0.0), x.shape(), set), unit);
                 }));
 }
 

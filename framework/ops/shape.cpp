@@ -4,6 +4,7 @@
 #include "framework/errors.hpp"
 #include "framework/kernels/broadcast.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/check_size.hpp"
 #include "framework/ops/reshape_to.hpp"
 
 namespace unroll {
@@ -36,6 +37,7 @@ Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape) {
     to[i] = static_cast<std::size_t>(shape[i]);
     known *= to[i];
   }
+  detail::check_size("reshape", to);
   if (open < kMaxRank) {
     if (known == 0) fail("other sizes that determine the one at -1");
     to[open] = x.size() / known;
@@ -186,6 +188,7 @@ Var<S> broadcast_to(const Var<S>& x, const Shape& shape) {
         "[broadcast_to] x want a shape that broadcasts to {} (equal from the right, or 1), got {}",
         to_string(shape), to_string(from)));
   }
+  detail::check_size("broadcast_to", shape);
   Var<S> y = Var<S>::uninitialized(shape);
   const kernel::LoopNest<1> nest(shape, {kernel::broadcast_strides(from, shape)});
   S* out = y.raw();

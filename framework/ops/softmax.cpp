@@ -1,9 +1,11 @@
 #include "framework/kernels/lines.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/chain.hpp"
 
 namespace unroll {
 namespace {
 
+using detail::chain;
 using kernel::lines;
 
 template <class S>
@@ -27,8 +29,8 @@ Var<S> softmax(const Var<S>& x, Index axis) {
   Var<S> y = along(lines<S>().softmax, x, i);
   // dx = y (g - sum(g y))
   return record("softmax", y, input(x, [y, i](const Var<S>& g) {
-                  const Var<S> gy = g * y;
-                  return gy - y * sum(gy, {static_cast<Index>(i)}, true);
+                  const Var<S> gy = chain(g, y);
+                  return gy - chain(sum(gy, {static_cast<Index>(i)}, true), y);
                 }));
 }
 
@@ -38,7 +40,7 @@ Var<S> log_softmax(const Var<S>& x, Index axis) {
   Var<S> y = along(lines<S>().log_softmax, x, i);
   // dx = g - exp(y) sum(g)
   return record("log_softmax", y, input(x, [y, i](const Var<S>& g) {
-                  return g - exp(y) * sum(g, {static_cast<Index>(i)}, true);
+                  return g - chain(sum(g, {static_cast<Index>(i)}, true), exp(y));
                 }));
 }
 

@@ -156,6 +156,10 @@ constexpr Pointwise<S> functions() {
       // NaN in either operand gives NaN, as NumPy's maximum does.
       .maximum = binary<S>([](B a, B b) { return xsimd::select((a > b) | xsimd::isnan(a), a, b); }),
       .minimum = binary<S>([](B a, B b) { return xsimd::select((a < b) | xsimd::isnan(a), a, b); }),
+      .times_if_nonzero = binary<S>([](B a, B b) { return xsimd::select(a == S(0), V(S(0)), a * b); }),
+      .over_if_nonzero = binary<S>([](B a, B b) { return xsimd::select(a == S(0), V(S(0)), a / b); }),
+      .times_if_both_nonzero =
+          binary<S>([](B a, B b) { return xsimd::select((a == S(0)) | (b == S(0)), V(S(0)), a * b); }),
       .share_of_larger = binary<S>(
           [](B a, B b) { return xsimd::select(a > b, V(S(1)), xsimd::select(a == b, V(S(0.5)), V(S(0)))); }),
       .share_of_smaller = binary<S>(

@@ -1,0 +1,21 @@
+// Internal to ops and losses: products in which 0 wins over infinity and NaN.
+#pragma once
+
+#include "framework/var.hpp"
+
+namespace unroll::detail {
+
+// g d and g / d, but exactly 0 where g is 0, also where d (where 1 / d) is infinite or NaN; shapes broadcast.
+// The chain rule with upstream gradient g: what the output does not depend on has gradient 0, however steep
+// the op is there. Where g is 0, so is the gradient of d: second derivatives obey the same rule. The factor
+// that decides stands first: a share, sign or weight of 0 takes the gradient out, too.
+template <class S>
+Var<S> chain(const Var<S>& g, const Var<S>& d);
+template <class S>
+Var<S> chain(const Var<S>& g, double d);
+template <class S>
+Var<S> chain_over(const Var<S>& g, const Var<S>& d);
+template <class S>
+Var<S> chain_over(const Var<S>& g, double d);
+
+}  // namespace unroll::detail
