@@ -2,9 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "examples/support/cells.hpp"
 #include "examples/support/cli.hpp"
+#include "examples/support/saved.hpp"
+#include "examples/support/tables.hpp"
+#include "framework/file_kind.hpp"
+#include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -71,6 +76,17 @@ struct StreamLoss : CarriedStates<typename Layer::State> {
   }
 };
 
+// Lines as they are; what else is no character to be seen is escaped.
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    shown += escaped(text.substr(begin, end - begin)) + (end < text.size() ? "\n" : "");
+    begin = end + 1;
+  }
+  return shown;
+}
+
 template <class Layer>
 void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const Options& o) {
   const Tensor<float>& rows = model.embedding.weight.value();
@@ -86,7 +102,25 @@ void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const
     drawn.push_back(static_cast<std::int64_t>(special) + draw(logits.subspan(special), how, rng));
     read(drawn.back());
   }
-  fmt::print("{}{}\n", o.prompt, vocabulary.decode(drawn));
+  fmt::print("{}\n", printable(o.prompt + vocabulary.decode(drawn)));
+}
+
+// A user's text in its parts, each long enough for what reads it: batch streams, or one.
+TextSplit read_parts(const std::string& file, Index batch) {
+  const std::string text = read_text(file);
+  if (is_markup(text)) print_note("char_lm", escaped(file) + " is " + file_kind(text));
+  const Shares shares{.valid = 0.05, .test = 0.05};
+  Index want = 30;  // of which 2 are to test
+  const auto part = [&](Index size) {
+    return static_cast<Index>(shares.test * static_cast<double>(size) + 0.5);
+  };
+  while (want - 2 * part(want) <= batch) ++want;
+  const Index got = std::ssize(characters(text));
+  if (got < want) {
+    throw FileError(fmt::format("{}: want at least {} characters (for --batch {}, cut 90 : 5 : 5), got {}",
+                                escaped(file), want, batch, got));
+  }
+  return split_text(text, shares);
 }
 
 template <class Layer>
@@ -94,8 +128,8 @@ int train(const Options& o) {
   const Index hidden = o.training.hidden.value_or(128), batch = o.training.batch.value_or(32);
   const std::string folder = UNROLL_EXAMPLE_DATA "/kjv_nt/", file = o.name + ".safetensors";
   const auto part = [&](const char* name) { return read_text(folder + name + ".txt"); };
-  const TextSplit text = o.text.empty() ? TextSplit{part("train"), part("valid"), part("test")}
-                                        : split_text(read_text(o.text), {.valid = 0.05, .test = 0.05});
+  const TextSplit text =
+      o.text.empty() ? TextSplit{part("train"), part("valid"), part("test")} : read_parts(o.text, batch);
   const auto vocabulary = Vocabulary::of(text.train, {.special = {"<unk>"}});
   TextStream learned(vocabulary.encode(text.train), {.batch_size = batch, .window = 64});
   const TextStreamOptions one{.batch_size = 1, .window = 500};
@@ -129,8 +163,13 @@ int run(int argc, const char* const* argv) {
   if (o.sample.empty()) return with_layer(o.training.cell, [&]<class Layer>() { return train<Layer>(o); });
   return with_saved_layer(o.sample, "char_lm", [&]<class Layer>(const Metadata& metadata) {
     const auto vocabulary = metadata.parsed<Vocabulary>("vocabulary");
+    const Index hidden = metadata.number("hidden", 1, 4096), tokens = std::ssize(vocabulary.tokens());
+    auto wanted = layer_tensors<Layer>("layer", 32, hidden);
+    wanted.push_back({"embedding.weight", {tokens, 32}});
+    wanted.push_back({"head.weight", {tokens, hidden}});
+    require_tensors(o.sample, wanted);
     Rng rng(1);
-    Model<Layer> model(vocabulary, metadata.number("hidden", 1, 4096), rng);
+    Model<Layer> model(vocabulary, hidden, rng);
     load_model(o.sample, model, {.finite = true});
     print_sample(model, vocabulary, o);
     return 0;

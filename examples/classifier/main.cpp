@@ -5,6 +5,9 @@
 
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
+#include "examples/support/saved.hpp"
+#include "examples/support/tables.hpp"
+#include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -18,8 +21,9 @@ constexpr const char* kDescription =
     "Two words with the model that it has saved: classifier --predict huis przyjaciel";
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, UTF-8, a header line, then one row a sample. Columns: label (any "
-    "text); text (read letter by letter), or else numbers (all other columns, standardised; --steps T cuts "
-    "them into T steps); split (train, valid, test; without it every label is cut 70 : 15 : 15 by a hash).";
+    "text); text (read letter by letter), or else numbers (all other columns but one that counts the rows, "
+    "standardised; --steps T cuts them into T steps); split (train, valid, test; without it every label is "
+    "cut 70 : 15 : 15 by a hash).";
 
 const std::map<std::string, Recipe> kTasks{
     {"words", {.epochs = 18, .batch = 64, .hidden = 128, .lr = 2e-3, .clip = 5.0}},
@@ -27,7 +31,8 @@ const std::map<std::string, Recipe> kTasks{
     {"own", {.epochs = 30, .batch = 32, .hidden = 64, .lr = 2e-3, .clip = 1.0}}};
 
 struct Options : TrainingOptions {
-  std::string task, data, model, input;
+  std::string task, data, model, input, label = "label";
+  GivenTable table;
   std::vector<std::string> items;
   std::optional<Index> steps;
 };
@@ -63,18 +68,24 @@ struct Classifier {
 EncodedTable<float> load(const Options& o) {
   const std::string shipped = o.task == "words" ? "/words" : "/digits.csv";
   const std::string path = o.data.empty() ? UNROLL_EXAMPLE_DATA + shipped : o.data;
-  const Table table = o.task == "words" ? read_tables(path, "label") : read_table(path);
-  TableColumns<float> columns{.steps = o.steps.value_or(o.task == "digits" ? 8 : 0)};
+  Table table = o.task == "words" ? read_tables(path, "label") : read_given(path, o.table);
+  TableColumns<float> columns{.label = o.label, .steps = o.steps.value_or(o.task == "digits" ? 8 : 0)};
   if (o.task == "words") columns.text = "ascii";
   if (o.task == "own" && table.find("text")) columns.text = "text";
   if (o.task == "digits") columns.standardizer = {zeros<float>({8}), full<float>({8}, 16.0F)};
+  const auto counter = row_counter(table);
+  if (columns.text.empty() && counter && *counter != o.label) {
+    print_note("classifier", fmt::format("column {} only counts the rows: it is left out", quoted(*counter)));
+    table = table.without(std::vector{*counter});
+  }
   return encode_table(table, columns);
 }
 
 template <class Layer>
 int train(const Options& o) {
   const EncodedTable<float> data = load(o);
-  const auto& classes = data.encoder.labels().names();
+  std::vector<std::string> classes;
+  for (const std::string& name : data.encoder.labels().names()) classes.push_back(escaped(name, 30));
   const Recipe recipe = kTasks.at(o.task).with(o);
   Metadata metadata = model_metadata("classifier", o, recipe);
   metadata.set("task", o.task);
@@ -97,19 +108,26 @@ int train(const Options& o) {
 template <class Layer>
 int predict(const Options& o, const Metadata& metadata) {
   const auto encoder = metadata.parsed<TableEncoder<float>>("encoder");
+  const Index hidden = metadata.number("hidden", 1, 4096);
+  const Index inputs = encoder.reads_text() ? 32 : encoder.features();
+  auto wanted = layer_tensors<Layer>("layer", inputs, hidden);
+  wanted.push_back({"head.weight", {std::ssize(encoder.labels().names()), hidden}});
+  if (encoder.reads_text())
+    wanted.push_back({"embedding.weight", {std::ssize(encoder.vocabulary()->tokens()), 32}});
+  require_tensors(o.model, wanted);
   Rng rng(0);  // every weight is overwritten
-  Classifier<Layer> model(encoder, metadata.number("hidden", 1, 4096), rng);
+  Classifier<Layer> model(encoder, hidden, rng);
   load_model(o.model, model, {.finite = true});
   set_training(model, false);
-  const Table table = !o.input.empty()   ? read_table(o.input)
+  const Table table = !o.input.empty()   ? read_given(o.input, o.table)
                       : !o.items.empty() ? encoder.as_table(o.items, "item")
                                          : encoder.as_table(read_lines("/dev/stdin"), "standard input");
   const SequenceDataset<float> data = encoder.encode(table);
   const auto& names = encoder.labels().names();
   const auto found = classify(model, data);
   for (std::size_t n = 0; n < found.size(); ++n)
-    fmt::print("{}\t{}\t{:.4f}\n", encoder.name(table, n), names[static_cast<std::size_t>(found[n].label)],
-               found[n].probability);
+    fmt::print("{}\t{}\t{:.4f}\n", escaped(encoder.name(table, n)),
+               escaped(names[static_cast<std::size_t>(found[n].label)]), found[n].probability);
   if (encoder.labelled(table))
     fmt::print("accuracy {:.2f}% of {} rows\n",
                100.0 * confusion_matrix(found, data.labels(), names.size()).accuracy(), found.size());
@@ -123,9 +141,11 @@ int run(int argc, const char* const* argv) {
   add_choice(app, "--task", o.task, "default words, or with --data your own", "TASK", {"words", "digits"});
   app.add_option("--data", o.data, "your file, or that of a task (words: folder of LABEL.tsv)");
   add_whole_number(app, "--steps", o.steps, "time steps of a row of numbers", 1, 1000000);
+  app.add_option("--label", o.label, "your file: the column of classes (default label)")->type_name("NAME");
   app.add_option("--model", o.model, "to write or read (default TASK.safetensors)")->type_name("FILE");
   add_training_options(app, o, TrainingDefaults::of(kTasks));
   add_run_options(app, o);
+  add_table_options(app, o.table);
   auto* predicts = app.add_flag("--predict")->description("ITEMs, --input or standard input's lines");
   auto* items = app.add_option("items", o.items, "--predict: texts, or rows of numbers")->needs(predicts);
   app.add_option("--input", o.input, "--predict: a table as for training")->needs(predicts)->excludes(items);

@@ -6,6 +6,8 @@
 
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
+#include "examples/support/tables.hpp"
+#include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -20,7 +22,8 @@ constexpr const char* kDescription =
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, a header line, then one row a step, oldest first; a column split "
     "says train, valid (chooses the best epoch) or test, else they are the first 70, the next 15 and the "
-    "last 15 %. An epoch is 10 updates on random windows. Beyond the end a forecast is the next input.";
+    "last 15 %. Columns year and month or quarter name the steps, unless they are ignored. An epoch is 10 "
+    "updates on random windows. Beyond the end a forecast is the next input.";
 
 struct Task : Recipe {
   const char *file, *column;
@@ -36,6 +39,7 @@ const std::map<std::string, Task> kTasks{
 
 struct Options : TrainingOptions {
   std::string task, data, column, model, csv, picture;
+  GivenTable table;
   std::optional<Index> period, ahead;
 };
 
@@ -55,12 +59,29 @@ struct Forecaster {
   Var<float> operator()(const Var<float>& x) const { return slice(x, -1, {0, 1}) + head(layer(x).output); }
 };
 
+// The series, whose parts this program knows.
+Series read(const Options& o) {
+  const Table table = read_given(o.data, o.table);
+  if (row_counter(table) == o.column)
+    print_note("next_value", fmt::format("column {} only counts the rows", quoted(o.column)));
+  Series series = read_series(table, o.column);
+  for (const SeriesPart& part : series.parts) {
+    if (part.name != "train" && part.name != "valid" && !part.name.starts_with("test")) {
+      table.fail(
+          static_cast<std::size_t>(part.first),
+          fmt::format("column 'split' want train, valid or test (test2, ..), got {}", quoted(part.name)));
+    }
+  }
+  return series;
+}
+
 template <class Layer>
 int learn(const Options& o, const Task& task, const Series& series) {
   SeriesPart train = series.part("train"), valid = series.part("valid");
+  if (valid.size() == 0) valid.first = valid.last = train.last;  // no such part: what follows is scored
   if (task.learns_valid) train.last = valid.first = valid.last;
   if (train.size() < 3 || train.first > 0 || (valid.size() > 0 && valid.first != train.last))
-    throw FileError(o.data + ": want 3 rows of train or more first, then those of valid");
+    throw FileError(escaped(o.data) + ": want 3 rows of train or more first, then those of valid");
   std::vector<SeriesPart> scored;
   for (const SeriesPart& part : series.parts)
     if (part.first >= std::max(train.last, valid.last)) scored.push_back(part);
@@ -83,7 +104,8 @@ int learn(const Options& o, const Task& task, const Series& series) {
 
   Rng rng(o.seed);
   Forecaster<Layer> model(encoder.features(), recipe.hidden, rng);
-  fmt::print("{} {}: {} values; train {}\n\n{}\n", o.data, o.column, n, series.label(train), summary(model));
+  fmt::print("{} {}: {} values; train {}\n\n{}\n", escaped(o.data), escaped(o.column), n, series.label(train),
+             summary(model));
   Adam<float> adam(parameters(model), {.lr = recipe.lr, .weight_decay = task.weight_decay});
   const auto loss = [warmup](const Forecaster<Layer>& m, const Batch<float>& b) {
     const Range after{warmup, std::nullopt};
@@ -127,6 +149,7 @@ int run(int argc, const char* const* argv) {
   app.add_option("--model", o.model, "to write (default TASK.safetensors)")->type_name("FILE");
   add_training_options(app, o, TrainingDefaults::of({kTasks.begin(), kTasks.end()}));
   add_run_options(app, o, "forecast and truth");
+  add_table_options(app, o.table);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (o.task.empty()) o.task = o.data.empty() ? "sunspots" : "own";
   const Task& task = kTasks.at(o.task);
@@ -137,7 +160,7 @@ int run(int argc, const char* const* argv) {
   o.picture = std::exchange(o.plot, "");  // not of the training
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);
-  const Series series = read_series(read_table(o.data), o.column);
+  const Series series = read(o);
   return with_layer(o.cell, [&]<class Layer>() { return learn<Layer>(o, task, series); });
 }
 

@@ -8,6 +8,8 @@
 
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
+#include "examples/support/saved.hpp"
+#include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -87,7 +89,7 @@ int train(const TrainingOptions& o, const std::string& table_file, const std::st
   const Words plain = table.texts("ascii"), words = table.texts("word");
   for (std::size_t n = 0; n < plain.size(); ++n) {
     const auto a = characters(plain[n]), b = characters(words[n]);
-    if (a.size() != b.size() || a.empty()) table.fail(table.rows()[n], "word and ascii want as many letters");
+    if (a.size() != b.size() || a.empty()) table.fail(n, "word and ascii want as many letters");
   }
   const Split split = split_by_column(table);
   const Recipe recipe = kRecipe.with(o);
@@ -132,11 +134,17 @@ int run(int argc, const char* const* argv) {
   if (!parse_command_line(app, argc, argv)) return 0;
   if (words.empty()) return with_layer(o.cell, [&]<class Layer>() { return train<Layer>(o, data, file); });
   return with_saved_layer(file, "sequence_tagger", [&]<class Layer>(const Metadata& metadata) {
+    const Index hidden = metadata.number("hidden", 1, 4096);
+    const auto count = [&](const char* key) { return std::ssize(metadata.parsed<Vocabulary>(key).tokens()); };
+    auto wanted = layer_tensors<Layer>("layer", 32, hidden);
+    wanted.push_back({"embedding.weight", {count("letters"), 32}});
+    wanted.push_back({"head.weight", {count("forms"), 2 * hidden}});
+    require_tensors(file, wanted);
     Rng rng(0);  // every weight is overwritten
     Tagger<Layer> model(metadata, rng);
     load_model(file, model, {.finite = true});
     set_training(model, false);
-    for (const std::string& word : words) fmt::print("{}\n", model.restore(word));
+    for (const std::string& word : words) fmt::print("{}\n", escaped(model.restore(word)));
     return 0;
   });
 }

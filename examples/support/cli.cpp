@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll::examples {
 namespace {
@@ -39,7 +40,7 @@ CLI::Option* add_checked(CLI::App& app, const std::string& names, const std::str
 std::string one_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
+  return escaped(text);
 }
 
 }  // namespace

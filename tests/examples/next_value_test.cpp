@@ -103,8 +103,7 @@ TEST_CASE(
   const auto encoder = load_metadata(folder.path("m.safetensors")).parsed<SeriesEncoder<float>>("encoder");
   double sum = 0.0;
   for (std::size_t i = 90; i < 120; ++i)
-    sum +=
-        std::pow((out.number(out.rows()[i], 1) - out.number(out.rows()[i], 2)) / encoder.scale(), 2) / 30.0;
+    sum += std::pow((out.number(i, 1) - out.number(i, 2)) / encoder.scale(), 2) / 30.0;
   CHECK(sum == Approx(*best).epsilon(0.1));
 }
 
@@ -120,15 +119,15 @@ TEST_CASE("a forecast of next_value knows nothing of what comes later, and reads
   };
   const Table before = table(waves(150), " --horizon 3"), after = table(waves(150, 140, 5.0), " --horizon 3");
   REQUIRE(before.size() == 153);
-  for (std::size_t i = 1; i <= 140; ++i) CHECK(after.rows()[i].fields[2] == before.rows()[i].fields[2]);
-  CHECK(after.rows()[141].fields[2] != before.rows()[141].fields[2]);
+  for (std::size_t i = 1; i <= 140; ++i) CHECK(after.field(i, 2) == before.field(i, 2));
+  CHECK(after.field(141, 2) != before.field(141, 2));
 
   // The first forecast beyond the end, as a value of the series: the next ones stay.
-  const double first = before.number(before.rows()[150], 3);
-  const Table longer = table(waves(150) + "test," + before.rows()[150].fields[3] + "\n", " --horizon 2");
-  CHECK(longer.number(longer.rows()[150], 2) == Approx(first).epsilon(1e-6));
+  const double first = before.number(150, 3);
+  const Table longer = table(waves(150) + "test," + std::string(before.field(150, 3)) + "\n", " --horizon 2");
+  CHECK(longer.number(150, 2) == Approx(first).epsilon(1e-6));
   for (const std::size_t i : {151U, 152U})
-    CHECK(longer.number(longer.rows()[i], 3) == Approx(before.number(before.rows()[i], 3)).epsilon(1e-5));
+    CHECK(longer.number(i, 3) == Approx(before.number(i, 3)).epsilon(1e-5));
 }
 
 TEST_CASE("sunspots are forecast better than by an autoregression of order 9, with every cell") {
@@ -198,6 +197,79 @@ TEST_CASE("next_value goes on from where Ctrl-C has ended it to the same forecas
   CHECK_FALSE(std::filesystem::exists(model + ".checkpoint"));
 }
 
+TEST_CASE("next_value scores the test rows of a table that has no valid ones") {
+  const ScratchFolder folder;
+  std::string text = "split,price\n";
+  for (int i = 0; i < 60; ++i)
+    text += (i < 40 ? "train," : "test,") + std::to_string(10.0 + std::sin(0.52 * i)) + "\n";
+  const ProgramResult run =
+      next_value(folder, "--csv " + folder.write("in.csv", text) + " --column price --epochs 2 --hidden 3");
+  CHECK(run.status == 0);
+  CHECK_THAT(run.out, Contains("train 1 to 40") && Contains("test 41 to 60") && !Contains("train 2 to"));
+}
+
+TEST_CASE("next_value names steps by quarters and months, or numbers them where years are ignored") {
+  const ScratchFolder folder;
+  const auto run = [&](const std::string& head, auto&& row, const std::string& more = "") {
+    std::string text = head + ",price\n";
+    for (int i = 0; i < 40; ++i) text += row(i) + "," + std::to_string(std::sin(0.7 * i)) + "\n";
+    return next_value(folder, "--csv " + folder.write("in.csv", text) +
+                                  " --column price --epochs 1 --hidden 3 --horizon 1 " + more);
+  };
+  const auto text = [](int number) { return std::to_string(number); };
+  const auto quarters = [&](int i) { return text(1990 + i / 4) + "," + text(i % 4 + 1); };
+  CHECK_THAT(run("year,quarter", quarters).out,
+             Contains("train 1990-Q1 to 1996-Q4") && Contains(" 2000-Q1 "));
+  const auto months = [&](int i) {
+    return text(1949 + i / 12) + (i % 12 == 0 ? ",January" : "," + text(i % 12 + 1));
+  };
+  CHECK_THAT(run("year,month", months).out, Contains("train 1949-01 to 1951-04"));
+  const auto panel = [&](int i) { return text(1990 + i % 20) + "," + (i < 20 ? "a" : "b"); };
+  const ProgramResult refused = run("year,country", panel);
+  CHECK(refused.status == 1);
+  CHECK_THAT(refused.err, Contains("in.csv:22: column 'year' want 2010") && Contains("--ignore year"));
+  const ProgramResult numbered = run("year,country", panel, "--ignore year");
+  CHECK(numbered.status == 0);
+  CHECK_THAT(numbered.out, Contains("train 1 to 28"));
+}
+
+TEST_CASE("next_value reads other tables as its options say") {
+  const ScratchFolder folder;
+  std::string semicolons = "tag;preis\n", bare;
+  for (int i = 0; i < 40; ++i) {
+    const std::string number = std::to_string(1.0 + std::sin(0.7 * i));
+    semicolons += "x;" + number.substr(0, 1) + "," + number.substr(2) + "\n";
+    bare += number + "\n";
+  }
+  const std::string quick = " --epochs 1 --hidden 3", table = folder.write("s.csv", semicolons);
+  const ProgramResult refused = next_value(folder, "--csv " + table + " --column preis" + quick);
+  CHECK(refused.status == 1);
+  CHECK_THAT(refused.err, Contains("s.csv:1: want columns, got one alone") && Contains("--delimiter ';'"));
+  const ProgramResult point =
+      next_value(folder, "--csv " + table + " --column preis --delimiter ';'" + quick);
+  CHECK_THAT(point.err, Contains("--decimal ,"));
+  CHECK(next_value(folder, "--csv " + table + " --column preis --delimiter ';' --decimal ," + quick).status ==
+        0);
+  const std::string numbers = folder.write("n.csv", bare);
+  CHECK_THAT(next_value(folder, "--csv " + numbers + " --column 0" + quick).err, Contains("--no-header"));
+  CHECK(next_value(folder, "--csv " + numbers + " --column 0 --no-header" + quick).status == 0);
+  CHECK_THAT(next_value(folder, "--csv " + numbers + " --column 0 --delimiter tabs").err,
+             Contains("want one character or tab, got 'tabs'"));
+}
+
+TEST_CASE("next_value writes logs and forecasts that are read as numbers") {
+  const ScratchFolder folder;
+  REQUIRE(next_value(folder, "--csv " + folder.write("in.csv", waves(60)) +
+                                 " --column price --epochs 2 --hidden 3 --log " + folder.path("log") +
+                                 " --csv-out " + folder.path("out.csv"))
+              .status == 0);
+  const Table log = read_table(folder.path("log/log.csv"), {.missing = Missing::nan});
+  for (const std::string& name : log.header()) CHECK(log.numbers(name).size() == 2);
+  const Table out = read_table(folder.path("out.csv"), {.missing = Missing::nan});
+  CHECK(std::isnan(out.numbers("ahead")[0]));
+  CHECK(std::isfinite(out.numbers("truth")[0]));
+}
+
 TEST_CASE("next_value draws a picture, or keeps its script when there is no gnuplot") {
   const ScratchFolder folder;
   const std::string arguments = "--task elnino --epochs 1 --hidden 3 --plot ";
@@ -236,16 +308,20 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {own("word.csv", with_word), "word.csv:5"},
       {own("nan.csv", with_nan), "nan.csv:5"},
       {own("ragged.csv", ragged), "ragged.csv:5"},
-      {own("short.csv", "price\n1\n2\n"), "want at least one sample for a share of 0.15"},
+      {own("short.csv", "price\n1\n2\n"),
+       "short.csv: [split_in_order] valid want at least one sample for a share of 0.15"},
       {own("few.csv", "split,price\ntrain,1\ntrain,2\n"), "few.csv: want 3 rows of train"},
       {own("order.csv", "split,price\nvalid,1\ntrain,2\ntrain,2\ntrain,2\n"),
        "order.csv: want 3 rows of train"},
+      {own("words.csv", "split,price\ntrain,1\ntrain,2\ntrain,3\nval,2\ntest,2\n"),
+       "words.csv:5: column 'split' want train, valid or test (test2, ..), got 'val'"},
+      {own("zip.csv", "\x1f\x8b\x08"), "zip.csv: want a table, got a gzip file (unpack it: gunzip FILE)"},
       {own("again.csv", "split,price\ntrain,1\ntest,2\ntrain,2\n"), "again.csv:4: column 'split'"},
       {own("column.csv", "day,cost\n1,2\n"), "price"},
       {own("season.csv", numbers(60), "--period 30"), "two whole periods"},
       {"--csv " + folder.write("x.csv", numbers(30)), "--column"},
       {"--task sunspots --column price", "--column"},
-      {"--task sunspots --csv " + folder.write("gap.csv", gap), "gap.csv:7: want 1705"},
+      {"--task sunspots --csv " + folder.write("gap.csv", gap), "gap.csv:7: column 'year' want 1705"},
       {"--task sunspots --csv " + kData + "/elnino_sst.csv", "sunspots"},
       {"--task moon", "moon"},
       {"--task toy --period 3", "two whole periods"},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -49,7 +50,12 @@ std::vector<Index> Batches<S>::draw(Rng& rng) const {
   const auto n = static_cast<Index>(data_.size());
   std::vector<Index> drawn;
   if (options_.num_samples > 0) {
-    drawn.resize(static_cast<std::size_t>(options_.num_samples));
+    try {
+      drawn.resize(static_cast<std::size_t>(options_.num_samples));
+    } catch (const std::exception&) {
+      throw ArgumentError(
+          fmt::format("[Batches] num_samples want as many as memory can hold, got {}", options_.num_samples));
+    }
     for (Index& sample : drawn) sample = rng.below(n);
   } else if (options_.shuffle) {
     drawn = rng.permutation(n);
@@ -70,7 +76,8 @@ void Batches<S>::start_epoch(std::int64_t epoch) {
   std::vector<Index> drawn = draw(rng);
   std::vector<Index> order = drawn;
   if (options_.bucket_batches > 0) {
-    const std::size_t bucket = size * static_cast<std::size_t>(options_.bucket_batches);
+    const auto batches = static_cast<std::size_t>(options_.bucket_batches);
+    const std::size_t bucket = batches > order.size() / size ? order.size() : batches * size;
     for (std::size_t begin = 0; begin < order.size(); begin += bucket) {
       const auto first = order.begin() + static_cast<std::ptrdiff_t>(begin);
       const auto last = order.begin() + static_cast<std::ptrdiff_t>(std::min(begin + bucket, order.size()));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "framework/random.hpp"
@@ -54,7 +55,8 @@ class Batches {
   // Throws ArgumentError unless i < size().
   Batch<S> batch(std::size_t i) const;
 
-  const SequenceDataset<S>& data() const noexcept { return data_; }
+  const SequenceDataset<S>& data() const& noexcept { return data_; }
+  SequenceDataset<S> data() && { return std::move(data_); }
   // What this epoch's batches hold.
   PaddingReport padding() const;
 

@@ -11,6 +11,12 @@ namespace unroll::detail {
 // cannot be read to its end.
 std::string read_bytes(const std::string& path);
 
+// Throws FileError "path: want a table, got a gzip file (unpack it: gunzip FILE)" for bytes of another kind
+// of file than plain text; `what` it wants is "a table".
+void require_text(const std::string& path, std::string_view bytes, std::string_view what);
+// The same for a text whose lines end in CR alone.
+void require_lines(const std::string& path, std::string_view bytes, std::string_view what);
+
 // Throws FileError "path:line: message".
 [[noreturn]] void fail_at(const std::string& path, std::size_t line, std::string_view message);
 

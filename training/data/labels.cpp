@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/data/json_text.hpp"
 
 namespace unroll {
 namespace {
@@ -24,7 +26,7 @@ Labels::Labels(std::vector<std::string> names) : names_(std::move(names)) {
   for (const std::string& name : names_) {
     if (name.empty()) throw ArgumentError("[Labels] labels want names that are not empty, got ''");
     if (!ids_.emplace(name, static_cast<std::int64_t>(ids_.size())).second)
-      throw ArgumentError(fmt::format("[Labels] labels want different names, got '{}' twice", name));
+      throw ArgumentError(fmt::format("[Labels] labels want different names, got {} twice", quoted(name)));
   }
   if (names_.size() < 2)
     throw ArgumentError(fmt::format("[Labels] labels want at least 2 different ones, got {}", names_.size()));
@@ -41,7 +43,7 @@ Labels Labels::of(std::span<const std::string> labels) {
   return Labels(std::move(names));
 }
 
-const std::string& Labels::name(std::int64_t id) const {
+const std::string& Labels::name(std::int64_t id) const& {
   if (id < 0 || static_cast<std::size_t>(id) >= names_.size())
     throw ArgumentError(fmt::format("[Labels.name] id want 0..{}, got {}", names_.size() - 1, id));
   return names_[static_cast<std::size_t>(id)];
@@ -58,8 +60,8 @@ std::vector<std::int64_t> Labels::encode(std::span<const std::string> labels) co
   for (const std::string& label : labels) {
     const auto id = find(label);
     if (!id) {
-      throw ArgumentError(fmt::format("[Labels.encode] labels want one of the {} known ones, got '{}' at {}",
-                                      names_.size(), label, ids.size()));
+      throw ArgumentError(fmt::format("[Labels.encode] labels want one of the {} known ones, got {} at {}",
+                                      names_.size(), quoted(label), ids.size()));
     }
     ids.push_back(*id);
   }
@@ -74,12 +76,17 @@ std::string Labels::to_json() const {
   }
 }
 
-Labels Labels::from_json(std::string_view json) {
-  const Json parsed = Json::parse(json, nullptr, false);
-  if (!parsed.is_array() ||
-      !std::all_of(parsed.begin(), parsed.end(), [](const Json& n) { return n.is_string(); }))
+template <class Json>
+Labels Labels::of_json(const Json& json) {
+  if (!json.is_array() || !std::all_of(json.begin(), json.end(), [](const Json& n) { return n.is_string(); }))
     throw ArgumentError("[Labels.from_json] json want a list of names, got something else");
-  return Labels(parsed.get<std::vector<std::string>>());
+  return Labels(json.template get<std::vector<std::string>>());
 }
+
+Labels Labels::from_json(std::string_view json) {
+  return of_json(Json::parse(detail::bounded_json(json, "Labels.from_json"), nullptr, false));
+}
+
+template Labels Labels::of_json(const Json&);
 
 }  // namespace unroll

@@ -7,9 +7,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace unroll {
+
+template <class S>
+class TableEncoder;
 
 // Class 0, 1, ...: the different names among the training rows' labels, as numbers where all are whole
 // numbers >= 0 ("2" before "10"), else in the order of their bytes.
@@ -19,9 +23,11 @@ class Labels {
   static Labels of(std::span<const std::string> labels);
 
   std::size_t size() const noexcept { return names_.size(); }
-  const std::vector<std::string>& names() const noexcept { return names_; }
+  const std::vector<std::string>& names() const& noexcept { return names_; }
+  std::vector<std::string> names() && { return std::move(names_); }
   // Throws ArgumentError outside 0..size()-1.
-  const std::string& name(std::int64_t id) const;
+  const std::string& name(std::int64_t id) const&;
+  std::string name(std::int64_t id) && { return name(id); }
   std::optional<std::int64_t> find(std::string_view name) const;
   // The classes of labels. Throws ArgumentError naming the first that is no class.
   std::vector<std::int64_t> encode(std::span<const std::string> labels) const;
@@ -34,7 +40,11 @@ class Labels {
   bool operator==(const Labels& other) const { return names_ == other.names_; }
 
  private:
+  template <class S>
+  friend class TableEncoder;
   explicit Labels(std::vector<std::string> names);
+  template <class Json>
+  static Labels of_json(const Json& json);
 
   std::vector<std::string> names_;
   std::map<std::string, std::int64_t, std::less<>> ids_;

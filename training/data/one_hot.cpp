@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <new>
+
 #include "framework/errors.hpp"
 
 namespace unroll {
@@ -15,7 +18,17 @@ Tensor<S> one_hot(const IndexTensor& ids, Index classes) {
         fmt::format("[one_hot] ids want at most {} axes, got {}", kMaxRank - 1, to_string(shape)));
   }
   shape.push_back(static_cast<std::size_t>(classes));
-  Tensor<S> result = zeros<S>(shape);
+  const auto fail_size = [&] {
+    throw ArgumentError(fmt::format("[one_hot] classes want as many as memory can hold for {} ids, got {}",
+                                    ids.size(), classes));
+  };
+  if (ids.size() > 0 && static_cast<std::size_t>(classes) > PTRDIFF_MAX / sizeof(S) / ids.size()) fail_size();
+  Tensor<S> result;
+  try {
+    result = zeros<S>(shape);
+  } catch (const std::bad_alloc&) {
+    fail_size();
+  }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::int64_t id = ids.data()[i];
     if (id < 0 || id >= classes)

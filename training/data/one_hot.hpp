@@ -5,8 +5,9 @@
 
 namespace unroll {
 
-// y[..., c] = 1 where c = ids[...], else 0: (...) -> (..., classes). Throws ArgumentError for classes < 1,
-// ShapeError for an id outside 0..classes-1 and for ids that have all the axes a tensor can have.
+// y[..., c] = 1 where c = ids[...], else 0: (...) -> (..., classes). Throws ArgumentError for classes < 1 or
+// more than memory can hold, ShapeError for an id outside 0..classes-1 and for ids that have all the axes a
+// tensor can have.
 template <class S>
 Tensor<S> one_hot(const IndexTensor& ids, Index classes);
 

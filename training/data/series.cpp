@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
+#include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "training/data/table.hpp"
 
 namespace unroll {
@@ -15,16 +19,16 @@ constexpr const char* kSplit = "split";
 std::vector<SeriesPart> parts_by_column(const Table& table) {
   const std::size_t at = table.column(kSplit);
   std::vector<SeriesPart> parts;
+  std::unordered_set<std::string_view> names;
   for (std::size_t i = 0; i < table.size(); ++i) {
-    const TableRow& row = table.rows()[i];
-    const std::string& name = row.fields[at];
+    const std::string_view name = table.field(i, at);
     const auto step = static_cast<Index>(i);
     if (parts.empty() || parts.back().name != name) {
-      if (std::any_of(parts.begin(), parts.end(), [&](const SeriesPart& p) { return p.name == name; })) {
-        table.fail(row, fmt::format("column '{}' want all rows of '{}' side by side, got one behind '{}'",
-                                    kSplit, name, parts.back().name));
+      if (!names.insert(name).second) {
+        table.fail(i, fmt::format("column '{}' want all rows of {} side by side, got one behind {}", kSplit,
+                                  quoted(name), quoted(parts.back().name)));
       }
-      parts.push_back({name, step, step});
+      parts.push_back({std::string(name), step, step});
     }
     parts.back().last = step + 1;
   }
@@ -55,7 +59,12 @@ std::string Series::label(const SeriesPart& part) const {
 
 Series read_series(const Table& table, std::string_view column, const Shares& shares) {
   Series series{table.numbers(column), TimeAxis::of(table), {}};
-  series.parts = table.find(kSplit) ? parts_by_column(table) : parts_by_share(series.size(), shares);
+  try {
+    series.parts = table.find(kSplit) ? parts_by_column(table) : parts_by_share(series.size(), shares);
+  } catch (const ArgumentError& error) {
+    if (!(shares.valid >= 0.0 && shares.test >= 0.0 && shares.valid + shares.test < 1.0)) throw;
+    throw FileError(fmt::format("{}: {}", escaped(table.path()), error.what()));  // it has too few rows
+  }
   return series;
 }
 

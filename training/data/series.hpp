@@ -23,7 +23,7 @@ struct SeriesPart {
 
 struct Series {
   std::vector<double> values;     // oldest first
-  TimeAxis time;                  // of the table's columns year and month, or numbers
+  TimeAxis time;                  // of the table's columns year, quarter and month, or numbers
   std::vector<SeriesPart> parts;  // one behind the other, all steps
 
   Index size() const noexcept { return std::ssize(values); }
@@ -35,7 +35,8 @@ struct Series {
 
 // The column of the table. Its column split names the parts, in words of its own; without one they are train,
 // valid and test, with these shares. Throws FileError naming file and line for what is no finite number and
-// for rows of one part that are not side by side, and as TimeAxis::of; ArgumentError as split_in_order.
+// for rows of one part that are not side by side, the file where there are too few rows for the shares, and
+// as TimeAxis::of; ArgumentError for shares out of range.
 Series read_series(const Table& table, std::string_view column, const Shares& shares = {});
 
 }  // namespace unroll

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "training/data/json_text.hpp"
 
 namespace unroll {
 namespace {
@@ -80,12 +81,12 @@ std::string SeriesEncoder<S>::to_json() const {
 
 template <class S>
 SeriesEncoder<S> SeriesEncoder<S>::from_json(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = Json::parse(detail::bounded_json(text, "SeriesEncoder.from_json"), nullptr, false);
   if (!json.is_object() || json.size() != 2 || !json.contains("period") || !json.contains("standardizer") ||
       !json["period"].is_number_unsigned()) {
     throw ArgumentError("[SeriesEncoder.from_json] json want period and standardizer, got something else");
   }
-  return SeriesEncoder(Standardizer<S>::from_json(json["standardizer"].dump()), json["period"].get<Index>());
+  return SeriesEncoder(Standardizer<S>::of_json(json["standardizer"]), json["period"].get<Index>());
 }
 
 template class SeriesEncoder<float>;

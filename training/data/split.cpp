@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
+#include <numeric>
+#include <stdexcept>
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "framework/random.hpp"
 #include "training/data/content_hash.hpp"
 #include "training/data/table.hpp"
@@ -39,6 +43,17 @@ Split finished(const char* function, Split split, const Shares& shares) {
   return split;
 }
 
+// 0 .. n-1, in an order that f gives; none for n below 0.
+template <class F>
+std::vector<Index> ordered(const char* function, Index n, F&& f) {
+  try {
+    return n > 0 ? f() : std::vector<Index>();
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  throw ArgumentError(fmt::format("[{}] n want as many as memory can hold, got {}", function, n));
+}
+
 // Puts samples that are in some order into the parts: train first, test last.
 void deal(const std::vector<Index>& order, const Shares& shares, Split& split) {
   const auto n = static_cast<double>(order.size());
@@ -56,14 +71,17 @@ void deal(const std::vector<Index>& order, const Shares& shares, Split& split) {
 Split split_random(Index n, const Shares& shares, std::uint64_t seed) {
   check("split_random", shares);
   Split split;
-  if (n > 0) deal(Rng(seed).permutation(n), shares, split);
+  deal(ordered("split_random", n, [&] { return Rng(seed).permutation(n); }), shares, split);
   return finished("split_random", std::move(split), shares);
 }
 
 Split split_in_order(Index n, const Shares& shares) {
   check("split_in_order", shares);
-  std::vector<Index> order;
-  for (Index i = 0; i < n; ++i) order.push_back(i);
+  const auto order = ordered("split_in_order", n, [&] {
+    std::vector<Index> all(static_cast<std::size_t>(n));
+    std::iota(all.begin(), all.end(), Index{0});
+    return all;
+  });
   Split split;
   deal(order, shares, split);
   return finished("split_in_order", std::move(split), shares);
@@ -113,11 +131,11 @@ Split split_stratified(const Table& table, std::string_view column, const Shares
   std::map<std::string, std::int64_t> classes;
   std::vector<std::int64_t> labels;
   std::vector<std::uint64_t> keys;
-  for (const TableRow& row : table.rows()) {
-    labels.push_back(
-        classes.emplace(row.fields[at], static_cast<std::int64_t>(classes.size())).first->second);
+  for (std::size_t n = 0; n < table.size(); ++n) {
+    const auto next = static_cast<std::int64_t>(classes.size());
+    labels.push_back(classes.emplace(table.field(n, at), next).first->second);
     std::uint64_t& key = keys.emplace_back(0);
-    for (const std::string& field : row.fields) key = content_hash(field, key);
+    for (std::size_t c = 0; c < table.header().size(); ++c) key = content_hash(table.field(n, c), key);
   }
   return split_stratified(labels, shares, keys);
 }
@@ -139,10 +157,9 @@ Split split_by_column(const Table& table, std::string_view column) {
   const std::size_t at = table.column(column);
   Split split;
   for (std::size_t i = 0; i < table.size(); ++i) {
-    const TableRow& row = table.rows()[i];
-    const std::string& word = row.fields[at];
+    const std::string_view word = table.field(i, at);
     if (word != "train" && word != "valid" && word != "test")
-      table.fail(row, fmt::format("column '{}' want train, valid or test, got '{}'", column, word));
+      table.fail(i, fmt::format("column {} want train, valid or test, got {}", quoted(column), quoted(word)));
     (word == "train"   ? split.train
      : word == "valid" ? split.valid
                        : split.test)
@@ -155,7 +172,7 @@ std::map<std::string, std::vector<Index>> rows_by_value(const Table& table, std:
   const std::size_t at = table.column(column);
   std::map<std::string, std::vector<Index>> rows;
   for (std::size_t i = 0; i < table.size(); ++i)
-    rows[table.rows()[i].fields[at]].push_back(static_cast<Index>(i));
+    rows[std::string(table.field(i, at))].push_back(static_cast<Index>(i));
   return rows;
 }
 

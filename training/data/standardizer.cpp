@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "training/data/json_text.hpp"
 
 namespace unroll {
 namespace {
@@ -176,7 +177,13 @@ Standardizer<S> Standardizer<S>::from_tensors(const TensorMap<S>& tensors, const
           fmt::format("[Standardizer.from_tensors] tensors want '{}{}', got none", prefix, name));
     return found->second;
   };
-  return {get("mean"), get("scale")};
+  const Tensor<S> mean = get("mean"), scale = get("scale");
+  if (mean.dimension() != 1 || mean.size() == 0 || mean.shape() != scale.shape()) {
+    throw ArgumentError(
+        fmt::format("[Standardizer.from_tensors] tensors want mean and scale (I), got {} and {}",
+                    to_string(mean.shape()), to_string(scale.shape())));
+  }
+  return {mean, scale};
 }
 
 template <class S>
@@ -186,25 +193,38 @@ std::string Standardizer<S>::to_json() const {
 }
 
 template <class S>
-Standardizer<S> Standardizer<S>::from_json(std::string_view json) {
-  const Json parsed = Json::parse(json, nullptr, false);
+template <class Json>
+Standardizer<S> Standardizer<S>::of_json(const Json& json) {
   const auto get = [&](const char* name) {
     const bool good =
-        parsed.is_object() && parsed.size() == 2 && parsed.contains(name) && parsed[name].is_array() &&
-        std::all_of(parsed[name].begin(), parsed[name].end(), [](const Json& v) { return v.is_number(); });
+        json.is_object() && json.size() == 2 && json.contains(name) && json[name].is_array() &&
+        std::all_of(json[name].begin(), json[name].end(), [](const Json& v) { return v.is_number(); });
     if (!good) {
       throw ArgumentError(fmt::format(
           "[Standardizer.from_json] json want an object of lists of numbers mean and scale, got no "
           "such '{}'",
           name));
     }
-    const auto values = parsed[name].template get<std::vector<S>>();
+    const auto values = json[name].template get<std::vector<S>>();
     return from_values<S>(Shape{values.size()}, values);
   };
-  return {get("mean"), get("scale")};
+  const Tensor<S> mean = get("mean"), scale = get("scale");
+  if (mean.size() != scale.size() || mean.size() == 0) {
+    throw ArgumentError(
+        fmt::format("[Standardizer.from_json] json want lists mean and scale of one length, got {} and {}",
+                    mean.size(), scale.size()));
+  }
+  return {mean, scale};
+}
+
+template <class S>
+Standardizer<S> Standardizer<S>::from_json(std::string_view json) {
+  return of_json(Json::parse(detail::bounded_json(json, "Standardizer.from_json"), nullptr, false));
 }
 
 template class Standardizer<float>;
 template class Standardizer<double>;
+template Standardizer<float> Standardizer<float>::of_json(const Json&);
+template Standardizer<double> Standardizer<double>::of_json(const Json&);
 
 }  // namespace unroll

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "framework/serialization.hpp"
@@ -10,6 +11,11 @@
 #include "training/data/sequences.hpp"
 
 namespace unroll {
+
+template <class S>
+class TableEncoder;
+template <class S>
+class SeriesEncoder;
 
 // y = (x - mean) / scale for each of I features, which are the last axis. Fit it on the training part alone.
 template <class S>
@@ -27,8 +33,10 @@ class Standardizer {
   // With mean (I) and scale (I), finite and scale above 0: ShapeError and ArgumentError otherwise.
   Standardizer(Tensor<S> mean, Tensor<S> scale);
 
-  const Tensor<S>& mean() const noexcept { return mean_; }
-  const Tensor<S>& scale() const noexcept { return scale_; }
+  const Tensor<S>& mean() const& noexcept { return mean_; }
+  Tensor<S> mean() && { return std::move(mean_); }
+  const Tensor<S>& scale() const& noexcept { return scale_; }
+  Tensor<S> scale() && { return std::move(scale_); }
 
   // (x - mean) / scale, and y scale + mean; shape as given, (...,I). With lengths what lies behind the end of
   // a sequence of x (T,B,I) stays as it is. Throws ShapeError for another number of features.
@@ -38,15 +46,22 @@ class Standardizer {
   SequenceDataset<S> transform(const SequenceDataset<S>& data) const;
 
   // mean and scale as tensors prefix + "mean", prefix + "scale" of a file, and back: exactly. from_tensors
-  // throws ArgumentError when they are not there.
+  // throws ArgumentError when they are not there or are no mean and scale.
   TensorMap<S> tensors(const std::string& prefix = "standardizer.") const;
   static Standardizer from_tensors(const TensorMap<S>& tensors, const std::string& prefix = "standardizer.");
   // The same as JSON text, for metadata: {"mean": [...], "scale": [...]}. from_json throws ArgumentError for
-  // anything else.
+  // anything else, and for lists of which no Standardizer can be made.
   std::string to_json() const;
   static Standardizer from_json(std::string_view json);
 
  private:
+  template <class T>
+  friend class TableEncoder;
+  template <class T>
+  friend class SeriesEncoder;
+  template <class Json>
+  static Standardizer of_json(const Json& json);
+
   Tensor<S> mean_, scale_;  // (I)
 };
 

@@ -1,154 +1,176 @@
 #include "training/data/table.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <utf8.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <limits>
+#include <numeric>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
+#include "training/data/table_header.hpp"
+#include "training/data/table_store.hpp"
 
 namespace unroll {
 
 using detail::fail_at;
 
-namespace {
-
-// A field as T in C notation, nothing before or behind it; numbers are finite.
-template <class T>
-std::optional<T> parse(const std::string& field) {
-  T value{};
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (error != std::errc() || end != field.data() + field.size()) return std::nullopt;
-  if (!std::isfinite(static_cast<double>(value))) return std::nullopt;
-  return value;
-}
-
-// Cuts text into rows and fields.
-class Scanner {
- public:
-  Scanner(const std::string& path, std::string_view text, char delimiter)
-      : path_(path), text_(detail::without_bom(text)), delimiter_(delimiter) {}
-
-  bool done() const noexcept { return at_ == text_.size(); }
-
-  TableRow next_row() {
-    TableRow row{line_, {}};
-    do {
-      row.fields.push_back(next_field());
-    } while (skip(delimiter_));
-    if (!end_of_line())
-      fail_at(path_, line_, "want a delimiter or the end of the line after a quoted field, got more");
-    return row;
-  }
-
- private:
-  bool skip(char c) {
-    if (done() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  bool end_of_line() {
-    if (done()) return true;
-    if (text_.substr(at_).starts_with("\r\n")) ++at_;
-    if (!skip('\n')) return false;
-    ++line_;
-    return true;
-  }
-
-  std::string next_field() {
-    if (skip('"')) return quoted_field();
-    const std::size_t begin = at_;
-    while (!done() && text_[at_] != delimiter_ && text_[at_] != '\n' &&
-           !text_.substr(at_).starts_with("\r\n")) {
-      if (text_[at_] == '"') fail_at(path_, line_, "want quotes around a whole field, got one inside");
-      ++at_;
-    }
-    return std::string(text_.substr(begin, at_ - begin));
-  }
-
-  std::string quoted_field() {
-    const std::size_t begin_line = line_;
-    std::string field;
-    while (!done()) {
-      if (skip('"')) {
-        if (!skip('"')) return field;
-        field += '"';
-        continue;
-      }
-      if (text_[at_] == '\n') ++line_;
-      field += text_[at_++];
-    }
-    fail_at(path_, begin_line, "want a closing quote, got the end of the file");
-  }
-
-  const std::string& path_;
-  std::string_view text_;
-  char delimiter_;
-  std::size_t at_ = 0;
-  std::size_t line_ = 1;
+struct Table::Content {
+  std::string path;
+  std::vector<std::string> header;
+  detail::TableStore store;
+  char decimal;
+  Missing missing;
+  std::vector<std::size_t> by_name = {};  // columns in the order of their names, of equal ones the first
 };
 
-char delimiter_of(std::string_view text) {
-  const std::string_view header = text.substr(0, text.find('\n'));
-  return header.find('\t') == std::string_view::npos ? ',' : '\t';
+namespace {
+
+detail::TableStore store_of(const std::string& path, std::size_t columns, const std::vector<TableRow>& rows) {
+  detail::TableStore store;
+  store.columns = columns;
+  for (const TableRow& row : rows) {
+    if (row.fields.size() != columns) {
+      throw ArgumentError(
+          fmt::format("[Table] rows want {} fields (as the header), got {}", columns, row.fields.size()));
+    }
+    store.row_from(store.rows(), row.line, row.file.empty() ? path : row.file);
+    for (const std::string& field : row.fields) store.add(field);
+  }
+  return store;
+}
+
+bool is_infinite(std::string_view field) {
+  if (field.starts_with('-') || field.starts_with('+')) field.remove_prefix(1);
+  return field == "inf" || field == "Inf" || field == "infinity" || field == "Infinity";
 }
 
 }  // namespace
 
+Table::Table(std::string path, std::vector<std::string> header, const std::vector<TableRow>& rows)
+    : Table(path, header, store_of(path, header.size(), rows), {}) {}
+
+Table::Table(std::string path, std::vector<std::string> header, detail::TableStore store,
+             const TableOptions& options) {
+  auto content = std::make_shared<Content>(
+      Content{std::move(path), std::move(header), std::move(store), options.decimal, options.missing});
+  const auto& names = content->header;
+  content->by_name.resize(names.size());
+  std::iota(content->by_name.begin(), content->by_name.end(), std::size_t{0});
+  std::stable_sort(content->by_name.begin(), content->by_name.end(),
+                   [&](std::size_t a, std::size_t b) { return names[a] < names[b]; });
+  content_ = std::move(content);
+}
+
+const std::string& Table::path() const& noexcept { return content_->path; }
+
+const std::vector<std::string>& Table::header() const& noexcept { return content_->header; }
+
+std::size_t Table::size() const noexcept { return content_->store.rows(); }
+
 std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
-  const auto found = std::find(header_.begin(), header_.end(), name);
-  if (found == header_.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - header_.begin());
+  const auto& names = content_->header;
+  const auto& order = content_->by_name;
+  const auto found = std::lower_bound(order.begin(), order.end(), name,
+                                      [&](std::size_t c, std::string_view n) { return names[c] < n; });
+  if (found == order.end() || names[*found] != name) return std::nullopt;
+  return *found;
 }
 
 std::size_t Table::column(std::string_view name) const {
   if (const auto found = find(name)) return *found;
-  fail_at(path_, 1, fmt::format("want a column '{}', got {}", name, fmt::join(header_, ", ")));
+  fail_at(path(), 1,
+          fmt::format("want a column {}, got {}{}", quoted(name), listed(header()),
+                      detail::delimiter_hint(header())));
 }
 
-double Table::number(const TableRow& row, std::size_t column) const {
-  if (const auto value = parse<double>(row.fields.at(column))) return *value;
-  fail(row,
-       fmt::format("column '{}' want a finite number, got '{}'", header_.at(column), row.fields[column]));
+void Table::require(std::size_t row, std::size_t column) const {
+  if (row >= size())
+    throw ShapeError(fmt::format("[Table] row want a position of {} rows, got {}", size(), row));
+  if (column >= header().size()) {
+    throw ShapeError(
+        fmt::format("[Table] column want a position of {} columns, got {}", header().size(), column));
+  }
 }
 
-std::int64_t Table::integer(const TableRow& row, std::size_t column) const {
-  if (const auto value = parse<std::int64_t>(row.fields.at(column))) return *value;
-  fail(row, fmt::format("column '{}' want a whole number, got '{}'", header_.at(column), row.fields[column]));
+std::string_view Table::field(std::size_t row, std::size_t column) const& {
+  require(row, column);
+  return content_->store.field(row, column);
+}
+
+TableRow Table::row(std::size_t n) const {
+  require(n, 0);
+  const detail::TableStore& store = content_->store;
+  TableRow row{store.line(n), {}, store.file(n) == path() ? "" : store.file(n)};
+  for (std::size_t c = 0; c < header().size(); ++c) row.fields.emplace_back(store.field(n, c));
+  return row;
+}
+
+std::optional<double> Table::parsed(std::string_view field) const {
+  if (const auto value = detail::parse_number(field, content_->decimal)) return value;
+  if (content_->missing == Missing::refuse) return std::nullopt;
+  if (detail::is_missing(field)) return std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (is_infinite(field)) return field.starts_with('-') ? -kInfinity : kInfinity;
+  return std::nullopt;
+}
+
+void Table::fail_number(std::size_t row, std::size_t column) const {
+  const std::string_view text = field(row, column);
+  const char other = content_->decimal == ',' ? '.' : ',';
+  const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
+  fail(row, fmt::format("column {} want a finite number, got {}{}", quoted(header()[column]), quoted(text),
+                        !decimal       ? ""
+                        : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
+                                       : " (the point is ',' here)"));
+}
+
+double Table::number(std::size_t row, std::size_t column) const {
+  const std::string_view text = field(row, column);
+  const auto value = parsed(text);
+  if (!value) fail_number(row, column);
+  if (detail::is_rounded(text, *value)) {
+    fail(row, fmt::format("column {} want a number that a double holds, got {} (integers() reads it)",
+                          quoted(header()[column]), quoted(text)));
+  }
+  return *value;
+}
+
+std::int64_t Table::integer(std::size_t row, std::size_t column) const {
+  const std::string_view text = field(row, column);
+  if (const auto value = detail::parse_integer(text)) return *value;
+  fail(row, fmt::format("column {} want a whole number, got {}", quoted(header()[column]), quoted(text)));
 }
 
 std::vector<double> Table::numbers(std::string_view name) const {
   const std::size_t at = column(name);
-  std::vector<double> values;
-  for (const TableRow& row : rows_) values.push_back(number(row, at));
+  std::vector<double> values(size());
+  for (std::size_t n = 0; n < values.size(); ++n) values[n] = number(n, at);
   return values;
 }
 
 std::vector<std::int64_t> Table::integers(std::string_view name) const {
   const std::size_t at = column(name);
-  std::vector<std::int64_t> values;
-  for (const TableRow& row : rows_) values.push_back(integer(row, at));
+  std::vector<std::int64_t> values(size());
+  for (std::size_t n = 0; n < values.size(); ++n) values[n] = integer(n, at);
   return values;
 }
 
 std::vector<std::string> Table::texts(std::string_view name) const {
   const std::size_t at = column(name);
-  std::vector<std::string> values;
-  for (const TableRow& row : rows_) {
-    const std::string& field = row.fields.at(at);
-    if (const std::size_t bad = utf8::find_invalid(std::string_view(field)); bad != std::string::npos) {
-      fail(row, fmt::format("column '{}' want UTF-8, got byte 0x{:02x} at position {}", name,
-                            static_cast<unsigned>(static_cast<unsigned char>(field[bad])), bad + 1));
+  std::vector<std::string> values(size());
+  for (std::size_t n = 0; n < values.size(); ++n) {
+    const std::string_view text = field(n, at);
+    if (const std::size_t bad = utf8::find_invalid(text); bad != std::string_view::npos) {
+      fail(n, fmt::format("column {} want UTF-8, got byte 0x{:02x} at position {}", quoted(name),
+                          static_cast<unsigned>(static_cast<unsigned char>(text[bad])), bad + 1));
     }
-    values.push_back(field);
+    values[n] = text;
   }
   return values;
 }
@@ -157,16 +179,17 @@ template <class S>
 Tensor<S> Table::matrix(const std::vector<std::string>& names) const {
   std::vector<std::size_t> columns;
   for (const std::string& name : names) columns.push_back(column(name));
-  Tensor<S> result(Shape{rows_.size(), columns.size()});
+  Tensor<S> result(Shape{size(), columns.size()});
   S* to = result.data();
-  for (const TableRow& row : rows_) {
+  for (std::size_t n = 0; n < size(); ++n) {
     for (const std::size_t at : columns) {
-      const double value = number(row, at);
-      if (std::abs(value) > static_cast<double>(std::numeric_limits<S>::max())) {
-        fail(row, fmt::format("column '{}' want a number that fits a float, got '{}'", header_[at],
-                              row.fields[at]));
+      const auto value = parsed(field(n, at));
+      if (!value) fail_number(n, at);
+      if (std::isfinite(*value) && std::abs(*value) > static_cast<double>(std::numeric_limits<S>::max())) {
+        fail(n, fmt::format("column {} want a number that fits a float, got {}", quoted(header()[at]),
+                            quoted(field(n, at))));
       }
-      *to++ = static_cast<S>(value);
+      *to++ = static_cast<S>(*value);
     }
   }
   return result;
@@ -174,108 +197,87 @@ Tensor<S> Table::matrix(const std::vector<std::string>& names) const {
 
 ColumnType Table::type(std::string_view name) const {
   const std::size_t at = column(name);
-  const auto all = [&](auto&& holds) {
-    return std::all_of(rows_.begin(), rows_.end(),
-                       [&](const TableRow& row) { return holds(row.fields.at(at)); });
-  };
-  if (all([](const std::string& field) { return parse<std::int64_t>(field).has_value(); }))
-    return ColumnType::integer;
-  if (all([](const std::string& field) { return parse<double>(field).has_value(); }))
-    return ColumnType::number;
-  return ColumnType::text;
-}
-
-std::string Table::where(const TableRow& row) const {
-  return fmt::format("{}:{}", row.file.empty() ? path_ : row.file, row.line);
-}
-
-void Table::fail(const TableRow& row, std::string_view message) const {
-  throw FileError(fmt::format("{}: {}", where(row), message));
-}
-
-Table read_table(const std::string& path, std::optional<char> delimiter) {
-  const std::string text = detail::read_bytes(path);
-  if (text.empty()) throw FileError(fmt::format("{}: want a header line, got an empty file", path));
-  Scanner scanner(path, text, delimiter.value_or(delimiter_of(text)));
-  const std::vector<std::string> header = scanner.next_row().fields;
-  for (std::size_t i = 0; i < header.size(); ++i) {
-    if (std::find(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(i), header[i]) !=
-        header.begin() + static_cast<std::ptrdiff_t>(i)) {
-      fail_at(path, 1, fmt::format("want columns of different names, got '{}' twice", header[i]));
+  ColumnType type = ColumnType::integer;
+  for (std::size_t n = 0; n < size(); ++n) {
+    const std::string_view text = field(n, at);
+    if (type == ColumnType::integer && detail::parse_integer(text)) continue;
+    const auto value = parsed(text);
+    if (!value || detail::is_rounded(text, *value)) return ColumnType::text;
+    type = ColumnType::number;
+  }
+  if (type == ColumnType::number) {  // a whole number before may be no double
+    for (std::size_t n = 0; n < size(); ++n) {
+      const std::string_view text = field(n, at);
+      if (detail::is_rounded(text, parsed(text).value_or(0.0))) return ColumnType::text;
     }
   }
-  std::vector<TableRow> rows;
-  while (!scanner.done()) {
-    rows.push_back(scanner.next_row());
-    const TableRow& row = rows.back();
-    if (row.fields.size() != header.size()) {
-      fail_at(path, row.line,
-              fmt::format("want {} fields (header has {}), got {}", header.size(), header.size(),
-                          row.fields.size()));
-    }
-  }
-  if (rows.empty()) fail_at(path, 1, "want rows after the header, got none");
-  return Table(path, header, std::move(rows));
+  return type;
 }
 
-Table read_tables(const std::string& folder, const std::string& column) {
-  std::error_code error;
-  std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    const auto ending = at->path().extension();
-    if (ending == ".csv" || ending == ".tsv") files.push_back(at->path());
-  }
-  if (error || files.empty()) {
-    throw FileError(fmt::format("{}: want a folder of .csv or .tsv files, got: {}", folder,
-                                error ? error.message() : "none"));
-  }
-  std::sort(files.begin(), files.end());
+Table Table::without(std::span<const std::string> names) const {
+  std::vector<bool> left_out(header().size(), false);
+  for (const std::string& name : names) left_out[column(name)] = true;
   std::vector<std::string> header;
-  std::vector<TableRow> rows;
-  for (const auto& file : files) {
-    const Table table = read_table(file.string());
-    if (header.empty()) header = table.header();
-    if (table.header() != header || table.find(column)) {
-      fail_at(table.path(), 1,
-              fmt::format("want the columns {}, as in {}, and no '{}', got {}", fmt::join(header, ", "),
-                          files.front().string(), column, fmt::join(table.header(), ", ")));
-    }
-    for (TableRow row : table.rows()) {
-      row.fields.insert(row.fields.begin(), file.stem().string());
-      row.file = table.path();
-      rows.push_back(std::move(row));
+  detail::TableStore store;
+  for (std::size_t c = 0; c < left_out.size(); ++c) {
+    if (!left_out[c]) header.push_back(this->header()[c]);
+  }
+  if (header.empty()) fail_at(path(), 1, "want a column that is not left out, got none");
+  store.columns = header.size();
+  for (std::size_t n = 0; n < size(); ++n) {
+    store.row_from(n, content_->store.line(n), content_->store.file(n));
+    for (std::size_t c = 0; c < left_out.size(); ++c) {
+      if (!left_out[c]) store.add(field(n, c));
     }
   }
-  header.insert(header.begin(), column);
-  return Table(folder, std::move(header), std::move(rows));
+  return Table(path(), std::move(header), std::move(store),
+               {.decimal = content_->decimal, .missing = content_->missing});
+}
+
+std::string Table::where(std::size_t row) const {
+  require(row, 0);
+  return fmt::format("{}:{}", escaped(content_->store.file(row)), content_->store.line(row));
+}
+
+void Table::fail(std::size_t row, std::string_view message) const {
+  throw FileError(fmt::format("{}: {}", where(row), message));
 }
 
 void write_table(const std::string& path, const Table& table) {
   const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
+  const std::size_t columns = table.header().size();
   std::string text;
-  const auto add = [&](const std::vector<std::string>& fields) {
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      if (i > 0) text += delimiter;
-      // A tab would make the reader of a header take tabs for delimiters.
-      if (fields[i].find_first_of("\"\n\r\t,") == std::string::npos) {
-        text += fields[i];
-        continue;
-      }
-      text += '"';
-      for (const char c : fields[i]) text += c == '"' ? "\"\"" : std::string(1, c);
-      text += '"';
-    }
-    text += '\n';
-  };
-  add(table.header());
-  for (const TableRow& row : table.rows()) {
-    if (row.fields.size() != table.header().size()) {
-      throw ArgumentError(fmt::format("[write_table] rows want {} fields (as the header), got {}",
-                                      table.header().size(), row.fields.size()));
-    }
-    add(row.fields);
-  }
   AtomicFile file(path, "write_table");
+  const auto add = [&](std::string_view field, std::size_t column, bool quote) {
+    if (column > 0) text += delimiter;
+    // A tab would make the reader of a header take tabs for delimiters; a mark in front of the file would be
+    // taken for the file's own; and a line of spaces alone is no row.
+    if (quote || field.find_first_of("\"\n\r\t,") != std::string_view::npos ||
+        field.starts_with("\xef\xbb\xbf") ||
+        (columns == 1 && field.find_first_not_of(' ') == std::string_view::npos)) {
+      text += '"';
+      for (const char c : field) text.append(c == '"' ? 2 : 1, c);
+      text += '"';
+    } else {
+      text += field;
+    }
+  };
+  const auto end_line = [&] {
+    text += '\n';
+    constexpr std::size_t kBlock = 1 << 20;
+    if (text.size() < kBlock) return;
+    file.write(text.data(), text.size());
+    text.clear();
+  };
+  // Quoted, names are names.
+  const bool quote =
+      detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0';
+  for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  end_line();
+  for (std::size_t n = 0; n < table.size(); ++n) {
+    for (std::size_t c = 0; c < columns; ++c) add(table.field(n, c), c, false);
+    end_line();
+  }
   file.write(text.data(), text.size());
   file.commit();
 }

@@ -1,7 +1,6 @@
 #include "training/data/table_encoder.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -9,21 +8,14 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/data/json_text.hpp"
 #include "training/data/text.hpp"
 
 namespace unroll {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::ptrdiff_t kShownNames = 12;  // of classes, in messages
-
-// "en, es, nl, pl", of many the first ones.
-std::string listed(const std::vector<std::string>& names) {
-  const auto count = std::min(kShownNames, std::ssize(names));
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + count, ", "),
-                     count < std::ssize(names) ? " ..." : "");
-}
 
 std::vector<Index> all_rows(const Table& table) {
   std::vector<Index> rows(table.size());
@@ -41,14 +33,14 @@ std::vector<std::string> sequence_columns(const Table& table, const TableColumns
                  [&](const std::string& name) { return name != columns.label && name != columns.split; });
   }
   if (names.empty()) {
-    throw FileError(fmt::format("{}: header want columns of a sequence beside '{}', got none", table.path(),
-                                columns.label));
+    throw FileError(fmt::format("{}: header want columns of a sequence beside {}, got none",
+                                escaped(table.path()), quoted(columns.label)));
   }
   for (const std::string& name : names) table.column(name);
   const auto count = static_cast<Index>(names.size());
   if (!columns.text.empty() && columns.steps > 0) {
-    throw ArgumentError(
-        fmt::format("[TableEncoder] steps want columns of numbers, got the text column '{}'", columns.text));
+    throw ArgumentError(fmt::format("[TableEncoder] steps want columns of numbers, got the text column {}",
+                                    quoted(columns.text)));
   }
   if (columns.steps < 0 || (columns.steps > 0 && count % columns.steps != 0)) {
     throw ArgumentError(fmt::format(
@@ -57,11 +49,10 @@ std::vector<std::string> sequence_columns(const Table& table, const TableColumns
   return names;
 }
 
-// The text of a JSON value, for a from_json of its own.
-std::string member(const Json& json, const char* key) {
+const Json& member(const Json& json, const char* key) {
   if (!json.contains(key))
     throw ArgumentError(fmt::format("[TableEncoder.from_json] json want '{}', got none", key));
-  return json[key].dump();
+  return json[key];
 }
 
 }  // namespace
@@ -82,14 +73,13 @@ TableEncoder<S> TableEncoder<S>::fit(const Table& table, std::span<const Index> 
   const auto names = sequence_columns(table, columns);
   const auto labels = table.texts(columns.label);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i].empty())
-      table.fail(table.rows()[i], fmt::format("{} want a text, got none", columns.label));
+    if (labels[i].empty()) table.fail(i, fmt::format("{} want a text, got none", escaped(columns.label)));
   }
   TableEncoder encoder = [&] {
     try {
       return TableEncoder(Labels::of(select_rows(labels, train)));
     } catch (const ArgumentError& error) {
-      throw FileError(fmt::format("{}: training rows: {}", table.path(), error.what()));
+      throw FileError(fmt::format("{}: training rows: {}", escaped(table.path()), error.what()));
     }
   }();
   encoder.label_ = columns.label;
@@ -98,7 +88,8 @@ TableEncoder<S> TableEncoder<S>::fit(const Table& table, std::span<const Index> 
     try {
       encoder.vocabulary_ = Vocabulary::of(table.texts(columns.text), {.special = {}});
     } catch (const ArgumentError& error) {
-      throw FileError(fmt::format("{}: column '{}': {}", table.path(), columns.text, error.what()));
+      throw FileError(
+          fmt::format("{}: column {}: {}", escaped(table.path()), quoted(columns.text), error.what()));
     }
     return encoder;
   }
@@ -124,17 +115,16 @@ std::string TableEncoder<S>::form() const {
 
 template <class S>
 std::string TableEncoder<S>::name(const Table& table, std::size_t n) const {
-  const TableRow& row = table.rows().at(n);
-  return vocabulary_ ? row.fields[table.column(columns_[0])] : table.where(row);
+  return vocabulary_ ? std::string(table.field(n, table.column(columns_[0]))) : table.where(n);
 }
 
 template <class S>
-std::int64_t TableEncoder<S>::label_of(const Table& table, const TableRow& row) const {
-  const std::string& name = row.fields[table.column(label_)];
+std::int64_t TableEncoder<S>::label_of(const Table& table, std::size_t row) const {
+  const std::string_view name = table.field(row, table.column(label_));
   if (const auto id = labels_.find(name)) return *id;
-  if (name.empty()) table.fail(row, fmt::format("{} want a text, got none", label_));
-  table.fail(row, fmt::format("{} want one of the training rows' ({}), got '{}'", label_,
-                              listed(labels_.names()), name));
+  if (name.empty()) table.fail(row, fmt::format("{} want a text, got none", escaped(label_)));
+  table.fail(row, fmt::format("{} want one of the training rows' ({}), got {}", escaped(label_),
+                              listed(labels_.names()), quoted(name)));
 }
 
 template <class S>
@@ -142,22 +132,22 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table, std::span<const I
   detail::check_rows(table.size(), rows);
   const bool with_labels = labelled(table);
   SequenceDataset<S> data;
-  const auto add = [&](const TableRow& row, const auto& sequence) {
-    with_labels ? data.add(sequence, label_of(table, row)) : data.add(sequence);
+  const auto add = [&](Index n, const auto& sequence) {
+    with_labels ? data.add(sequence, label_of(table, static_cast<std::size_t>(n))) : data.add(sequence);
   };
   if (vocabulary_) {
     const auto texts = table.texts(columns_[0]);
     for (const Index n : rows) {
-      const TableRow& row = table.rows()[static_cast<std::size_t>(n)];
-      const std::string& text = texts[static_cast<std::size_t>(n)];
-      if (text.empty()) table.fail(row, fmt::format("{} want at least one character, got none", columns_[0]));
+      const auto row = static_cast<std::size_t>(n);
+      if (texts[row].empty())
+        table.fail(row, fmt::format("{} want at least one character, got none", escaped(columns_[0])));
       std::vector<std::int64_t> ids;
       try {
-        ids = vocabulary_->encode(text);
+        ids = vocabulary_->encode(texts[row]);
       } catch (const ArgumentError& error) {
-        table.fail(row, fmt::format("'{}': {}", text, error.what()));
+        table.fail(row, fmt::format("{}: {}", quoted(texts[row]), error.what()));
       }
-      add(row, ids);
+      add(n, ids);
     }
     return data;
   }
@@ -171,7 +161,7 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table, std::span<const I
   Tensor<S> one(Shape{static_cast<std::size_t>(steps_), static_cast<std::size_t>(features_)});
   for (const Index n : rows) {
     std::copy_n(x.data() + static_cast<std::size_t>(n) * numbers, numbers, one.data());
-    add(table.rows()[static_cast<std::size_t>(n)], one);
+    add(n, one);
   }
   return data;
 }
@@ -183,7 +173,7 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table) const {
 
 template <class S>
 Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std::string& source) const {
-  if (rows.empty()) throw FileError(fmt::format("{}: want rows, got none", source));
+  if (rows.empty()) throw FileError(fmt::format("{}: want rows, got none", escaped(source)));
   std::vector<TableRow> parts;
   for (const std::string& text : rows) {
     TableRow& row = parts.emplace_back(TableRow{.line = parts.size() + 1, .fields = {text}});
@@ -194,14 +184,14 @@ Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std:
       const auto fields = words(spaced);
       row.fields.assign(fields.begin(), fields.end());
     } catch (const ArgumentError& error) {
-      throw FileError(fmt::format("{}:{}: {}", source, row.line, error.what()));
+      throw FileError(fmt::format("{}:{}: {}", escaped(source), row.line, error.what()));
     }
     if (row.fields.size() != columns_.size()) {
-      throw FileError(fmt::format("{}:{}: want {} numbers ({} steps of {}), got {}", source, row.line,
-                                  columns_.size(), steps_, features_, row.fields.size()));
+      throw FileError(fmt::format("{}:{}: want {} numbers ({} steps of {}), got {}", escaped(source),
+                                  row.line, columns_.size(), steps_, features_, row.fields.size()));
     }
   }
-  return Table(source, columns_, std::move(parts));
+  return Table(source, columns_, parts);
 }
 
 template <class S>
@@ -222,13 +212,13 @@ std::string TableEncoder<S>::to_json() const {
 
 template <class S>
 TableEncoder<S> TableEncoder<S>::from_json(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = Json::parse(detail::bounded_json(text, "TableEncoder.from_json"), nullptr, false);
   const auto fail = [](const char* want) {
     throw ArgumentError(fmt::format("[TableEncoder.from_json] json want {}, got something else", want));
   };
   if (!json.is_object()) fail("an object");
-  TableEncoder encoder(Labels::from_json(member(json, "labels")));
-  const Json label = Json::parse(member(json, "label")), columns = Json::parse(member(json, "columns"));
+  TableEncoder encoder(Labels::of_json(member(json, "labels")));
+  const Json &label = member(json, "label"), &columns = member(json, "columns");
   if (!label.is_string() || !columns.is_array() || columns.empty() ||
       !std::all_of(columns.begin(), columns.end(), [](const Json& name) { return name.is_string(); })) {
     fail("the names of label and columns");
@@ -237,10 +227,10 @@ TableEncoder<S> TableEncoder<S>::from_json(std::string_view text) {
   encoder.columns_ = columns.get<std::vector<std::string>>();
   if (json.contains("vocabulary")) {
     if (columns.size() != 1) fail("one column of texts");
-    encoder.vocabulary_ = Vocabulary::from_json(member(json, "vocabulary"));
+    encoder.vocabulary_ = Vocabulary::of_json(member(json, "vocabulary"));
     return encoder;
   }
-  const Json steps = Json::parse(member(json, "steps"));
+  const Json& steps = member(json, "steps");
   const auto count = static_cast<Index>(columns.size());
   if (!steps.is_number_unsigned() || steps.get<std::uint64_t>() < 1 ||
       columns.size() % steps.get<std::uint64_t>() != 0) {
@@ -248,7 +238,7 @@ TableEncoder<S> TableEncoder<S>::from_json(std::string_view text) {
   }
   encoder.steps_ = steps.get<Index>();
   encoder.features_ = count / encoder.steps_;
-  encoder.standardizer_ = Standardizer<S>::from_json(member(json, "standardizer"));
+  encoder.standardizer_ = Standardizer<S>::of_json(member(json, "standardizer"));
   encoder.check();
   return encoder;
 }
@@ -262,13 +252,13 @@ EncodedTable<S> encode_table(const Table& table, const TableColumns<S>& columns)
     try {
       return split_stratified(table, columns.label, columns.shares);
     } catch (const ArgumentError& error) {
-      throw FileError(fmt::format("{}: {} (a column '{}' would say what is in which part)", table.path(),
-                                  error.what(), columns.split));
+      throw FileError(fmt::format("{}: {} (a column {} would say what is in which part)",
+                                  escaped(table.path()), error.what(), quoted(columns.split)));
     }
   }();
   for (const auto& [name, part] : {std::pair("train", &split.train), std::pair("valid", &split.valid)}) {
     if (part->empty())
-      throw FileError(fmt::format("{}: want at least one {} row, got none", table.path(), name));
+      throw FileError(fmt::format("{}: want at least one {} row, got none", escaped(table.path()), name));
   }
   auto encoder = TableEncoder<S>::fit(table, split.train, columns);
   const SequenceDataset<S> data = encoder.encode(table);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "training/data/labels.hpp"
@@ -42,19 +43,26 @@ class TableEncoder {
   // standardizer that do not fit the columns.
   static TableEncoder fit(const Table& table, std::span<const Index> train, const TableColumns<S>& columns);
 
-  const Labels& labels() const noexcept { return labels_; }
+  const Labels& labels() const& noexcept { return labels_; }
+  Labels labels() && { return std::move(labels_); }
   bool reads_text() const noexcept { return vocabulary_.has_value(); }
   // Of texts, and of numbers; the others have none, and 0 steps and features.
-  const std::optional<Vocabulary>& vocabulary() const noexcept { return vocabulary_; }
-  const std::optional<Standardizer<S>>& standardizer() const noexcept { return standardizer_; }
+  const std::optional<Vocabulary>& vocabulary() const& noexcept { return vocabulary_; }
+  std::optional<Vocabulary> vocabulary() && { return std::move(vocabulary_); }
+  const std::optional<Standardizer<S>>& standardizer() const& noexcept { return standardizer_; }
+  std::optional<Standardizer<S>> standardizer() && { return std::move(standardizer_); }
   Index steps() const noexcept { return steps_; }        // T
   Index features() const noexcept { return features_; }  // I
+  // T I, 1 for texts: the columns that are read.
+  const std::vector<std::string>& columns() const& noexcept { return columns_; }
+  std::vector<std::string> columns() && { return std::move(columns_); }
   // "texts of 26 characters", "8 steps of 8 numbers"
   std::string form() const;
 
   // Whether the table has a column of labels.
   bool labelled(const Table& table) const noexcept { return table.find(label_).has_value(); }
-  // What the n-th row is called: its text, or "file:line" for numbers.
+  // What the n-th row is called: its text, or "file:line" for numbers. Throws ShapeError for a row that is
+  // not there.
   std::string name(const Table& table, std::size_t n) const;
   // The rows as a data set, with their classes if the table is labelled. Throws FileError naming file and
   // line for an unknown or missing label, a missing text, an unknown character and what is no finite number
@@ -73,7 +81,7 @@ class TableEncoder {
  private:
   explicit TableEncoder(Labels labels) : labels_(std::move(labels)) {}
   void check() const;
-  std::int64_t label_of(const Table& table, const TableRow& row) const;
+  std::int64_t label_of(const Table& table, std::size_t row) const;
 
   std::string label_;
   Labels labels_;

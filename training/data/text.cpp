@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "training/data/file_text.hpp"
 
 namespace unroll {
@@ -32,6 +33,7 @@ bool is_space(char32_t c) {
 
 std::string read_text(const std::string& path) {
   const std::string bytes = detail::read_bytes(path);
+  if (!is_markup(bytes)) detail::require_text(path, bytes, "UTF-8 text");
   const std::string_view text = detail::without_bom(bytes);
   const std::size_t bad = utf8::find_invalid(text);
   if (bad != std::string_view::npos) {
@@ -47,6 +49,7 @@ std::string read_text(const std::string& path) {
 
 std::vector<std::string> read_lines(const std::string& path) {
   const std::string text = read_text(path);
+  detail::require_lines(path, text, "lines of text");
   std::vector<std::string> lines;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());

@@ -8,12 +8,13 @@
 namespace unroll {
 
 // The whole text of a UTF-8 file, without a byte order mark in front; line ends stay as they are. Throws
-// FileError naming the file, and the line where it is not UTF-8:
+// FileError naming the file, what it is where it is of another kind (gzip, UTF-16, PDF, ..; HTML and XML are
+// texts), and the line where it is not UTF-8:
 //   "path:3: want UTF-8, got byte 0xff at column 5"   (columns are bytes)
 std::string read_text(const std::string& path);
 
 // Its lines, without their ends ("\n" or "\r\n"); an end at the very end begins no further line. Throws as
-// read_text.
+// read_text, and for a text whose lines end in "\r" alone.
 std::vector<std::string> read_lines(const std::string& path);
 
 // The characters (Unicode code points) of a UTF-8 text, each as its one to four bytes of the text, which must

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/data/json_text.hpp"
 #include "training/data/text.hpp"
 
 namespace unroll {
@@ -44,12 +46,13 @@ Vocabulary::Vocabulary(TextUnit unit, std::size_t special, std::vector<std::stri
     const bool is_special = ids_.size() < special_;
     const auto parts = is_special ? std::vector<std::string_view>{} : cut(token, unit_);
     if (token.empty() || (!is_special && (parts.size() != 1 || parts.front() != token))) {
-      throw ArgumentError(fmt::format("[Vocabulary] tokens want one {} each, got '{}'",
-                                      is_special ? "text that is not empty" : name(unit_), token));
+      throw ArgumentError(fmt::format("[Vocabulary] tokens want one {} each, got {}",
+                                      is_special ? "text that is not empty" : name(unit_), quoted(token)));
     }
     characters(token);  // a special token is UTF-8, too
     if (!ids_.emplace(token, static_cast<std::int64_t>(ids_.size())).second)
-      throw ArgumentError(fmt::format("[Vocabulary] tokens want different ones, got '{}' twice", token));
+      throw ArgumentError(
+          fmt::format("[Vocabulary] tokens want different ones, got {} twice", quoted(token)));
   }
   if (tokens_.size() == special_) {
     throw ArgumentError(
@@ -103,8 +106,8 @@ std::vector<std::int64_t> Vocabulary::encode(std::string_view text) const {
     const auto found = ids_.find(token);
     if (found == ids_.end() && !unknown_id) {
       throw ArgumentError(
-          fmt::format("[Vocabulary.encode] text want known {}s (there is no <unk>), got '{}' at {}",
-                      name(unit_), token, ids.size()));
+          fmt::format("[Vocabulary.encode] text want known {}s (there is no <unk>), got {} at {}",
+                      name(unit_), quoted(token), ids.size()));
     }
     ids.push_back(found == ids_.end() ? *unknown_id : found->second);
   }
@@ -129,8 +132,8 @@ std::string Vocabulary::to_json() const {
   return Json{{"unit", name(unit_)}, {"special", special_}, {"tokens", tokens_}}.dump();
 }
 
-Vocabulary Vocabulary::from_json(std::string_view json) {
-  const Json parsed = Json::parse(json, nullptr, false);
+template <class Json>
+Vocabulary Vocabulary::of_json(const Json& parsed) {
   if (!parsed.is_object()) fail_json("an object {\"unit\", \"special\", \"tokens\"}, got something else");
   for (const char* key : {"unit", "special", "tokens"}) {
     if (!parsed.contains(key)) fail_json(fmt::format("a member '{}', got none", key));
@@ -138,16 +141,22 @@ Vocabulary Vocabulary::from_json(std::string_view json) {
   if (parsed.size() != 3) fail_json("the members unit, special and tokens, got more");
   const Json& unit = parsed["unit"];
   if (unit != kUnits[0] && unit != kUnits[1])
-    fail_json(fmt::format("unit \"character\" or \"word\", got {}", unit.dump()));
+    fail_json(fmt::format("unit \"character\" or \"word\", got {}", detail::excerpt(unit)));
   const Json& tokens = parsed["tokens"];
   if (!tokens.is_array() ||
       !std::all_of(tokens.begin(), tokens.end(), [](const Json& t) { return t.is_string(); }))
     fail_json("tokens as a list of texts, got something else");
   const Json& special = parsed["special"];
-  if (!special.is_number_unsigned() || special.get<std::uint64_t>() > tokens.size())
-    fail_json(fmt::format("special as a number 0..{}, got {}", tokens.size(), special.dump()));
-  return Vocabulary(unit == kUnits[0] ? TextUnit::character : TextUnit::word, special.get<std::size_t>(),
-                    tokens.get<std::vector<std::string>>());
+  if (!special.is_number_unsigned() || special.template get<std::uint64_t>() > tokens.size())
+    fail_json(fmt::format("special as a number 0..{}, got {}", tokens.size(), detail::excerpt(special)));
+  return Vocabulary(unit == kUnits[0] ? TextUnit::character : TextUnit::word,
+                    special.template get<std::size_t>(), tokens.template get<std::vector<std::string>>());
 }
+
+Vocabulary Vocabulary::from_json(std::string_view json) {
+  return of_json(Json::parse(detail::bounded_json(json, "Vocabulary.from_json"), nullptr, false));
+}
+
+template Vocabulary Vocabulary::of_json(const Json&);
 
 }  // namespace unroll

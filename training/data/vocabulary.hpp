@@ -8,11 +8,15 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "framework/tensor.hpp"
 
 namespace unroll {
+
+template <class S>
+class TableEncoder;
 
 enum class TextUnit { character, word };
 
@@ -37,7 +41,8 @@ class Vocabulary {
   std::size_t size() const noexcept { return tokens_.size(); }
   TextUnit unit() const noexcept { return unit_; }
   // All tokens; the first special_count() of them are the special ones.
-  const std::vector<std::string>& tokens() const noexcept { return tokens_; }
+  const std::vector<std::string>& tokens() const& noexcept { return tokens_; }
+  std::vector<std::string> tokens() && { return std::move(tokens_); }
   std::size_t special_count() const noexcept { return special_; }
 
   // The id of a token, if it has one; of "<pad>" and "<unk>" likewise.
@@ -62,7 +67,11 @@ class Vocabulary {
   }
 
  private:
+  template <class S>
+  friend class TableEncoder;
   Vocabulary(TextUnit unit, std::size_t special, std::vector<std::string> tokens);
+  template <class Json>
+  static Vocabulary of_json(const Json& json);
 
   struct Hash {
     using is_transparent = void;

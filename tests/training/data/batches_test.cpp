@@ -297,3 +297,17 @@ TEST_CASE("options out of range and batches that are not there are refused") {
   CHECK_THROWS_WITH(batches.batch(3), "[Batches.batch] i want 0..2, got 3");
   CHECK_THROWS_WITH(batches.start_epoch(0), "[Batches.start_epoch] epoch want >= 1, got 0");
 }
+
+TEST_CASE("sizes beyond all bounds are the data set's, or are refused by name") {
+  const auto data = SequenceDataset<float>::of(zeros<float>({5, 2, 1}), zeros<std::int64_t>({5}));
+  constexpr Index kMany = Index{1} << 32;  // squared that is 0 modulo 2^64
+  const Batches<float> batches(data, {.batch_size = kMany, .bucket_batches = kMany});
+  CHECK(batches.size() == 1);
+  CHECK(batches.batch(0).size() == 5);
+  CHECK(Batches<float>(data, {.batch_size = 2, .bucket_batches = Index{1} << 62}).size() == 3);
+  for (const Index n : {Index{1} << 58, Index{1} << 62}) {
+    CHECK_THROWS_WITH(
+        Batches<float>(data, {.shuffle = true, .num_samples = n}),
+        Catch::Matchers::StartsWith("[Batches] num_samples want as many as memory can hold, got "));
+  }
+}

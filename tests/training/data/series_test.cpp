@@ -63,14 +63,58 @@ TEST_CASE("steps without years are numbered, and cut by shares without a column 
 TEST_CASE("a series whose rows do not follow one another is refused with file and line") {
   refused("x\n1\nn/a\n", ":3: column 'x' want a finite number, got 'n/a'");
   refused("y\n1\n", ":1: want a column 'x'");
-  refused("year,x\n1900,1\n1902,1\n", ":3: want 1901 (steps follow one another), got 1902");
+  refused("x\n1\n2\n",
+          ".txt: [split_in_order] valid want at least one sample for a share of 0.15, got none of 2");
+  CHECK_THROWS_AS(read("x\n1\n2\n", {.valid = 2.0}), ArgumentError);
+  refused(
+      "year,x\n1900,1\n1902,1\n",
+      ":3: column 'year' want 1901 (steps follow one another), got 1902 (without years: --ignore year, or "
+      "Table::without)");
   refused("year,month,x\n1900,12,1\n1901,1,1\n1901,3,1\n",
-          ":4: want 1901-02 (steps follow one another), got 1901-03");
+          ":4: columns 'year' and 'month' want 1901-02 (steps follow one another), got 1901-03");
+  refused("year,quarter,x\n1900,1,1\n1900,1,1\n",
+          ":3: columns 'year' and 'quarter' want 1900-Q2 (steps follow one another), got 1900-Q1");
+  refused("year,quarter,x\n1900,5,1\n", ":2: column 'quarter' want 1..4, got 5");
+  refused("year,month,x\n1900,Ma,1\n", ":2: column 'month' want a whole number, got 'Ma'");
   refused("year,month,x\n1900,13,1\n", ":2: column 'month' want 1..12, got 13");
   refused("year,x\n0,1\n", ":2: column 'year' want 1..9999, got 0");
   refused("year,x\n1900.5,1\n", ":2: column 'year' want a whole number");
   refused("split,x\ntrain,1\ntest,2\ntrain,3\n",
           ":4: column 'split' want all rows of 'train' side by side, got one behind 'test'");
+}
+
+TEST_CASE("steps are years, quarters or months, as numbers or by name, or else are numbered") {
+  const Series quarters = read("year,quarter,x\n1990,3,1\n1990,4,2\n1991,1,3\n", {.valid = 0, .test = 0});
+  CHECK(quarters.label(quarters.parts[0]) == "1990-Q3 to 1991-Q1");
+  CHECK(quarters.time.label(4) == "1991-Q3");
+  CHECK(quarters.time.place(0) == 1990.5);
+  for (const char* months : {"year,month,x\n1949,November,1\n1949,December,2\n1950,January,3\n",
+                             "year,month,x\n1949,Nov,1\n1949,dec.,2\n1950,JAN,3\n",
+                             "month,year,x\n11,1949.0,1\n12,1949.0,2\n1.0,1950.0,3\n"}) {
+    const Series series = read(months, {.valid = 0, .test = 0});
+    CHECK(series.label(series.parts[0]) == "1949-11 to 1950-01");
+  }
+  // Of several countries, one after the other: without their years.
+  const ScratchFile panel("country,year,x\na,1990,1\na,1991,2\nb,1990,3\nb,1991,4\n");
+  const Table table = read_table(panel.path);
+  CHECK_THROWS_WITH(read_series(table, "x"), Contains("'year' want 1992") && Contains("--ignore year"));
+  const Series numbered =
+      read_series(table.without(std::vector<std::string>{"year"}), "x", {.valid = 0, .test = 0});
+  CHECK(numbered.label(numbered.parts[0]) == "1 to 4");
+}
+
+TEST_CASE("a part that a series has not begins where the series ends") {
+  const Series series = read("split,x\ntrain,1\ntrain,2\ntest,3\n");
+  CHECK(series.part("valid") == SeriesPart{"valid", 3, 3});
+  CHECK(series.part("test") == SeriesPart{"test", 2, 3});
+}
+
+TEST_CASE("a series of very many parts is read in a moment") {
+  std::string text = "x,split\n";
+  for (int i = 0; i < 100000; ++i) text += "1," + std::to_string(i) + "\n";
+  const Series series = read(text);
+  CHECK(series.parts.size() == 100000);
+  CHECK(series.parts[99999] == SeriesPart{"99999", 99999, 100000});
 }
 
 TEST_CASE("a network reads the standardised value and the season of the step that follows") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -192,4 +193,13 @@ TEST_CASE("rows are selected from tensors and lists in the order that is asked f
   CHECK_THROWS_WITH(select_rows(IndexTensor{1, 2}, Rows{-1}),
                     "[select_rows] rows want positions of 2 rows, got -1");
   CHECK_THROWS_AS(select_rows(Tensor<float>(1.0F), Rows{}), ShapeError);
+}
+
+TEST_CASE("more samples than memory can hold are refused by name") {
+  constexpr Index kMany = Index{1} << 61;
+  for (const Index n : {kMany, std::numeric_limits<Index>::max()}) {
+    CHECK_THROWS_AS(split_random(n, {}, 1), ArgumentError);
+    CHECK_THROWS_WITH(split_in_order(n, {}), Catch::Matchers::StartsWith(
+                                                 "[split_in_order] n want as many as memory can hold, got "));
+  }
 }

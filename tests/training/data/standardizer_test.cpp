@@ -8,6 +8,7 @@
 #include "framework/random.hpp"
 #include "tests/training/data/same.hpp"
 #include "training/data/series_windows.hpp"
+#include "training/models/metadata.hpp"
 
 using namespace unroll;
 
@@ -140,13 +141,18 @@ TEST_CASE("a standardizer goes through tensors and JSON unchanged") {
   CHECK(alike(Standardizer<float>::from_json(narrow.to_json()), narrow));
   CHECK_THROWS_WITH(Standardizer<double>::from_tensors(wide.tensors(), "x."),
                     "[Standardizer.from_tensors] tensors want 'x.mean', got none");
-  for (const char* bad : {"", "[]", "{}", R"({"mean":[1]})", R"({"mean":[1],"scale":["x"]})",
-                          R"({"mean":[1],"scale":[1],"x":0})", R"({"mean":[1],"scale":[0]})",
-                          R"({"mean":[1],"scale":[-1]})", R"({"mean":1,"scale":[1]})"}) {
+  CHECK_THROWS_AS(Standardizer<double>::from_tensors({{"standardizer.mean", zeros<double>({2})},
+                                                      {"standardizer.scale", zeros<double>({1})}}),
+                  ArgumentError);
+  for (const char* bad :
+       {"", "[]", "{}", R"({"mean":[1]})", R"({"mean":[1],"scale":["x"]})",
+        R"({"mean":[1],"scale":[1],"x":0})", R"({"mean":[1],"scale":[0]})", R"({"mean":[1],"scale":[-1]})",
+        R"({"mean":1,"scale":[1]})", R"({"mean":[1,2],"scale":[1]})", R"({"mean":[],"scale":[]})"}) {
     CAPTURE(bad);
     CHECK_THROWS_AS(Standardizer<double>::from_json(bad), ArgumentError);
+    CHECK_THROWS_WITH(Metadata({{"s", bad}}, "m.npz").parsed<Standardizer<double>>("s"),
+                      Catch::Matchers::StartsWith("[metadata] m.npz: 's': [Standardizer"));
   }
-  CHECK_THROWS_AS(Standardizer<double>::from_json(R"({"mean":[1,2],"scale":[1]})"), ShapeError);
 }
 
 TEST_CASE("what cannot be fitted or does not fit is refused") {

@@ -132,8 +132,8 @@ TEST_CASE("without a column of parts the rows of every label are cut by a hash o
   // The rows decide, not where they stand.
   std::string turned = "label,text\n";
   for (int i = 39; i >= 0; --i)
-    turned += table.rows()[static_cast<std::size_t>(i)].fields[0] + "," +
-              table.rows()[static_cast<std::size_t>(i)].fields[1] + "\n";
+    turned += table.row(static_cast<std::size_t>(i)).fields[0] + "," +
+              table.row(static_cast<std::size_t>(i)).fields[1] + "\n";
   const ScratchFile back(turned);
   std::vector<Index> want;
   for (const Index row : split.test) want.insert(want.begin(), 39 - row);

@@ -140,5 +140,8 @@ TEST_CASE("one-hot vectors have their one where the id says") {
   CHECK_THROWS_WITH(one_hot<float>(ids, 2), "[one_hot] ids want 0..1, got 2 at 0");
   CHECK_THROWS_AS(one_hot<float>(IndexTensor{-1}, 2), ShapeError);
   CHECK_THROWS_AS(one_hot<float>(ids, 0), ArgumentError);
+  const IndexTensor four{0, 0, 0, 0};  // times 2^62 that is 0 modulo 2^64
+  CHECK_THROWS_AS(one_hot<float>(four, Index{1} << 62), ArgumentError);
+  CHECK_THROWS_AS(one_hot<float>(IndexTensor{0}, Index{1} << 60), ArgumentError);
   CHECK_THROWS_AS(one_hot<float>(zeros<std::int64_t>({1, 1, 1, 1, 1, 1}), 2), ShapeError);
 }

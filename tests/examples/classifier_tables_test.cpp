@@ -1,0 +1,124 @@
+// The classifier's tables and model files at their edges.
+#include <catch2/catch.hpp>
+#include <sstream>
+
+#include "tests/examples/program.hpp"
+#include "training/models/state_dict.hpp"
+
+using namespace unroll;
+using namespace unroll::examples;
+using Catch::Matchers::Contains;
+
+namespace {
+
+ProgramResult classifier(const std::string& arguments) { return run_example("classifier", arguments); }
+
+// One line on stderr that says `message`, and exit status 1.
+void check_refused(const std::string& arguments, const std::string& message) {
+  INFO("classifier " << arguments);
+  const ProgramResult run = classifier(arguments);
+  CHECK(run.status == 1);
+  CHECK(run.error_lines() == 1);
+  CHECK_THAT(run.err, Catch::Matchers::StartsWith("classifier: "));
+  CHECK_THAT(run.err, Contains(message));
+}
+
+// Rows of four numbers that rise or fall.
+std::string easy_numbers(std::size_t rows) {
+  std::string text = "label,x0,x1,x2,x3\n";
+  for (std::size_t i = 0; i < rows; ++i) {
+    const bool rises = i % 2 == 0;
+    text += rises ? "up" : "down";
+    for (std::size_t t = 0; t < 4; ++t) {
+      text +=
+          "," + std::to_string(static_cast<double>(rises ? t : 4 - t) + 0.01 * static_cast<double>(i % 7));
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the classifier looks at a model's tensors before it builds one of the size that the metadata say") {
+  const ScratchFolder folder;
+  const std::string path = folder.path("large.safetensors");
+  std::string columns, zeros, ones;
+  for (int i = 0; i < 20000; ++i) {
+    const std::string comma = i > 0 ? "," : "";
+    columns += comma + "\"" + std::to_string(i) + "\"";
+    zeros += comma + "0";
+    ones += comma + "1";
+  }
+  const std::string encoder = "{\"label\":\"l\",\"labels\":[\"a\",\"b\"],\"columns\":[" + columns +
+                              "],\"steps\":1,\"standardizer\":{\"mean\":[" + zeros + "],\"scale\":[" + ones +
+                              "]}}";
+  save_tensors(path, StateDict<float>{{},
+                                      {{"program", "classifier"},
+                                       {"task", "own"},
+                                       {"cell", "lstm"},
+                                       {"hidden", "4096"},
+                                       {"encoder", encoder}}});
+  // With memory for the metadata, not for 1.3 GB of weights.
+  const ProgramResult run =
+      run_example("classifier", "--predict --model " + path + " 1", "ulimit -v 1500000;");
+  CHECK(run.status == 1);
+  CHECK_THAT(run.err, Contains("large.safetensors: missing: 'layer.weight_ih_l0' (16384,20000)"));
+  save_tensors(path, StateDict<float>{{},
+                                      {{"program", "classifier"},
+                                       {"task", "own"},
+                                       {"cell", "lstm"},
+                                       {"hidden", "16"},
+                                       {"encoder", "{\"labels\":" + std::string(120000, '[') +
+                                                       std::string(120000, ']') + "}"}}});
+  check_refused(
+      "--predict --model " + path + " 1",
+      "large.safetensors: 'encoder': [TableEncoder.from_json] json want lists and objects at most 8 deep");
+}
+
+TEST_CASE("the classifier leaves out a first column that only counts the rows, and says so") {
+  const ScratchFolder folder;
+  const std::string plain = easy_numbers(40);
+  std::string counted = "," + plain.substr(0, plain.find('\n') + 1);
+  std::istringstream lines(plain.substr(plain.find('\n') + 1));
+  std::size_t n = 0;
+  for (std::string line; std::getline(lines, line);) counted += std::to_string(n++) + "," + line + "\n";
+  const std::string model = folder.path("m.safetensors");
+  const ProgramResult run =
+      classifier("--data " + folder.write("mine.csv", counted) + " --epochs 1 --hidden 3 --model " + model);
+  CHECK(run.status == 0);
+  CHECK_THAT(run.err, Catch::Matchers::StartsWith(
+                          "classifier: note: column '' only counts the rows: it is left out\n"));
+  CHECK_THAT(run.out, Contains("4 steps of 1 numbers"));
+}
+
+TEST_CASE(
+    "the classifier reads tables with a label of another name, without a header, with columns to ignore") {
+  const ScratchFolder folder;
+  std::string text = easy_numbers(40);
+  const std::string quick = " --epochs 1 --hidden 3 --model " + folder.path("m.safetensors");
+  const std::string bare = folder.write("bare.csv", text.substr(text.find('\n') + 1));
+  CHECK_THAT(classifier("--data " + bare + " --label 0 --no-header" + quick).out,
+             Contains("4 steps of 1 numbers"));
+  text.replace(0, 5, "species");
+  const std::string species = folder.write("species.csv", text);
+  CHECK_THAT(classifier("--data " + species + " --label species --ignore x1 x3" + quick).out,
+             Contains("2 steps of 1 numbers"));
+  check_refused("--data " + species + quick,
+                "species.csv:1: want a column 'label', got species, x0, x1, x2, x3");
+  check_refused("--data " + species + " --label species --ignore x9" + quick, "want a column 'x9'");
+}
+
+TEST_CASE("the classifier writes no control characters of a table") {
+  const ScratchFolder folder;
+  std::string text = "label,text\n";
+  for (int i = 0; i < 40; ++i) text += i % 2 ? "a\x1b[2J,xx\x1b\n" : "b,yy\n";
+  const std::string model = folder.path("m.safetensors"), data = folder.write("mine.csv", text);
+  const ProgramResult run = classifier("--data " + data + " --epochs 1 --hidden 3 --model " + model);
+  const ProgramResult predicted = classifier("--predict --model " + model + " --input " + data);
+  CHECK(run.status == 0);
+  CHECK(predicted.status == 0);
+  CHECK_THAT(run.out, Contains("a\\x1b[2J") && !Contains("\x1b"));
+  CHECK_THAT(predicted.out, Contains("xx\\x1b\t") && !Contains("\x1b"));
+}

@@ -1,0 +1,295 @@
+// How tables are read: bytes into rows and fields, in place.
+#include <fmt/format.h>
+#include <utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <numeric>
+
+#include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/data/file_text.hpp"
+#include "training/data/table.hpp"
+#include "training/data/table_header.hpp"
+#include "training/data/table_store.hpp"
+
+namespace unroll {
+
+using detail::fail_at;
+
+namespace {
+
+constexpr const char* kNoHeader = "(no header line? .header = false, or --no-header)";
+
+// Cuts text into rows and fields. What it has read of the text makes room for the fields, end to end.
+class Scanner {
+ public:
+  Scanner(const std::string& path, std::string& text, char delimiter, detail::Positions& ends)
+      : path_(path), text_(text), delimiter_(delimiter), ends_(ends) {
+    at_ = text.size() - detail::without_bom(text).size();
+    for (const char c : {delimiter, '\n', '\r', '"'}) stops_[static_cast<unsigned char>(c)] = true;
+  }
+
+  // Reads the next row that is not blank; false at the end.
+  bool next_row() {
+    while (skip_blank_line()) continue;
+    if (done()) return false;
+    row_line_ = line_;
+    const std::size_t before = ends_.size();
+    do {
+      next_field();
+      ends_.push(to_);
+    } while (skip(delimiter_));
+    if (!end_of_line())
+      fail_at(path_, line_, "want a delimiter or the end of the line after a quoted field, got more");
+    fields_ = ends_.size() - before;
+    return true;
+  }
+  std::size_t line() const noexcept { return row_line_; }  // of that row
+  std::size_t fields() const noexcept { return fields_; }  // in it
+  bool quotes() const noexcept { return quotes_; }         // whether a field was quoted so far
+  std::size_t used() const noexcept { return to_; }        // by the fields so far
+  // Forgets the fields so far.
+  void drop_fields() {
+    ends_.clear();
+    to_ = 0;
+  }
+
+ private:
+  bool done() const noexcept { return at_ == text_.size(); }
+
+  bool skip(char c) {
+    if (done() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+
+  bool end_of_line() {
+    if (done()) return true;
+    if (is_windows_end(at_)) ++at_;
+    if (!skip('\n')) return false;
+    ++line_;
+    return true;
+  }
+
+  bool is_windows_end(std::size_t at) const {
+    return text_[at] == '\r' && at + 1 < text_.size() && text_[at + 1] == '\n';
+  }
+
+  bool skip_blank_line() {
+    std::size_t end = at_;
+    while (end < text_.size() && (text_[end] == ' ' || text_[end] == '\t') && text_[end] != delimiter_) ++end;
+    if (end < text_.size() && text_[end] != '\n' && !is_windows_end(end)) return false;
+    if (done()) return false;
+    at_ = end;
+    return end_of_line();
+  }
+
+  void next_field() {
+    if (skip('"')) return quoted_field();
+    for (; !done(); ++at_) {
+      const char c = text_[at_];
+      if (stops_[static_cast<unsigned char>(c)]) {
+        if (c == delimiter_ || c == '\n' || is_windows_end(at_)) return;
+        if (c == '"') fail_at(path_, line_, "want quotes around a whole field, got one inside");
+      }
+      text_[to_++] = c;
+    }
+  }
+
+  void quoted_field() {
+    quotes_ = true;
+    const std::size_t begin_line = line_;
+    while (!done()) {
+      if (skip('"')) {
+        if (!skip('"')) return;
+        text_[to_++] = '"';
+        continue;
+      }
+      if (text_[at_] == '\n') ++line_;
+      text_[to_++] = text_[at_++];
+    }
+    fail_at(path_, begin_line, "want a closing quote, got the end of the file");
+  }
+
+  const std::string& path_;
+  std::string& text_;
+  const char delimiter_;
+  detail::Positions& ends_;
+  std::array<bool, 256> stops_{};
+  std::size_t at_ = 0, to_ = 0;  // what is read next, and where it goes
+  std::size_t line_ = 1, row_line_ = 1, fields_ = 0;
+  bool quotes_ = false;
+};
+
+void check(const TableOptions& options) {
+  if (options.decimal != '.' && options.decimal != ',') {
+    throw ArgumentError(fmt::format("[read_table] decimal want '.' or ',', got {}",
+                                    quoted(std::string_view(&options.decimal, 1))));
+  }
+  const char c = options.delimiter.value_or('\t');
+  if (c == '"' || c == '\n' || c == '\r' || c == '\0' || c == options.decimal) {
+    throw ArgumentError(fmt::format(
+        "[read_table] delimiter want a character that is no quote, line end or decimal point, got {}",
+        quoted(std::string_view(&c, 1))));
+  }
+  if (!options.names.empty() && options.header != false)
+    throw ArgumentError("[read_table] names want .header = false, got a header line to read");
+}
+
+char delimiter_of(std::string_view text, const TableOptions& options) {
+  if (options.delimiter) return *options.delimiter;
+  const std::string_view header = text.substr(0, text.find('\n'));
+  if (header.find('\t') != std::string_view::npos) return '\t';
+  return options.decimal == ',' ? ';' : ',';
+}
+
+bool is_json(std::string_view text) {
+  const auto next = [&] {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    const char c = text.empty() ? '\0' : text[0];
+    text.remove_prefix(text.empty() ? 0 : 1);
+    return c;
+  };
+  const char first = next(), second = next();
+  return (first == '{' && second == '"') || (first == '[' && (second == '{' || second == '['));
+}
+
+// The names of the first row, which make a table possible.
+void check_header(const std::string& path, std::size_t line, const std::vector<std::string>& names,
+                  bool sure) {
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (const std::size_t bad = utf8::find_invalid(names[c]); bad != std::string::npos) {
+      fail_at(path, line,
+              fmt::format("column {} want a name in UTF-8, got byte 0x{:02x} at position {} of {}", c + 1,
+                          static_cast<unsigned>(static_cast<unsigned char>(names[c][bad])), bad + 1,
+                          quoted(names[c])));
+    }
+  }
+  if (!sure && detail::is_row_of_numbers(names)) {
+    fail_at(path, line,
+            fmt::format("want names of columns, got {} {}; where they are names, .header = true",
+                        listed(names, 40), kNoHeader));
+  }
+  std::vector<std::size_t> order(names.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return names[a] < names[b]; });
+  const auto twice = std::adjacent_find(order.begin(), order.end(),
+                                        [&](std::size_t a, std::size_t b) { return names[a] == names[b]; });
+  if (twice != order.end()) {
+    fail_at(path, line,
+            fmt::format("want columns of different names, got {} twice, as columns {} and {} {}",
+                        quoted(names[*twice]), twice[0] + 1, twice[1] + 1, kNoHeader));
+  }
+}
+
+std::vector<std::string> names_without_header(const std::string& path, std::size_t line,
+                                              const std::vector<std::string>& given, std::size_t columns) {
+  std::vector<std::string> names = given;
+  for (std::size_t c = 0; given.empty() && c < columns; ++c) names.push_back(std::to_string(c));
+  if (names.size() != columns)
+    fail_at(path, line, fmt::format("want {} fields (names given), got {}", names.size(), columns));
+  return names;
+}
+
+struct Content {
+  std::vector<std::string> header;
+  detail::TableStore store;
+};
+
+Content read(const std::string& path, const TableOptions& options) {
+  check(options);
+  Content content;
+  auto& [header, store] = content;
+  std::string& text = store.text;
+  text = detail::read_bytes(path);
+  detail::require_text(path, text, "a table");
+  detail::require_lines(path, text, "a table");
+  if (is_json(text)) {
+    throw FileError(fmt::format(
+        "{}: want a table, got JSON (convert it: pandas.read_json('FILE').to_csv('NEW.csv', index=False))",
+        escaped(path)));
+  }
+  const char delimiter = delimiter_of(text, options);
+  // One behind every delimiter and line end, and one at the end; quoted ones are counted in vain.
+  store.ends.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), delimiter) +
+                                              std::count(text.begin(), text.end(), '\n') + 1));
+  Scanner scanner(path, text, delimiter, store.ends);
+  if (!scanner.next_row()) {
+    throw FileError(fmt::format("{}: want a header line, got {}", escaped(path),
+                                text.empty() ? "an empty file" : "blank lines alone"));
+  }
+  const std::size_t columns = store.columns = scanner.fields(), first_line = scanner.line();
+  if (options.header.value_or(true)) {
+    for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
+    if (!options.delimiter && !scanner.quotes() && detail::other_delimiter(header) != '\0') {
+      fail_at(path, first_line,
+              fmt::format("want columns, got one alone, {}{}", quoted(header[0]),
+                          detail::delimiter_hint(header)));
+    }
+    check_header(path, first_line, header, options.header == true || scanner.quotes());
+    scanner.drop_fields();
+  } else {
+    header = names_without_header(path, first_line, options.names, columns);
+    store.row_from(0, first_line, path);
+  }
+  for (;;) {
+    const std::size_t row = store.rows();
+    if (!scanner.next_row()) break;
+    if (scanner.fields() != columns) {
+      fail_at(path, scanner.line(),
+              fmt::format("want {0} fields ({1} {0}), got {2}{3}", columns,
+                          options.header == false ? "the first row has" : "header has", scanner.fields(),
+                          detail::delimiter_hint(header)));
+    }
+    store.row_from(row, scanner.line(), path);
+  }
+  if (store.rows() == 0) fail_at(path, first_line, "want rows after the header, got none");
+  text.resize(scanner.used());
+  return content;
+}
+
+}  // namespace
+
+Table read_table(const std::string& path, const TableOptions& options) {
+  auto [header, store] = read(path, options);
+  return Table(path, std::move(header), std::move(store), options);
+}
+
+Table read_tables(const std::string& folder, const std::string& column, const TableOptions& options) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    const auto ending = at->path().extension();
+    if (ending == ".csv" || ending == ".tsv") files.push_back(at->path());
+  }
+  if (error || files.empty()) {
+    throw FileError(fmt::format("{}: want a folder of .csv or .tsv files, got: {}", escaped(folder),
+                                error ? error.message() : "none"));
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<std::string> header;
+  detail::TableStore store;
+  for (const auto& file : files) {
+    const std::string path = file.string(), name = file.stem().string();
+    const Content table = read(path, options);
+    if (header.empty()) header = table.header;
+    if (table.header != header || std::find(header.begin(), header.end(), column) != header.end()) {
+      fail_at(path, 1,
+              fmt::format("want the columns {}, as in {}, and no {}, got {}", listed(header),
+                          escaped(files.front().string()), quoted(column), listed(table.header)));
+    }
+    store.columns = header.size() + 1;
+    for (std::size_t n = 0; n < table.store.rows(); ++n) {
+      store.row_from(store.rows(), table.store.line(n), path);
+      store.add(name);
+      for (std::size_t c = 0; c < header.size(); ++c) store.add(table.store.field(n, c));
+    }
+  }
+  header.insert(header.begin(), column);
+  return Table(folder, std::move(header), std::move(store), options);
+}
+
+}  // namespace unroll
