@@ -15,6 +15,16 @@ std::string escaped(std::string_view bytes, std::size_t limit = std::string_view
 // The same between single quotes, with the number of bytes where not all are shown:
 // 'n/a', 'aaaa...' (5000 bytes).
 std::string quoted(std::string_view bytes, std::size_t limit = 60);
+// Else std::quoted would be the better match for these.
+inline std::string quoted(const std::string& bytes, std::size_t limit = 60) {
+  return quoted(std::string_view(bytes), limit);
+}
+inline std::string quoted(std::string& bytes, std::size_t limit = 60) {
+  return quoted(std::string_view(bytes), limit);
+}
+inline std::string quoted(const char* bytes, std::size_t limit = 60) {
+  return quoted(std::string_view(bytes), limit);
+}
 
 // Names for a message: "year, month, price", of many the first ones: "x0, x1, x2 ... (150000)". `limit`
 // characters or so.

@@ -1,6 +1,7 @@
 #include "framework/quoted.hpp"
 
 #include <catch2/catch.hpp>
+#include <iomanip>
 #include <vector>
 
 using namespace unroll;
@@ -25,6 +26,9 @@ TEST_CASE("bytes in a message are quoted, and nothing in them is a command to a 
       {"C:\\data", "'C:\\data'"},
   };
   for (const auto& c : cases) CHECK(quoted(c.bytes) == c.text);
+  std::string mine = "a\\b";  // where std::quoted is known, too
+  CHECK(quoted(mine) == "'a\\b'");
+  CHECK(quoted("a\"b") == "'a\"b'");
 }
 
 TEST_CASE("of many bytes in a message the first are shown, and how many there are") {
