@@ -19,7 +19,7 @@ struct Entry {
   std::size_t size;
 };
 // In the order of the enumeration.
-constexpr std::array<Entry, 17> kDtypes{{{"BOOL", 1},
+constexpr std::array<Entry, 18> kDtypes{{{"BOOL", 1},
                                          {"U8", 1},
                                          {"I8", 1},
                                          {"U16", 2},
@@ -35,7 +35,8 @@ constexpr std::array<Entry, 17> kDtypes{{{"BOOL", 1},
                                          {"F8_E4M3", 1},
                                          {"F8_E5M2", 1},
                                          {"F8_E8M0", 1},
-                                         {"C64", 8}}};
+                                         {"C64", 8},
+                                         {"another type", 0}}};
 
 struct Float16 {
   std::uint16_t bits;
@@ -92,6 +93,7 @@ bool with_type(Dtype dtype, F&& f) {
     case Dtype::f8_e5m2:
     case Dtype::f8_e8m0:
     case Dtype::c64:
+    case Dtype::other:
       break;
   }
   return false;
@@ -120,7 +122,7 @@ constexpr bool holds() {
 const char* to_string(Dtype dtype) noexcept { return kDtypes[static_cast<std::size_t>(dtype)].name; }
 
 std::optional<Dtype> dtype_of_name(std::string_view name) noexcept {
-  for (std::size_t i = 0; i < kDtypes.size(); ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Dtype::other); ++i) {
     if (name == kDtypes[i].name) return static_cast<Dtype>(i);
   }
   return std::nullopt;

@@ -26,13 +26,14 @@ enum class Dtype : std::uint8_t {
   f8_e4m3,
   f8_e5m2,
   f8_e8m0,
-  c64
+  c64,
+  other  // what only the file has a name for; it cannot be read
 };
 
-// "F32": the names of the safetensors format.
+// "F32": the names of the safetensors format; "another type" for other, which no name stands for.
 const char* to_string(Dtype dtype) noexcept;
 std::optional<Dtype> dtype_of_name(std::string_view name) noexcept;
-// Bytes of an element.
+// Bytes of an element; 0 of other.
 std::size_t size_of(Dtype dtype) noexcept;
 // f16, bf16, f32 or f64.
 bool is_float(Dtype dtype) noexcept;

@@ -31,4 +31,9 @@ struct NonfiniteError : Error {
   using Error::Error;
 };
 
+// Memory that the system does not give; the message says how much was wanted.
+struct MemoryError : Error {
+  using Error::Error;
+};
+
 }  // namespace unroll

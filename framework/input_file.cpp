@@ -5,16 +5,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
 
 InputFile::InputFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
+  if (path_.find('\0') != std::string::npos) fail("want a name of a file, got one with a zero byte");
   // Without waiting: a pipe would keep open() until somebody writes.
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) fail(fmt::format("want a readable file, got: {}", std::strerror(errno)));
@@ -28,6 +32,12 @@ InputFile::InputFile(std::string path, std::string function)
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
+
+std::string InputFile::kind() const {
+  std::string front(std::min<std::uint64_t>(size_, kFileKindBytes), '\0');
+  read(0, front.data(), front.size());
+  return file_kind(front);
+}
 
 void InputFile::read(std::uint64_t at, void* to, std::size_t bytes) const {
   char* next = static_cast<char*>(to);
@@ -46,7 +56,7 @@ void InputFile::read(std::uint64_t at, void* to, std::size_t bytes) const {
 }
 
 void InputFile::fail(const std::string& what) const {
-  throw FileError(fmt::format("[{}] {}: {}", function_, path_, what));
+  throw FileError(fmt::format("[{}] {}: {}", function_, escaped(path_), what));
 }
 
 }  // namespace unroll

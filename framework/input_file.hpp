@@ -18,6 +18,8 @@ class InputFile {
 
   // Bytes of the file when it was opened.
   std::uint64_t size() const noexcept { return size_; }
+  // What the file is by its first bytes (file_kind.hpp), "" for none of the known kinds.
+  std::string kind() const;
   // The bytes from at on; throws FileError when there are fewer.
   void read(std::uint64_t at, void* to, std::size_t bytes) const;
   // Throws FileError: "[function] path: what".

@@ -1,8 +1,12 @@
 #include "framework/memory.hpp"
 
+#include <fmt/format.h>
+
+#include <new>
 #include <utility>
 
 #include "framework/block_log.hpp"
+#include "framework/errors.hpp"
 #include "framework/pool_share.hpp"
 
 namespace unroll {
@@ -47,9 +51,22 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
 #else
   (void)shift;
 #endif
-  void* block = ::operator new (bytes, std::align_val_t{kAlignment});
+  void* block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+  if (block == nullptr) [[unlikely]] {
+    // What this thread keeps for reuse may be what is missing.
+    empty_pools();
+    block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
+    if (block == nullptr) throw_no_memory(bytes, 1);
+  }
   if (block_log != nullptr) block_log->add(block, bytes);
   return block;
+}
+
+void throw_no_memory(std::size_t elements, std::size_t size) {
+  const std::string wanted =
+      size == 1 ? fmt::format("{} bytes", elements) : fmt::format("{} elements of {} bytes", elements, size);
+  throw MemoryError(
+      fmt::format("[memory] want {} for a tensor, got none (out of memory, or a limit of it)", wanted));
 }
 
 void system_free(void* block) noexcept {

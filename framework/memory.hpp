@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <cstddef>
-#include <new>
 #include <vector>
 
 // Under AddressSanitizer every buffer comes fresh from the system, so that a use after free is seen.
@@ -48,13 +47,15 @@ void discard_recycled_values() noexcept;
 void pause_recycling();
 void resume_recycling() noexcept;
 void* pool_allocate_slow(std::size_t bytes, int shift);
+// Throws MemoryError.
+[[noreturn]] void throw_no_memory(std::size_t elements, std::size_t size);
 void system_free(void* block) noexcept;
 
 inline int size_class(std::size_t bytes) noexcept {
   return bytes <= 64 ? Pool::kMinShift : static_cast<int>(std::bit_width(bytes - 1));
 }
 
-// Blocks are 64-byte aligned. A block may be freed on another thread than it came from.
+// Blocks are 64-byte aligned. A block may be freed on another thread than it came from. Throws MemoryError.
 inline void* pool_allocate(std::size_t bytes) {
   const int shift = size_class(bytes);
 #if UNROLL_POOL
@@ -99,7 +100,7 @@ struct PoolAllocator {
   template <class U>
   PoolAllocator(const PoolAllocator<U>&) noexcept {}
   T* allocate(std::size_t n) {
-    if (n > static_cast<std::size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
+    if (n > static_cast<std::size_t>(-1) / 2 / sizeof(T)) detail::throw_no_memory(n, sizeof(T));
     return static_cast<T*>(detail::pool_allocate(n * sizeof(T)));
   }
   void deallocate(T* p, std::size_t n) noexcept { detail::pool_free(p, n * sizeof(T)); }

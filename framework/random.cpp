@@ -6,11 +6,15 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <limits>
+#include <new>
 #include <numeric>
 #include <xtensor-blas/xlinalg.hpp>
 #include <xtensor/xtensor.hpp>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/blas.hpp"
+#include "framework/quoted.hpp"
 
 // Compiled with -ffp-contract=off: a fused multiply-add would make the numbers depend on the machine.
 
@@ -43,9 +47,20 @@ void check_gain(const char* function, double gain) {
   }
 }
 
+// Numbers of this size must be numbers of S.
 template <class S>
-Tensor<S> filled_uniform(const Shape& shape, double low, double high, Rng& rng) {
+void check_size(const char* function, double size) {
+  if (!(size <= static_cast<double>(std::numeric_limits<S>::max()))) {
+    throw ArgumentError(fmt::format("[{}] want numbers that a {} holds, got some of {}", function,
+                                    sizeof(S) == 4 ? "float" : "double", size));
+  }
+}
+
+template <class S>
+Tensor<S> filled_uniform(const char* function, const Shape& shape, double low, double high, Rng& rng) {
   Tensor<S> tensor(shape);
+  if (tensor.size() == 0) return tensor;  // no weights: the range may be anything
+  check_size<S>(function, std::max(std::abs(low), std::abs(high)));
   const S last = std::nextafter(static_cast<S>(high), static_cast<S>(low));
   for (S& v : tensor.storage()) {
     v = static_cast<S>(rng.uniform(low, high));
@@ -55,8 +70,11 @@ Tensor<S> filled_uniform(const Shape& shape, double low, double high, Rng& rng) 
 }
 
 template <class S>
-Tensor<S> filled_normal(const Shape& shape, double mean, double stddev, Rng& rng) {
+Tensor<S> filled_normal(const char* function, const Shape& shape, double mean, double stddev, Rng& rng) {
   Tensor<S> tensor(shape);
+  if (tensor.size() == 0) return tensor;
+  constexpr double kFarthest = 10.0;  // deviations: none of 2^64 numbers is farther off
+  check_size<S>(function, std::abs(mean) + kFarthest * stddev);
   for (S& v : tensor.storage()) v = static_cast<S>(rng.normal(mean, stddev));
   return tensor;
 }
@@ -110,7 +128,12 @@ Index Rng::below(Index n) {
 
 std::vector<Index> Rng::permutation(Index n) {
   if (n < 0) throw ArgumentError(fmt::format("[Rng::permutation] n want >= 0, got {}", n));
-  std::vector<Index> order(static_cast<std::size_t>(n));
+  std::vector<Index> order;
+  try {
+    order.resize(static_cast<std::size_t>(n));
+  } catch (const std::exception&) {  // bad_alloc, length_error
+    throw MemoryError(fmt::format("[Rng::permutation] want memory for {} numbers, got none", n));
+  }
   std::iota(order.begin(), order.end(), Index{0});
   for (std::size_t i = order.size(); i > 1; --i) {
     std::swap(order[i - 1], order[static_cast<std::size_t>(below(static_cast<Index>(i)))]);
@@ -137,14 +160,16 @@ void Rng::load_state(const std::string& state) {
     good =
         error == std::errc() && end == begin + kDigits && (end == state.data() + state.size() || *end == ' ');
   }
+  const double spare = std::bit_cast<double>(words[kWords]);
+  good = good && std::isfinite(spare);
   // The generator never leaves zero, and never is there.
   good = good && (words[0] | words[1] | words[2] | words[3]) != 0;
   if (!good) {
-    throw ArgumentError(fmt::format("[Rng::load_state] state want what state() gave, got '{}'", state));
+    throw ArgumentError(fmt::format("[Rng::load_state] state want what state() gave, got {}", quoted(state)));
   }
   std::copy_n(words, kWords, state_);
   has_spare_ = has_spare;
-  spare_ = has_spare ? std::bit_cast<double>(words[kWords]) : 0.0;
+  spare_ = spare;  // 0 where there is none
 }
 
 template <class S>
@@ -152,7 +177,7 @@ Tensor<S> random_uniform(const Shape& shape, double low, double high, Rng& rng) 
   if (!(low <= high) || !std::isfinite(high - low)) {
     throw ArgumentError(fmt::format("[random_uniform] want finite low <= high, got {} and {}", low, high));
   }
-  return filled_uniform<S>(shape, low, high, rng);
+  return filled_uniform<S>("random_uniform", shape, low, high, rng);
 }
 
 template <class S>
@@ -161,7 +186,7 @@ Tensor<S> random_normal(const Shape& shape, double mean, double stddev, Rng& rng
     throw ArgumentError(fmt::format(
         "[random_normal] want a finite mean and a finite stddev >= 0, got {} and {}", mean, stddev));
   }
-  return filled_normal<S>(shape, mean, stddev, rng);
+  return filled_normal<S>("random_normal", shape, mean, stddev, rng);
 }
 
 template <class S>
@@ -169,14 +194,14 @@ Tensor<S> xavier_uniform(const Shape& shape, Rng& rng, double gain) {
   const Fans fan = fans("xavier_uniform", shape);
   check_gain("xavier_uniform", gain);
   const double a = gain * std::sqrt(6.0 / (fan.in + fan.out));
-  return filled_uniform<S>(shape, -a, a, rng);
+  return filled_uniform<S>("xavier_uniform", shape, -a, a, rng);
 }
 
 template <class S>
 Tensor<S> xavier_normal(const Shape& shape, Rng& rng, double gain) {
   const Fans fan = fans("xavier_normal", shape);
   check_gain("xavier_normal", gain);
-  return filled_normal<S>(shape, 0.0, gain * std::sqrt(2.0 / (fan.in + fan.out)), rng);
+  return filled_normal<S>("xavier_normal", shape, 0.0, gain * std::sqrt(2.0 / (fan.in + fan.out)), rng);
 }
 
 template <class S>
@@ -184,14 +209,14 @@ Tensor<S> kaiming_uniform(const Shape& shape, Rng& rng, double gain) {
   const Fans fan = fans("kaiming_uniform", shape);
   check_gain("kaiming_uniform", gain);
   const double a = gain * std::sqrt(3.0 / fan.in);
-  return filled_uniform<S>(shape, -a, a, rng);
+  return filled_uniform<S>("kaiming_uniform", shape, -a, a, rng);
 }
 
 template <class S>
 Tensor<S> kaiming_normal(const Shape& shape, Rng& rng, double gain) {
   const Fans fan = fans("kaiming_normal", shape);
   check_gain("kaiming_normal", gain);
-  return filled_normal<S>(shape, 0.0, gain / std::sqrt(fan.in), rng);
+  return filled_normal<S>("kaiming_normal", shape, 0.0, gain / std::sqrt(fan.in), rng);
 }
 
 template <class S>
@@ -205,15 +230,25 @@ Tensor<S> orthogonal(const Shape& shape, Rng& rng, double gain) {
   const bool wide = shape[0] < shape[1];
   const std::size_t tall = std::max(shape[0], shape[1]);
   const std::size_t narrow = std::min(shape[0], shape[1]);
-  xt::xtensor<double, 2> normal({tall, narrow});
-  for (double& v : normal) v = rng.normal();
-  const auto [q, r] = xt::linalg::qr(normal);
-  for (std::size_t j = 0; j < narrow; ++j) {
-    // QR leaves the sign of each column open; R's diagonal > 0 makes Q uniform over the orthogonal matrices.
-    const double scale = r(j, j) < 0.0 ? -gain : gain;
-    for (std::size_t i = 0; i < tall; ++i) {
-      (wide ? result(j, i) : result(i, j)) = static_cast<S>(scale * q(i, j));
+  if (tall > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
+    throw ShapeError(
+        fmt::format("[orthogonal] shape want at most 2^31 - 1 rows and columns, got {}", to_string(shape)));
+  }
+  try {
+    xt::xtensor<double, 2> normal({tall, narrow});
+    for (double& v : normal) v = rng.normal();
+    const kernel::BlasUse use;
+    const auto [q, r] = xt::linalg::qr(normal);
+    for (std::size_t j = 0; j < narrow; ++j) {
+      // QR leaves the sign of each column open; R's diagonal > 0 makes Q uniform over the orthogonal
+      // matrices.
+      const double scale = r(j, j) < 0.0 ? -gain : gain;
+      for (std::size_t i = 0; i < tall; ++i) {
+        (wide ? result(j, i) : result(i, j)) = static_cast<S>(scale * q(i, j));
+      }
     }
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(fmt::format("[orthogonal] want memory for a matrix {}, got none", to_string(shape)));
   }
   return result;
 }

@@ -24,7 +24,7 @@ class Rng {
   double normal(double mean = 0.0, double stddev = 1.0) noexcept;
   // Uniform on 0..n-1, without bias. Throws ArgumentError for n < 1.
   Index below(Index n);
-  // 0..n-1 in random order (Fisher and Yates).
+  // 0..n-1 in random order (Fisher and Yates). Throws ArgumentError for n < 0, MemoryError for too many.
   std::vector<Index> permutation(Index n);
   // An independent generator; this one moves on by one number.
   Rng split() noexcept;
@@ -40,8 +40,13 @@ class Rng {
   bool has_spare_ = false;
 };
 
+// The tensors below are refused by ArgumentError where a range, mean, deviation or gain is NaN, infinite (as
+// S, too) or negative.
+
+// U(low, high).
 template <class S>
 Tensor<S> random_uniform(const Shape& shape, double low, double high, Rng& rng);
+// N(mean, stddev^2).
 template <class S>
 Tensor<S> random_normal(const Shape& shape, double mean, double stddev, Rng& rng);
 // U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010). shape (fan_out, fan_in).

@@ -5,27 +5,214 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "framework/input_file.hpp"
+#include "framework/json_events.hpp"
+#include "framework/quoted.hpp"
 #include "framework/tensor_file.hpp"
 
 namespace unroll {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr const char* kMetadata = "__metadata__";
 constexpr std::uint64_t kPrefix = 8;                 // bytes of the header length
 constexpr std::uint64_t kLargestHeader = 100000000;  // the format's own limit
-constexpr int kDeepestHeader = 4;                    // nesting of a header, with room for an error to show
 
 // A tensor's entry in the header.
 struct Entry {
   TensorInfo info;
-  std::uint64_t begin, end;  // bytes after the header
+  std::string type = {};  // "F32"
+  std::vector<std::uint64_t> shape = {}, offsets = {};
+  bool has_type = false, has_shape = false, has_offsets = false;
+  std::uint64_t begin = 0, end = 0;  // bytes after the header
+};
+
+// A word that may be the name of a type, of those too that are younger than this reader.
+bool is_type_name(const std::string& word) {
+  constexpr std::size_t kLongest = 24;
+  return !word.empty() && word.size() <= kLongest && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// Reads the header as it comes, so that time and memory grow with its length only.
+class HeaderReader final : public detail::JsonEvents {
+ public:
+  // data: bytes after the header.
+  HeaderReader(const InputFile& file, std::uint64_t data) : file_(file), data_(data) {}
+
+  void read(const std::string& text) { parse(text); }
+
+  std::vector<Entry> entries;
+  std::map<std::string, std::string> metadata;
+
+ private:
+  // Where in the header we are: outside of it, among its names, in the metadata, in an entry, in a list of
+  // one.
+  enum class Place { outside, header, metadata, entry, list };
+  using Numbers = std::vector<std::uint64_t>;
+
+  bool begin(bool list) override {
+    switch (place_) {
+      case Place::outside:
+        place_ = Place::header;  // the text begins with '{'
+        return true;
+      case Place::header:
+        if (list) wanted_entry("a list");
+        place_ = name_ == kMetadata ? Place::metadata : Place::entry;
+        entry_ = {};
+        entry_.info.name = name_;
+        return true;
+      case Place::metadata:
+        file_.fail(fmt::format("{} {} want a string, got {}", kMetadata, quoted(key_),
+                               list ? "a list" : "an object"));
+      case Place::entry:
+        if (!list || key_ == "dtype") wanted(list ? "a list" : "an object");
+        place_ = Place::list;
+        return true;
+      case Place::list:
+        file_.fail(fmt::format("{} {} want whole numbers >= 0, got {}", tensor(), key_,
+                               list ? "a list" : "an object"));
+    }
+    return false;
+  }
+
+  bool end() override {
+    if (place_ == Place::list) {
+      place_ = Place::entry;
+    } else if (place_ == Place::header) {
+      place_ = Place::outside;
+    } else {
+      if (place_ == Place::entry) finish_entry();
+      place_ = Place::header;
+    }
+    return true;
+  }
+
+  bool name(std::string& name) override {
+    if (place_ != Place::header) {
+      key_ = std::move(name);
+      if (place_ == Place::entry) begin_field();
+      return true;
+    }
+    name_ = std::move(name);
+    if (!names_.insert(name_).second) twice(name_);
+    return true;
+  }
+
+  bool value(const Value& value) override {
+    switch (place_) {
+      case Place::outside:
+        break;
+      case Place::header:
+        wanted_entry(value.shown());
+      case Place::metadata:
+        if (value.kind != Value::text) {
+          file_.fail(fmt::format("{} {} want a string, got {}", kMetadata, quoted(key_), value.kind_name()));
+        }
+        if (!metadata.emplace(key_, std::move(*value.string)).second) twice(key_);
+        break;
+      case Place::entry:
+        if (key_ != "dtype" || value.kind != Value::text || !is_type_name(*value.string))
+          wanted(value.shown());
+        entry_.type = std::move(*value.string);
+        break;
+      case Place::list:
+        if (value.kind != Value::natural) {
+          file_.fail(fmt::format("{} {} want whole numbers >= 0, got {}", tensor(), key_, value.shown()));
+        }
+        add_number(value.number);
+    }
+    return true;
+  }
+
+  bool broken(const std::string& what) override {
+    file_.fail(fmt::format("want JSON as header, got: {}", what));
+  }
+
+  void begin_field() {
+    bool* const seen = key_ == "dtype"          ? &entry_.has_type
+                       : key_ == "shape"        ? &entry_.has_shape
+                       : key_ == "data_offsets" ? &entry_.has_offsets
+                                                : nullptr;
+    if (seen == nullptr) wanted_entry(quoted(key_) + " beside them");
+    if (std::exchange(*seen, true)) twice(key_);
+  }
+
+  void add_number(std::uint64_t number) {
+    // More sizes than any format has axes need not be kept.
+    constexpr std::size_t kMostAxes = 64;
+    Numbers& list = key_ == "shape" ? entry_.shape : entry_.offsets;
+    if (key_ == "shape" && list.size() == kMostAxes) wanted(fmt::format("more than {}", kMostAxes));
+    if (key_ != "shape" && list.size() == 2) wanted("more");
+    list.push_back(number);
+  }
+
+  void finish_entry() {
+    if (!entry_.has_type || !entry_.has_shape || !entry_.has_offsets) wanted_entry("less");
+    if (entry_.offsets.size() != 2) {
+      key_ = "data_offsets";
+      wanted(fmt::format("{} numbers", entry_.offsets.size()));
+    }
+    entry_.begin = entry_.offsets[0];
+    entry_.end = entry_.offsets[1];
+    if (entry_.begin > entry_.end || entry_.end > data_) {
+      file_.fail(
+          fmt::format("{} data_offsets want begin <= end <= {} (the bytes after the header), got [{}, {}] "
+                      "(truncated?)",
+                      tensor(), data_, entry_.begin, entry_.end));
+    }
+    const auto dtype = dtype_of_name(entry_.type);
+    TensorInfo& info = entry_.info;
+    info.dtype = dtype.value_or(Dtype::other);
+    if (entry_.shape.size() <= kMaxRank) info.shape.assign(entry_.shape.begin(), entry_.shape.end());
+    if (!dtype) {
+      info.unreadable = entry_.type;
+    } else if (entry_.shape.size() > kMaxRank) {
+      info.unreadable = fmt::format("{} axes (at most {} are read)", entry_.shape.size(), kMaxRank);
+    } else {
+      check_bytes(*dtype, info.shape);
+    }
+    entries.push_back(std::move(entry_));
+  }
+
+  void check_bytes(Dtype dtype, const Shape& shape) const {
+    const auto bytes = detail::element_bytes(dtype, shape);
+    if (!bytes) {
+      file_.fail(
+          fmt::format("{} shape want a size that memory can hold, got {}", tensor(), to_string(shape)));
+    }
+    if (entry_.end - entry_.begin != *bytes) {
+      file_.fail(fmt::format("{} want {} bytes for {} {}, got data_offsets [{}, {}]", tensor(), *bytes,
+                             to_string(dtype), to_string(shape), entry_.begin, entry_.end));
+    }
+  }
+
+  std::string tensor() const { return fmt::format("tensor {}", quoted(name_)); }
+  [[noreturn]] void twice(const std::string& name) const {
+    file_.fail(fmt::format("want distinct names in the header, got {} twice", quoted(name)));
+  }
+  [[noreturn]] void wanted_entry(const std::string& got) const {
+    if (name_ == kMetadata) file_.fail(fmt::format("{} want an object, got {}", kMetadata, got));
+    file_.fail(fmt::format("{} want {{dtype, shape, data_offsets}}, got {}", tensor(), got));
+  }
+  [[noreturn]] void wanted(const std::string& got) const {
+    file_.fail(fmt::format("{} {} want {}, got {}", tensor(), key_,
+                           key_ == "dtype"   ? "a type's name (BOOL, U8 .. I64, F16, BF16, F32, F64 ..)"
+                           : key_ == "shape" ? "a list of sizes"
+                                             : "[begin, end]",
+                           got));
+  }
+
+  const InputFile& file_;
+  std::uint64_t data_;
+  Place place_ = Place::outside;
+  std::string name_, key_;
+  Entry entry_;
+  std::set<std::string>
+      names_;  // JSON parsers keep one of two equal names silently; that would hide a tensor
 };
 
 class SafetensorsFile final : public TensorFile {
@@ -44,116 +231,37 @@ class SafetensorsFile final : public TensorFile {
 
   void read_header() {
     const std::uint64_t size = file_.size();
-    if (size < kPrefix) {
+    const std::string kind = file_.kind();
+    const bool other = !kind.empty() && kind != "a safetensors file";
+    if (size < kPrefix && !other) {
       fail(fmt::format("want at least {} bytes (the header's length), got {}", kPrefix, size));
     }
     std::array<char, kPrefix> prefix{};
-    file_.read(0, prefix.data(), prefix.size());
+    if (size >= kPrefix) file_.read(0, prefix.data(), prefix.size());
     header_ = std::bit_cast<std::uint64_t>(prefix);
-    if (header_ > kLargestHeader || header_ > size - kPrefix) {
+    if (size < kPrefix || header_ > kLargestHeader || header_ > size - kPrefix) {
+      if (other) fail(fmt::format("want a safetensors file, got {}", kind));
       fail(fmt::format(
           "want a header of at most {} bytes (file of {}), got header length {} (truncated, or not a "
           "safetensors file)",
           std::min(kLargestHeader, size - kPrefix), size, header_));
     }
-    data_ = size - kPrefix - header_;
+    const std::uint64_t data = size - kPrefix - header_;
     std::string text(header_, '\0');
     file_.read(kPrefix, text.data(), text.size());
     if (!text.starts_with('{')) {
+      if (other) fail(fmt::format("want a safetensors file, got {}", kind));
       fail(fmt::format("want a header that begins with '{{', got {}",
-                       text.empty() ? "an empty one" : abbreviate(text.substr(0, 60))));
+                       text.empty() ? "an empty one" : quoted(text)));
     }
-    const Json header = parse(text);
-    std::vector<Entry> entries;
-    for (const auto& [name, value] : header.items()) {
-      if (name == kMetadata) {
-        read_metadata(value);
-      } else {
-        entries.push_back(read_entry(name, value));
-      }
-    }
-    take(std::move(entries));
-  }
-
-  // JSON parsers keep one of two equal names silently; here that would hide a tensor.
-  Json parse(const std::string& text) const {
-    std::vector<std::set<std::string>> names;
-    const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (depth > kDeepestHeader) fail("want a header of flat entries, got deeper nesting");
-      if (event == Json::parse_event_t::object_start) names.emplace_back();
-      if (event == Json::parse_event_t::object_end) names.pop_back();
-      if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
-        fail(fmt::format("want distinct names in the header, got '{}' twice", parsed.get<std::string>()));
-      }
-      return true;
-    };
-    try {
-      return Json::parse(text, watch);
-    } catch (const Json::exception& error) {
-      fail(fmt::format("want JSON as header, got: {}", error.what()));
-    }
-  }
-
-  void read_metadata(const Json& value) {
-    if (!value.is_object()) fail(fmt::format("__metadata__ want an object, got {}", value.type_name()));
-    for (const auto& [key, text] : value.items()) {
-      if (!text.is_string()) {
-        fail(fmt::format("__metadata__ '{}' want a string, got {}", key, text.type_name()));
-      }
-      metadata_[key] = text.get<std::string>();
-    }
-  }
-
-  Entry read_entry(const std::string& name, const Json& value) const {
-    if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
-        !value.contains("data_offsets")) {
-      fail(fmt::format("tensor '{}' want {{dtype, shape, data_offsets}}, got {}", name, abbreviate(value)));
-    }
-    const Json& type = value["dtype"];
-    const auto dtype = type.is_string() ? dtype_of_name(type.get_ref<const std::string&>()) : std::nullopt;
-    if (!dtype) {
-      fail(fmt::format("tensor '{}' dtype want one of BOOL, U8 .. I64, F16, BF16, F32, F64, F8_*, got {}",
-                       name, abbreviate(type)));
-    }
-    Entry entry{{name, *dtype}, 0, 0};
-    const Json& shape = value["shape"];
-    if (!shape.is_array() || shape.size() > kMaxRank) {
-      fail(fmt::format("tensor '{}' shape want at most {} sizes, got {}", name, kMaxRank, abbreviate(shape)));
-    }
-    for (const Json& size : shape) entry.info.shape.push_back(natural(name, "shape", size));
-    const auto bytes = detail::element_bytes(*dtype, entry.info.shape);
-    if (!bytes) {
-      fail(
-          fmt::format("tensor '{}' shape want a size that memory can hold, got {}", name, abbreviate(shape)));
-    }
-    const Json& offsets = value["data_offsets"];
-    if (!offsets.is_array() || offsets.size() != 2) {
-      fail(fmt::format("tensor '{}' data_offsets want [begin, end], got {}", name, abbreviate(offsets)));
-    }
-    entry.begin = natural(name, "data_offsets", offsets[0]);
-    entry.end = natural(name, "data_offsets", offsets[1]);
-    if (entry.begin > entry.end || entry.end > data_) {
-      fail(fmt::format(
-          "tensor '{}' data_offsets want begin <= end <= {} (the bytes after the header), got [{}, {}] "
-          "(truncated?)",
-          name, data_, entry.begin, entry.end));
-    }
-    if (entry.end - entry.begin != *bytes) {
-      fail(fmt::format("tensor '{}' want {} bytes for {} {}, got data_offsets [{}, {}]", name, *bytes,
-                       to_string(*dtype), to_string(entry.info.shape), entry.begin, entry.end));
-    }
-    return entry;
-  }
-
-  std::uint64_t natural(const std::string& name, const char* field, const Json& value) const {
-    if (!value.is_number_unsigned()) {
-      fail(fmt::format("tensor '{}' {} want whole numbers >= 0, got {}", name, field, abbreviate(value)));
-    }
-    return value.get<std::uint64_t>();
+    HeaderReader header(file_, data);
+    header.read(text);
+    metadata_ = std::move(header.metadata);
+    take(std::move(header.entries), data);
   }
 
   // In the order of their places. The format leaves no byte out and uses none twice.
-  void take(std::vector<Entry> entries) {
+  void take(std::vector<Entry> entries, std::uint64_t data) {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
     });
@@ -161,27 +269,20 @@ class SafetensorsFile final : public TensorFile {
     for (Entry& entry : entries) {
       if (entry.begin != expected) {
         fail(fmt::format(
-            "tensor '{}' data_offsets want to begin at {}, where the tensor before ends, got {} ({})",
-            entry.info.name, expected, entry.begin, entry.begin < expected ? "overlap" : "gap"));
+            "tensor {} data_offsets want to begin at {}, where the tensor before ends, got {} ({})",
+            quoted(entry.info.name), expected, entry.begin, entry.begin < expected ? "overlap" : "gap"));
       }
       expected = entry.end;
       begins_.push_back(entry.begin);
       add(std::move(entry.info));
     }
-    if (expected != data_) {
-      fail(fmt::format("want {} bytes after the header (the tensors' sizes), got {}", expected, data_));
+    if (expected != data) {
+      fail(fmt::format("want {} bytes after the header (the tensors' sizes), got {}", expected, data));
     }
-  }
-
-  static std::string abbreviate(const Json& value) {
-    std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    if (text.size() > 60) text = text.substr(0, 57) + "...";
-    return text;
   }
 
   InputFile file_;
   std::uint64_t header_ = 0;  // bytes of the header
-  std::uint64_t data_ = 0;    // bytes after it
   std::vector<std::uint64_t> begins_;
   std::uint64_t at_ = 0;  // of the next element
 };

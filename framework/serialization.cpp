@@ -9,6 +9,7 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "framework/tensor_file.hpp"
 
 namespace unroll {
@@ -27,7 +28,8 @@ std::string utf8_json(const Json& value) {
   try {
     return value.dump();
   } catch (const Json::exception& error) {
-    throw ArgumentError(fmt::format("[save_tensors] names and metadata want UTF-8, got: {}", error.what()));
+    throw ArgumentError(
+        fmt::format("[save_tensors] names and metadata want UTF-8, got: {}", escaped(error.what(), 200)));
   }
 }
 
@@ -74,16 +76,17 @@ StateDict<S> load_tensors(const std::string& path) {
 
 template <class S>
 StateDict<S> detail::read_all(TensorFile& file) {
-  for (const TensorInfo& info : file.tensors()) {
-    if (is_float(info.dtype) && readable_as<S>(info.dtype)) continue;
-    file.fail(fmt::format("tensor '{}' want {}, got {}", info.name,
-                          sizeof(S) == 4 ? "F32, F16 or BF16" : "F64, F32, F16 or BF16",
-                          info.dtype == Dtype::f64 ? "F64 (reading as double takes it; convert_tensor rounds)"
-                                                   : to_string(info.dtype)));
+  const std::vector<TensorInfo> infos = file.tensors();
+  for (const TensorInfo& info : infos) {
+    if (info.unreadable.empty() && is_float(info.dtype) && readable_as<S>(info.dtype)) continue;
+    file.fail(
+        fmt::format("tensor {} want {}, got {}{}", quoted(info.name),
+                    sizeof(S) == 4 ? "F32, F16 or BF16" : "F64, F32, F16 or BF16", type_of(info),
+                    info.dtype == Dtype::f64 ? " (reading as double takes it; convert_tensor rounds)" : ""));
   }
   StateDict<S> state;
   state.metadata = file.metadata();
-  for (const TensorInfo& info : file.tensors()) state.tensors[info.name] = file.read<S>(info.name);
+  for (const TensorInfo& info : infos) state.tensors[info.name] = file.read<S>(info.name);
   return state;
 }
 

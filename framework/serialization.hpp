@@ -35,6 +35,7 @@ void save_tensors(const std::string& path, const StateDict<S>& state);
 // them) and for anything that is not a complete, consistent file: a header of at most 100,000,000 bytes that
 // begins with '{', no name twice, offsets that leave no byte out and use none twice, nothing after the last
 // tensor, metadata of texts only. Tensors need not be aligned: files from elsewhere are not.
+// MemoryError when there is no memory for a tensor.
 template <class S>
 StateDict<S> load_tensors(const std::string& path);
 

@@ -10,6 +10,15 @@ namespace unroll {
 template class InlineVector<std::size_t>;
 template class InlineVector<std::ptrdiff_t>;
 
+void detail::throw_too_many_axes(std::size_t axes) {
+  throw ShapeError(fmt::format("[Shape] want at most {} axes, got {}", kMaxRank, axes));
+}
+
+void detail::throw_too_large(const std::size_t* sizes, std::size_t axes) {
+  throw ShapeError(fmt::format("[Tensor] shape want a number of elements that memory can hold, got ({})",
+                               fmt::join(sizes, sizes + axes, ",")));
+}
+
 template <class S>
 Tensor<S> from_values(const Shape& shape, const std::vector<S>& values) {
   if (element_count(shape) != values.size()) {

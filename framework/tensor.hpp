@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,6 +20,14 @@ namespace unroll {
 using Index = std::ptrdiff_t;
 
 inline constexpr std::size_t kMaxRank = 6;
+
+namespace detail {
+
+// Throw ShapeError: more than kMaxRank axes; more elements than can be counted.
+[[noreturn]] void throw_too_many_axes(std::size_t axes);
+[[noreturn]] void throw_too_large(const std::size_t* sizes, std::size_t axes);
+
+}  // namespace detail
 
 // A vector of at most kMaxRank elements that lives inside its owner: the shape type of Tensor.
 template <class T>
@@ -145,7 +152,7 @@ class InlineVector {
     size_ = 1;
   }
   static void check(size_type n) {
-    if (n > kMaxRank) throw std::length_error("unroll: a tensor has at most 6 axes");
+    if (n > kMaxRank) detail::throw_too_many_axes(n);
   }
   std::array<T, kMaxRank> data_{};
   size_type size_ = 0;
@@ -164,6 +171,26 @@ struct rebind_container<X, unroll::InlineVector<T>> {
 }  // namespace xt
 
 namespace unroll {
+
+// What xtensor calls, found by the type of the shape, for the strides of a new tensor and its number of
+// elements; xtensor's own would let that number wrap around. Throws ShapeError where it does not fit Index.
+template <xt::layout_type L>
+requires(L == xt::layout_type::row_major) std::size_t
+    compute_strides(const Shape& shape, xt::layout_type, InlineVector<Index>& strides,
+                    InlineVector<Index>& backstrides) {
+  Index elements = 1;
+  bool fits = true;
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    const auto size = static_cast<Index>(shape[axis]);
+    strides[axis] = size == 1 ? 0 : elements;
+    // A size of "-1" is beyond what Index holds.
+    fits &= size >= 0 && !__builtin_mul_overflow(elements, size, &elements);
+    backstrides[axis] = fits ? strides[axis] * (size - 1) : 0;
+  }
+  if (!fits) [[unlikely]]
+    detail::throw_too_large(shape.data(), shape.size());
+  return static_cast<std::size_t>(elements);
+}
 
 // So many numbers from the pool, not initialised: a tensor's storage, and the scratch space of kernels, which
 // need no shape.

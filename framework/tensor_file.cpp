@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
 namespace {
@@ -42,15 +43,15 @@ Tensor<S> row_major(const Tensor<S>& columns) {
 
 std::size_t TensorFile::position(const std::string& name) const {
   const auto found = positions_.find(name);
-  if (found == positions_.end()) fail(fmt::format("want a tensor '{}', got none of that name", name));
+  if (found == positions_.end()) fail(fmt::format("want a tensor {}, got none of that name", quoted(name)));
   return found->second;
 }
 
-const TensorInfo& TensorFile::info(const std::string& name) const { return tensors_[position(name)]; }
+TensorInfo TensorFile::info(const std::string& name) const { return tensors_[position(name)]; }
 
 void TensorFile::add(TensorInfo info) {
   if (!positions_.emplace(info.name, tensors_.size()).second) {
-    fail(fmt::format("want distinct names, got '{}' twice", info.name));
+    fail(fmt::format("want distinct names, got {} twice", quoted(info.name)));
   }
   tensors_.push_back(std::move(info));
 }
@@ -59,11 +60,19 @@ template <class S>
 Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
   const std::size_t index = position(name);
   const TensorInfo& info = tensors_[index];
-  if (!readable_as<S>(info.dtype, rounding)) {
-    fail(fmt::format("tensor '{}' want {}, got {}{}", name, to_string(dtype_of<S>()), to_string(info.dtype),
-                     readable_as<S>(info.dtype, Rounding::nearest) ? " (Rounding::nearest rounds)" : ""));
+  if (!info.unreadable.empty() || !readable_as<S>(info.dtype, rounding)) {
+    fail(fmt::format("tensor {} want {}, got {}{}", quoted(name), to_string(dtype_of<S>()),
+                     detail::type_of(info),
+                     info.unreadable.empty() && readable_as<S>(info.dtype, Rounding::nearest)
+                         ? " (Rounding::nearest rounds)"
+                         : ""));
   }
-  Tensor<S> tensor(info.shape);
+  const auto bytes = detail::element_bytes(dtype_of<S>(), info.shape);
+  if (max_bytes_ && (!bytes || *bytes > *max_bytes_)) {
+    fail(fmt::format("tensor {} want at most {} bytes in memory, got {} of {} (.max_bytes allows more)",
+                     quoted(name), *max_bytes_, to_string(info.shape), to_string(dtype_of<S>())));
+  }
+  Tensor<S> tensor = allocate<S>(info);
   begin(index);
   if (info.dtype == dtype_of<S>() && !info.big_endian && !std::is_same_v<S, bool>) {
     next(tensor.data(), tensor.size() * sizeof(S));
@@ -82,8 +91,23 @@ Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
   return info.column_major && info.shape.size() > 1 ? row_major(tensor) : tensor;
 }
 
+template <class S>
+Tensor<S> TensorFile::allocate(const TensorInfo& info) const {
+  try {
+    return Tensor<S>(info.shape);
+  } catch (const MemoryError&) {
+    throw MemoryError(fmt::format("[{}] {}: tensor {} want memory for {} of {}, got none", function_,
+                                  escaped(path_), quoted(info.name), to_string(info.shape),
+                                  to_string(dtype_of<S>())));
+  }
+}
+
 void TensorFile::fail(const std::string& what) const {
-  throw FileError(fmt::format("[{}] {}: {}", function_, path_, what));
+  throw FileError(fmt::format("[{}] {}: {}", function_, escaped(path_), what));
+}
+
+std::string detail::type_of(const TensorInfo& info) {
+  return info.unreadable.empty() ? to_string(info.dtype) : info.unreadable;
 }
 
 std::optional<std::size_t> detail::element_bytes(Dtype dtype, const Shape& shape) noexcept {

@@ -1,14 +1,18 @@
 #include "framework/kernels/blas.hpp"
 
 #include <cblas.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
 
+#include <atomic>
+#include <mutex>
 #include <type_traits>
 #if UNROLL_ONEDNN
 #include <dnnl.h>
 #include <omp.h>
+#endif
 
 #include "framework/errors.hpp"
-#endif
 
 namespace unroll::kernel {
 namespace {
@@ -20,6 +24,29 @@ namespace {
   openblas_set_num_threads(1);
   return true;
 }();
+
+std::atomic<int> threads_inside{0};
+std::atomic<int> buffers{0};  // that OpenBLAS has, or has memory for
+
+// Whether there is memory for the buffer of one more thread, which stays free for OpenBLAS to take.
+bool room_for_buffer(std::size_t bytes) {
+  void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) return false;
+  ::munmap(room, bytes);
+  return true;
+}
+
+void want_buffers(int threads) {
+  constexpr std::size_t kBuffer = std::size_t{1} << 27;  // OpenBLAS's BUFFER_SIZE
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (threads <= buffers) return;
+  if (!room_for_buffer(kBuffer)) {
+    throw MemoryError(fmt::format(
+        "[matmul] want {} bytes for OpenBLAS, got none (out of memory, or a limit of it)", kBuffer));
+  }
+  buffers = threads;
+}
 
 template <class Int>
 Int as(std::size_t v) {
@@ -54,6 +81,20 @@ void run_onednn(const BlasProduct<float>& p) {
 
 }  // namespace
 
+BlasUse::BlasUse() {
+  const int threads = threads_inside.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (threads <= buffers.load(std::memory_order_relaxed)) [[likely]]
+    return;
+  try {
+    want_buffers(threads);
+  } catch (...) {
+    threads_inside.fetch_sub(1, std::memory_order_relaxed);
+    throw;
+  }
+}
+
+BlasUse::~BlasUse() { threads_inside.fetch_sub(1, std::memory_order_relaxed); }
+
 template <class S>
 void run(const BlasProduct<S>& p) {
   const auto ta = p.transpose_a ? CblasTrans : CblasNoTrans;
@@ -64,8 +105,10 @@ void run(const BlasProduct<S>& p) {
 #if UNROLL_ONEDNN
     if (p.m * p.n * p.k <= kLargestForOneDnn) return run_onednn(p);
 #endif
+    const BlasUse use;
     cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, p.alpha, p.a, lda, p.b, ldb, p.beta, p.c, ldc);
   } else {
+    const BlasUse use;
     cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, p.alpha, p.a, lda, p.b, ldb, p.beta, p.c, ldc);
   }
 }

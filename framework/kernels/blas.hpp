@@ -1,5 +1,5 @@
 // One matrix product by a library on the calling thread: OpenBLAS, or oneDNN where it is built in and faster.
-// Internal: included by gemm.cpp only.
+// Internal.
 #pragma once
 
 #include <cstddef>
@@ -23,5 +23,16 @@ struct BlasProduct {
 
 template <class S>
 void run(const BlasProduct<S>& product);
+
+// While one lives, its thread may call the BLAS or LAPACK. OpenBLAS keeps a buffer for each thread that is
+// inside it and, where there is no memory for one, asks the system again for ever; so it is tried here first.
+// Throws MemoryError.
+class BlasUse {
+ public:
+  BlasUse();
+  ~BlasUse();
+  BlasUse(const BlasUse&) = delete;
+  BlasUse& operator=(const BlasUse&) = delete;
+};
 
 }  // namespace unroll::kernel

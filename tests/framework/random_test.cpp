@@ -270,3 +270,31 @@ TEST_CASE("random tensors refuse arguments that mean nothing") {
     CHECK(initialise({0, 3}, rng, 1.0).size() == 0);
   }
 }
+
+TEST_CASE("numbers that the type does not hold, wild states and too many numbers are refused") {
+  Rng rng(1);
+  CHECK_THROWS_AS(random_uniform<float>({2}, 0.0, 1e39, rng), ArgumentError);
+  CHECK_THROWS_AS(random_uniform<float>({2}, -1e39, 0.0, rng), ArgumentError);
+  CHECK_THROWS_AS(random_normal<float>({2}, 0.0, 1e38, rng), ArgumentError);
+  CHECK_THROWS_AS(random_normal<float>({2}, 1e39, 1.0, rng), ArgumentError);
+  CHECK_THROWS_AS(xavier_uniform<float>({2, 2}, rng, 1e300), ArgumentError);
+  CHECK_THROWS_AS(kaiming_normal<double>({2, 2}, rng, 1.7e308), ArgumentError);
+  CHECK_NOTHROW(random_uniform<double>({2}, 0.0, 1e39, rng));
+  CHECK(kaiming_normal<float>({3, 0}, rng).size() == 0);
+
+  Rng other(1);
+  const std::string good = Rng(5).state();
+  for (const std::string& bad :
+       {good.substr(0, good.size() - 1) + "7ff0000000000000",
+        good.substr(0, good.size() - 1) + "7ff8000000000000", std::string(1000000, 'f'),
+        std::string("\x1b[2J"), good + std::string(1, '\0')}) {
+    CHECK_THROWS_AS(other.load_state(bad), ArgumentError);
+    CHECK_THROWS_WITH(other.load_state(bad),
+                      !Catch::Contains("\x1b") && !Catch::Contains(std::string(200, 'f')));
+  }
+  CHECK(other.state() == Rng(1).state());
+
+  CHECK_THROWS_AS(rng.permutation(std::numeric_limits<Index>::max()), MemoryError);
+  CHECK_THROWS_AS(random_normal<float>({std::size_t{1} << 60}, 0.0, 1.0, rng), MemoryError);
+  CHECK(orthogonal<float>({std::size_t{1} << 40, 0}, rng).size() == 0);
+}

@@ -187,23 +187,35 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
   refuses(with_header(" {}"), "begins with '{'");  // blanks may only follow
   refuses(with_header("null"), "begins with '{'");
   refuses(with_header("{\"\xff\":1}"), "UTF-8");
-  refuses(with_header("{\"w\":" + std::string(50000, '[') + std::string(50000, ']') + "}"), "nesting");
+  refuses(with_header("{\"w\":" + std::string(50000, '[') + std::string(50000, ']') + "}"),
+          "'w' want {dtype, shape, data_offsets}, got a list");
   refuses(entry("1"), "'w' want {dtype, shape, data_offsets}, got 1");
   refuses(entry(R"({"dtype":"F32","shape":[2]})"), "'w' want {dtype, shape, data_offsets}");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1})"), "'w' want {dtype");
-  refuses(entry(R"({"dtype":"F17","shape":[4],"data_offsets":[0,8]})"), "'w' dtype want one of BOOL");
-  refuses(entry(R"({"dtype":"F4","shape":[16],"data_offsets":[0,8]})"), "got \"F4\"");
-  refuses(entry(R"({"dtype":"f32","shape":[2],"data_offsets":[0,8]})"), "got \"f32\"");
-  refuses(entry(R"({"dtype":32,"shape":[2],"data_offsets":[0,8]})"), "F8_*, got 32");
+  refuses(entry(R"({"dtype":"F17","shape":[4],"data_offsets":[0,8]})"),
+          "'w' want F64, F32, F16 or BF16, got F17");
+  refuses(entry(R"({"dtype":"F4","shape":[16],"data_offsets":[0,8]})"), "got F4");
+  refuses(entry(R"({"dtype":"f32","shape":[2],"data_offsets":[0,8]})"), "got f32");
+  refuses(entry(R"({"dtype":32,"shape":[2],"data_offsets":[0,8]})"),
+          "'w' dtype want a type's name (BOOL, U8 .. I64, F16, BF16, F32, F64 ..), got 32");
+  refuses(entry(R"({"dtype":"F 4","shape":[2],"data_offsets":[0,8]})"), "'w' dtype want a type's name");
   refuses(entry(R"({"dtype":"I64","shape":[1],"data_offsets":[0,8]})"),
           "'w' want F64, F32, F16 or BF16, got I64");
   refuses(entry(R"({"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]})"), "got F8_E4M3");
   refuses(entry(R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})"), "want 4 bytes for F16 (2)");
-  refuses(entry(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})"), "shape want at most 6 sizes, got 2");
-  refuses(entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,2],"data_offsets":[0,8]})"), "at most 6 sizes");
+  refuses(entry(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})"),
+          "'w' shape want a list of sizes, got 2");
+  refuses(entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,2],"data_offsets":[0,8]})"),
+          "got 7 axes (at most 6 are read)");
+  std::string axes = "1";
+  for (int i = 0; i < 100; ++i) axes += ",1";
+  refuses(entry(R"({"dtype":"F32","shape":[)" + axes + R"(],"data_offsets":[0,4]})"),
+          "want a list of sizes, got more");
+  refuses(entry(R"({"dtype":"F32","shape":[[2]],"data_offsets":[0,8]})"), "whole numbers >= 0, got a list");
+  refuses(entry(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})"), "'dtype' twice");
   refuses(entry(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), "whole numbers >= 0, got -2");
   refuses(entry(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})"), "whole numbers >= 0, got 2.0");
-  refuses(entry(R"({"dtype":"F32","shape":["2"],"data_offsets":[0,8]})"), "whole numbers >= 0, got \"2\"");
+  refuses(entry(R"({"dtype":"F32","shape":["2"],"data_offsets":[0,8]})"), "whole numbers >= 0, got '2'");
   refuses(entry(R"({"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]})"), "memory");
   refuses(entry(R"({"dtype":"F32","shape":[0,9223372036854775807,2],"data_offsets":[0,0]})"), "memory");
   refuses(entry(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), "want 12 bytes for F32 (3)");
@@ -227,8 +239,9 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
           "gap");
   refuses(with_header("{\"a\":" + one + ",\"a\":" + one + "}", "xxxx"), "'a' twice");
   refuses(with_header(R"({"__metadata__":{"a":"1","a":"2"}})"), "'a' twice");
-  refuses(with_header(R"({"__metadata__":[]})"), "__metadata__ want an object, got array");
-  refuses(with_header(R"({"__metadata__":{"epoch":3}})"), "__metadata__ 'epoch' want a string, got number");
+  refuses(with_header(R"({"__metadata__":{"a":[[]]}})"), "__metadata__ 'a' want a string, got a list");
+  refuses(with_header(R"({"__metadata__":[]})"), "__metadata__ want an object, got a list");
+  refuses(with_header(R"({"__metadata__":{"epoch":3}})"), "__metadata__ 'epoch' want a string, got a number");
 }
 
 TEST_CASE("a missing file, a folder and an unreadable place are refused") {
@@ -287,4 +300,65 @@ TEST_CASE("names and texts that the format cannot hold are refused before anythi
   state.tensors["__metadata__"] = ones<float>({1});
   CHECK_THROWS_WITH(save_tensors(folder.file("a"), state), Catch::Contains("__metadata__"));
   CHECK(folder.files() == 0);
+}
+
+TEST_CASE("a file may hold very many tensors") {
+  // Each name is looked up once; an effort that grew with the square of their number would take minutes.
+  const Folder folder;
+  const int count = 200000;
+  std::string header = "{";
+  for (int i = 0; i < count; ++i) {
+    if (i > 0) header += ',';
+    header += "\"t" + std::to_string(i) + R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+  }
+  write_bytes(folder.file("many"), with_header(header + "}"));
+  CHECK(load_tensors<float>(folder.file("many")).tensors.size() == count);
+  write_bytes(folder.file("many"),
+              with_header(header + R"(,"t7":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})"));
+  CHECK_THROWS_WITH(load_tensors<float>(folder.file("many")), Catch::Contains("'t7' twice"));
+}
+
+TEST_CASE("a file of another kind is named for what it is") {
+  const Folder folder;
+  const std::string path = folder.file("model.safetensors");
+  const auto refuses = [&](const std::string& bytes, const std::string& what) {
+    write_bytes(path, bytes);
+    CHECK_THROWS_WITH(load_tensors<float>(path), Catch::Contains("want a safetensors file, got " + what));
+  };
+  refuses("\x1f\x8b\x08 and so on", "a gzip file");
+  refuses("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a Git LFS pointer");
+  refuses("<!DOCTYPE html><html></html>", "an HTML page");
+  refuses("\x93NUMPY\x01", "a NumPy .npy file");
+  refuses(std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15), "a PyTorch file");
+}
+
+TEST_CASE("nothing that a file holds reaches a terminal as a command, and messages are short") {
+  const Folder folder;
+  const std::string path = folder.file("model");
+  const auto check = [&](const std::string& bytes) {
+    write_bytes(path, bytes);
+    std::string message;
+    try {
+      load_tensors<float>(path);
+    } catch (const FileError& error) {
+      message = error.what();
+    }
+    CAPTURE(bytes.substr(0, 100), message);
+    CHECK(message.size() > 10);
+    CHECK(message.size() < path.size() + 400);
+    for (const char c : message) CHECK(static_cast<unsigned char>(c) >= 0x20);
+  };
+  const std::string evil = R"(\u001b[2J\u0007\u202e)", longer(100000, 'n');
+  check(with_header("{\"\x1b[2J\":1}"));
+  check(with_header("{\"" + evil + "\":1}"));
+  check(with_header("{\"" + longer + "\":1}"));
+  check(with_header("{\"" + longer + "\":" + longer + "}"));
+  check(with_header("{\"a\":\"" + evil + longer + "\"}"));
+  check(with_header(R"({"a":{"dtype":")" + evil + longer + R"("}})"));
+  check(with_header(R"({"a":{")" + evil + longer + R"(":1}})"));
+  check(with_header(R"({"__metadata__":{")" + evil + longer + R"(":1}})"));
+  check(with_header(R"({"__metadata__":{")" + evil + R"(":"","b":"",")" + evil + R"(":""}})"));
+  check(with_header("{\"" + evil + longer + R"(":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}})", "x"));
+  check("\x1b[2J");
+  check(with_header("\x1b[2J" + longer));
 }

@@ -1,11 +1,13 @@
 // Element types of files, and safetensors files that are opened before they are read.
 #include "framework/tensor_file.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -181,3 +183,59 @@ TEST_CASE("a long tensor of another type is converted whole") {
     if (values(i) != static_cast<double>(i & 0x7fffU)) FAIL(i);
   }
 }
+
+TEST_CASE("a tensor that cannot be read does not keep the others from being read") {
+  const File file(with_header(R"({"new":{"dtype":"F8_E4M3FNUZ","shape":[3],"data_offsets":[0,3]},)"
+                              R"("half":{"dtype":"F4","shape":[2],"data_offsets":[3,4]},)"
+                              R"("deep":{"dtype":"U8","shape":[1,1,1,1,1,1,2],"data_offsets":[4,6]},)"
+                              R"("w":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}})",
+                              std::string("abcdef\x00\x00\x80\x3f", 10)));
+  const auto open = open_safetensors(file.path);
+  REQUIRE(open->tensors().size() == 4);
+  CHECK((open->read<float>("w") == Tensor<float>{1.0F}));
+  CHECK(open->info("new").dtype == Dtype::other);
+  CHECK(open->info("new").unreadable == "F8_E4M3FNUZ");
+  CHECK(open->info("new").shape == Shape{3});
+  const std::string start = "[open_safetensors] " + file.path + ": ";
+  for (const Rounding rounding : {Rounding::refuse, Rounding::nearest}) {
+    CHECK_THROWS_WITH(open->read<float>("new", rounding), start + "tensor 'new' want F32, got F8_E4M3FNUZ");
+    CHECK_THROWS_WITH(open->read<double>("half", rounding), start + "tensor 'half' want F64, got F4");
+    CHECK_THROWS_WITH(open->read<std::uint8_t>("deep", rounding),
+                      start + "tensor 'deep' want U8, got 7 axes (at most 6 are read)");
+  }
+  CHECK_THROWS_WITH(load_tensors<float>(file.path),
+                    Catch::Contains("'new' want F32, F16 or BF16, got F8_E4M3FNUZ"));
+}
+
+TEST_CASE("what an open file says of itself outlives the file") {
+  using Info = decltype(std::declval<const TensorFile&>().info(""));
+  STATIC_REQUIRE_FALSE(std::is_reference_v<Info>);
+  const File file(with_header(
+      R"({"__metadata__":{"a":"1"},"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", "1234"));
+  for (const TensorInfo& info : open_safetensors(file.path)->tensors()) CHECK(info.name == "w");
+  for (const auto& [key, text] : open_safetensors(file.path)->metadata()) CHECK(key + text == "a1");
+}
+
+#if UNROLL_POOL  // a sanitizer has memory of its own
+TEST_CASE("a tensor that finds no memory is named") {
+  // A gigabyte of nothing, of which the disk keeps the header only.
+  const File file(
+      with_header(R"({"w":{"dtype":"U8","shape":[1073741824],"data_offsets":[0,1073741824]}})", ""));
+  fs::resize_file(file.path, fs::file_size(file.path) + (std::uintmax_t{1} << 30));
+  const auto open = open_safetensors(file.path);
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_DATA, &before) == 0);
+  struct rlimit small = before;
+  small.rlim_cur = rlim_t{1} << 29;
+  REQUIRE(::setrlimit(RLIMIT_DATA, &small) == 0);
+  std::string message;
+  try {
+    open->read<double>("w");
+  } catch (const MemoryError& error) {
+    message = error.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_DATA, &before) == 0);
+  CHECK(message ==
+        "[open_safetensors] " + file.path + ": tensor 'w' want memory for (1073741824) of F64, got none");
+}
+#endif

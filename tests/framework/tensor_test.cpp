@@ -57,8 +57,8 @@ TEST_CASE("a tensor is a genuine xtensor container") {
 TEST_CASE("a tensor has at most six axes") {
   const Tensor<float> six = zeros<float>({1, 2, 1, 2, 1, 2});
   CHECK(six.dimension() == 6);
-  CHECK_THROWS_AS(Shape({1, 1, 1, 1, 1, 1, 1}), std::length_error);
-  CHECK_THROWS_AS(Tensor<float>(xt::expand_dims(six, 0)), std::length_error);
+  CHECK_THROWS_AS(Shape({1, 1, 1, 1, 1, 1, 1}), ShapeError);
+  CHECK_THROWS_AS(Tensor<float>(xt::expand_dims(six, 0)), ShapeError);
 }
 
 TEST_CASE("tensors are made with a value, from values, and converted") {
@@ -105,10 +105,10 @@ TEST_CASE("an inline vector behaves like a vector of at most six") {
   v.insert(v.end(), 7);
   v.insert(v.begin(), 8);
   CHECK(v == Vector{8, 1, 9, 2, 3, 7});
-  CHECK_THROWS_AS(v.insert(v.begin(), 0), std::length_error);
-  CHECK_THROWS_AS(v.push_back(0), std::length_error);
-  CHECK_THROWS_AS(v.resize(7), std::length_error);
-  CHECK_THROWS_AS(v.assign(7, 1), std::length_error);
+  CHECK_THROWS_AS(v.insert(v.begin(), 0), ShapeError);
+  CHECK_THROWS_AS(v.push_back(0), ShapeError);
+  CHECK_THROWS_AS(v.resize(7), ShapeError);
+  CHECK_THROWS_AS(v.assign(7, 1), ShapeError);
   CHECK(v == Vector{8, 1, 9, 2, 3, 7});  // a refused call changes nothing
 
   CHECK(*v.erase(v.begin() + 1) == 9);
@@ -230,4 +230,28 @@ TEST_CASE("a handle shares its value, an empty one says so") {
   CHECK_THROWS_AS(Var<double>(c).set_name("x"), TapeError);
   CHECK(w.requires_grad());
   CHECK_FALSE(w.detach().requires_grad());
+}
+
+TEST_CASE("a shape of more elements than can be counted is refused") {
+  const std::size_t large = std::size_t{1} << 40;
+  CHECK_THROWS_AS(Tensor<float>(Shape{large, large}), ShapeError);
+  CHECK_THROWS_WITH(
+      zeros<double>({large, large}),
+      "[Tensor] shape want a number of elements that memory can hold, got (1099511627776,1099511627776)");
+  CHECK_THROWS_AS(Tensor<float>(Shape{0, large, large}), ShapeError);  // its strides could not be counted
+  CHECK_THROWS_AS(Tensor<float>(Shape{static_cast<std::size_t>(-1)}), ShapeError);
+  CHECK_THROWS_AS(Tensor<float>(Shape{static_cast<std::size_t>(-2), static_cast<std::size_t>(-2)}),
+                  ShapeError);
+  CHECK_THROWS_AS(from_values<float>({large, large, large}, {}), ShapeError);
+  CHECK_THROWS_WITH(Shape({1, 1, 1, 1, 1, 1, 1}), "[Shape] want at most 6 axes, got 7");
+  const Tensor<float> empty(Shape{large, 0});
+  CHECK(empty.size() == 0);
+}
+
+TEST_CASE("a tensor that finds no memory says how much it wanted") {
+  CHECK_THROWS_AS(Tensor<float>(Shape{std::size_t{1} << 60}), MemoryError);
+  CHECK_THROWS_WITH(Tensor<float>(Shape{std::size_t{1} << 60}),
+                    Catch::Contains("want 4611686018427387904 bytes"));
+  CHECK_THROWS_WITH(Tensor<double>(Shape{std::size_t{1} << 62}),
+                    Catch::Contains("want 4611686018427387904 elements of 8 bytes"));
 }

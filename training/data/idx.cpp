@@ -5,58 +5,42 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <concepts>
-#include <limits>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "framework/errors.hpp"
-#include "training/data/file_text.hpp"
+#include "framework/input_file.hpp"
+#include "framework/tensor_file.hpp"
 
 namespace unroll {
 namespace {
 
-enum class Kind { integer, real };
-
 struct ElementType {
   unsigned code;
   const char* name;
-  Kind kind;
-  std::size_t bytes;
+  Dtype dtype;
 };
 
-constexpr std::array<ElementType, 6> kTypes{{{0x08, "u8", Kind::integer, 1},
-                                             {0x09, "i8", Kind::integer, 1},
-                                             {0x0B, "i16", Kind::integer, 2},
-                                             {0x0C, "i32", Kind::integer, 4},
-                                             {0x0D, "f32", Kind::real, 4},
-                                             {0x0E, "f64", Kind::real, 8}}};
+constexpr std::array<ElementType, 6> kTypes{{{0x08, "u8", Dtype::u8},
+                                             {0x09, "i8", Dtype::i8},
+                                             {0x0B, "i16", Dtype::i16},
+                                             {0x0C, "i32", Dtype::i32},
+                                             {0x0D, "f32", Dtype::f32},
+                                             {0x0E, "f64", Dtype::f64}}};
 
-// Whether S holds every value of the type.
-template <class S>
-bool holds(const ElementType& type) {
-  if (std::integral<S>) return type.kind == Kind::integer;
-  if (std::same_as<S, double>) return true;
-  return type.kind == Kind::integer ? type.bytes < 4 : type.bytes == 4;
-}
+constexpr std::size_t kBlock = std::size_t{1}
+                               << 16;  // bytes read at a time; a multiple of every element's size
 
-// The file's bytes, after decompression where they begin as a gzip stream does.
+// The file's bytes one after the other, unpacked where they begin as a gzip stream does.
 class Reader {
  public:
-  explicit Reader(const std::string& path) : path_(path) {
-    try {
-      file_ = detail::read_bytes(path);
-    } catch (const FileError& error) {
-      throw FileError(fmt::format("[read_idx] {}", error.what()));
-    }
-    stream_.next_in = reinterpret_cast<unsigned char*>(file_.data());
-    stream_.avail_in = static_cast<unsigned>(file_.size());
-    if (file_.size() > std::numeric_limits<unsigned>::max()) fail("want a file of less than 4 GiB, got more");
+  explicit Reader(const std::string& path) : file_(path, "read_idx"), input_(kBlock) {
+    refill();
     if (!at_gzip()) return;
     constexpr int kGzip = 16;  // and no other format
-    if (::inflateInit2(&stream_, MAX_WBITS + kGzip) != Z_OK) throw std::bad_alloc();
+    if (::inflateInit2(&stream_, MAX_WBITS + kGzip) != Z_OK)
+      throw MemoryError("[read_idx] zlib found no memory");
     compressed_ = true;
   }
   ~Reader() {
@@ -65,61 +49,77 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
-  // At most `count` bytes; fewer only where the file ends.
-  std::vector<unsigned char> read(std::size_t count) {
-    // What a header claims is only believed as far as the file goes.
-    constexpr std::size_t kBlock = std::size_t{1} << 24;
-    std::vector<unsigned char> bytes;
-    while (bytes.size() < count) {
-      const std::size_t begin = bytes.size(), want = std::min(kBlock, count - begin);
-      bytes.resize(begin + want);
-      const std::size_t got = fill(bytes.data() + begin, want);
-      bytes.resize(begin + got);
-      if (got < want) break;
+  bool compressed() const noexcept { return compressed_; }
+  std::uint64_t file_size() const noexcept { return file_.size(); }
+  std::string kind() const { return file_.kind(); }
+  // Bytes still to come where the file says it: where it is not compressed.
+  std::uint64_t rest() const noexcept { return file_.size() - read_ + stream_.avail_in; }
+
+  // At most `count` bytes; fewer only where the data ends.
+  std::size_t read(unsigned char* to, std::size_t count) {
+    std::size_t done = 0;
+    while (done < count && !ended_) {
+      if (stream_.avail_in == 0) refill();
+      if (compressed_) {
+        done += unpack(to + done, count - done);
+      } else {
+        const std::size_t got = std::min<std::size_t>(count - done, stream_.avail_in);
+        std::copy_n(stream_.next_in, got, to + done);
+        take(got);
+        done += got;
+        ended_ = got == 0;
+      }
     }
-    return bytes;
+    return done;
   }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw FileError(fmt::format("[read_idx] {}: {}", path_, what));
-  }
+  [[noreturn]] void fail(const std::string& what) const { file_.fail(what); }
 
  private:
-  bool at_gzip() const {
+  void refill() {
+    // What is left is moved to the front: a gzip stream is told by two bytes, which may be in two blocks.
+    std::copy_n(stream_.next_in, stream_.avail_in, input_.data());
+    const auto more =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kBlock - stream_.avail_in, file_.size() - read_));
+    file_.read(read_, input_.data() + stream_.avail_in, more);
+    read_ += more;
+    stream_.next_in = input_.data();
+    stream_.avail_in += static_cast<unsigned>(more);
+  }
+
+  void take(std::size_t bytes) noexcept {
+    stream_.next_in += bytes;
+    stream_.avail_in -= static_cast<unsigned>(bytes);
+  }
+
+  bool at_gzip() {
+    if (stream_.avail_in < 2) refill();
     return stream_.avail_in >= 2 && stream_.next_in[0] == 0x1f && stream_.next_in[1] == 0x8b;
   }
 
-  std::size_t fill(unsigned char* to, std::size_t count) {
-    if (!compressed_) {
-      const std::size_t got = std::min<std::size_t>(count, stream_.avail_in);
-      std::copy_n(stream_.next_in, got, to);
-      stream_.next_in += got;
-      stream_.avail_in -= static_cast<unsigned>(got);
-      return got;
-    }
+  std::size_t unpack(unsigned char* to, std::size_t count) {
+    const auto want = static_cast<unsigned>(std::min<std::size_t>(count, kBlock));
     stream_.next_out = to;
-    stream_.avail_out = static_cast<unsigned>(count);
-    while (stream_.avail_out > 0 && !ended_) {
-      const int status = ::inflate(&stream_, Z_NO_FLUSH);
-      if (status == Z_STREAM_END) {
-        // Several streams end to end are one, as gzip has it.
-        ended_ = !at_gzip();
-        if (!ended_) ::inflateReset(&stream_);
-      } else if (status == Z_BUF_ERROR) {
-        fail("want whole data, got: unexpected end of file");
-      } else if (status != Z_OK) {
-        fail(fmt::format("want whole data, got: {}", stream_.msg ? stream_.msg : "damaged data"));
+    stream_.avail_out = want;
+    const int status = ::inflate(&stream_, Z_NO_FLUSH);
+    if (status == Z_STREAM_END) {
+      // Several streams end to end are one, as gzip has it.
+      ended_ = !at_gzip();
+      if (!ended_) ::inflateReset(&stream_);
+      if (ended_ && rest() > 0) {
+        fail(fmt::format("want the end of the file after the compressed data, got {} bytes more", rest()));
       }
+    } else if (status == Z_BUF_ERROR) {
+      fail("want whole data, got: unexpected end of file");
+    } else if (status != Z_OK) {
+      fail(fmt::format("want whole data, got: {}", stream_.msg ? stream_.msg : "damaged data"));
     }
-    if (ended_ && stream_.avail_in > 0) {
-      fail(fmt::format("want the end of the file after the compressed data, got {} bytes more",
-                       stream_.avail_in));
-    }
-    return count - stream_.avail_out;
+    return want - stream_.avail_out;
   }
 
-  const std::string& path_;
-  std::string file_;
+  InputFile file_;
+  std::vector<unsigned char> input_;
+  std::uint64_t read_ = 0;  // bytes of the file that are or were in input_
   z_stream stream_{};
   bool compressed_ = false, ended_ = false;
 };
@@ -127,13 +127,17 @@ class Reader {
 struct Header {
   ElementType type;
   Shape shape;
+  std::size_t bytes;  // of the elements
 };
 
 Header read_header(Reader& reader) {
-  const auto magic = reader.read(4);
-  if (magic.size() < 4 || magic[0] != 0 || magic[1] != 0)
-    reader.fail("want an IDX file (two bytes 0, a type, a number of axes), got something else");
-  const auto type =
+  std::array<unsigned char, 4> magic{};
+  if (reader.read(magic.data(), magic.size()) < magic.size() || magic[0] != 0 || magic[1] != 0) {
+    const std::string kind = reader.compressed() ? "" : reader.kind();
+    reader.fail(fmt::format("want an IDX file (two bytes 0, a type, a number of axes), got {}",
+                            kind.empty() ? "something else" : kind));
+  }
+  const auto* type =
       std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) { return t.code == magic[2]; });
   if (type == kTypes.end()) {
     reader.fail(fmt::format("want an element type 0x08, 0x09, 0x0b, 0x0c, 0x0d or 0x0e, got 0x{:02x}",
@@ -141,85 +145,77 @@ Header read_header(Reader& reader) {
   }
   const std::size_t rank = magic[3];
   if (rank < 1 || rank > kMaxRank) reader.fail(fmt::format("want 1..{} axes, got {}", kMaxRank, rank));
-  const auto sizes = reader.read(4 * rank);
-  if (sizes.size() < 4 * rank)
+  std::array<unsigned char, 4 * kMaxRank> sizes{};
+  if (reader.read(sizes.data(), 4 * rank) < 4 * rank)
     reader.fail(fmt::format("want the sizes of {} axes, got the end of the file", rank));
-  Header header{*type, {}};
-  std::size_t count = 1;
+  Header header{*type, {}, 0};
   for (std::size_t axis = 0; axis < rank; ++axis) {
     std::size_t size = 0;
     for (std::size_t i = 0; i < 4; ++i) size = size << 8 | sizes[4 * axis + i];
-    constexpr std::size_t kMost = std::numeric_limits<std::ptrdiff_t>::max() / 8;
-    if (size != 0 && count > kMost / size) reader.fail("want a size that fits memory, got more");
-    count *= size;
     header.shape.push_back(size);
   }
+  const auto bytes = detail::element_bytes(type->dtype, header.shape);
+  if (!bytes) reader.fail(fmt::format("want sizes that fit memory, got {}", to_string(header.shape)));
+  header.bytes = *bytes;
   return header;
 }
 
-// A big-endian element of this many bytes.
-template <class T, class Bits>
-T element(const unsigned char* from) {
-  Bits bits = 0;
-  for (std::size_t i = 0; i < sizeof(Bits); ++i) bits = static_cast<Bits>(bits << 8 | from[i]);
-  return std::bit_cast<T>(bits);
-}
-
-template <class T, class Bits, class S>
-void convert(const std::vector<unsigned char>& bytes, Tensor<S>& to) {
-  for (std::size_t i = 0; i < to.size(); ++i)
-    to.data()[i] = static_cast<S>(element<T, Bits>(bytes.data() + i * sizeof(Bits)));
+// Before memory is asked for: whether the file can hold what its header says.
+template <class S>
+void check_size(const Reader& reader, const Header& header, const UnpackOptions& options) {
+  const auto says =
+      fmt::format("{} bytes of elements ({} of {})", header.bytes, header.type.name, to_string(header.shape));
+  const auto bytes = detail::element_bytes(dtype_of<S>(), header.shape);
+  const std::uint64_t limit = detail::unpack_limit(options, reader.file_size());
+  if (!bytes || (reader.compressed() && *bytes > limit)) {
+    reader.fail(fmt::format(
+        "want at most {} bytes in memory from a compressed file of {}, got {} (.max_bytes allows more)",
+        limit, reader.file_size(), says));
+  }
+  if (reader.compressed()) return;
+  if (reader.rest() < header.bytes) reader.fail(fmt::format("want {}, got {}", says, reader.rest()));
+  if (reader.rest() > header.bytes)
+    reader.fail(fmt::format("want the end of the file after {}, got more", says));
 }
 
 }  // namespace
 
 template <class S>
-Tensor<S> read_idx(const std::string& path) {
+Tensor<S> read_idx(const std::string& path, const UnpackOptions& options) {
   Reader reader(path);
   const Header header = read_header(reader);
-  if (!holds<S>(header.type)) {
+  if (!readable_as<S>(header.type.dtype)) {
     reader.fail(fmt::format("want elements that a {} holds, got {}",
                             std::integral<S>          ? "64-bit integer"
                             : std::same_as<S, double> ? "double"
                                                       : "float",
                             header.type.name));
   }
-  const std::size_t bytes = element_count(header.shape) * header.type.bytes;
-  const auto data = reader.read(bytes);
-  if (data.size() < bytes) {
-    reader.fail(fmt::format("want {} bytes of elements ({} of {}), got {}", bytes, header.type.name,
-                            to_string(header.shape), data.size()));
+  check_size<S>(reader, header, options);
+  Tensor<S> result(header.shape);
+  const std::size_t size = size_of(header.type.dtype);
+  std::vector<unsigned char> block(kBlock);
+  for (std::size_t done = 0; done < header.bytes;) {
+    const std::size_t want = std::min(kBlock, header.bytes - done);
+    const std::size_t got = reader.read(block.data(), want);
+    if (got < want) {
+      reader.fail(fmt::format("want {} bytes of elements ({} of {}), got {}", header.bytes, header.type.name,
+                              to_string(header.shape), done + got));
+    }
+    for (std::size_t at = 0; at < want; at += size) std::reverse(&block[at], &block[at] + size);
+    detail::decode(header.type.dtype, block.data(), want / size, result.data() + done / size);
+    done += want;
   }
   // Reading on also checks the sum at the end of compressed data.
-  if (!reader.read(1).empty()) {
-    reader.fail(fmt::format("want the end of the file after {} bytes of elements ({} of {}), got more", bytes,
-                            header.type.name, to_string(header.shape)));
-  }
-  Tensor<S> result(header.shape);
-  switch (header.type.code) {
-    case 0x08:
-      convert<std::uint8_t, std::uint8_t>(data, result);
-      break;
-    case 0x09:
-      convert<std::int8_t, std::uint8_t>(data, result);
-      break;
-    case 0x0B:
-      convert<std::int16_t, std::uint16_t>(data, result);
-      break;
-    case 0x0C:
-      convert<std::int32_t, std::uint32_t>(data, result);
-      break;
-    case 0x0D:
-      convert<float, std::uint32_t>(data, result);
-      break;
-    default:
-      convert<double, std::uint64_t>(data, result);
+  if (reader.read(block.data(), 1) != 0) {
+    reader.fail(fmt::format("want the end of the file after {} bytes of elements ({} of {}), got more",
+                            header.bytes, header.type.name, to_string(header.shape)));
   }
   return result;
 }
 
-template Tensor<float> read_idx<float>(const std::string&);
-template Tensor<double> read_idx<double>(const std::string&);
-template Tensor<std::int64_t> read_idx<std::int64_t>(const std::string&);
+template Tensor<float> read_idx<float>(const std::string&, const UnpackOptions&);
+template Tensor<double> read_idx<double>(const std::string&, const UnpackOptions&);
+template Tensor<std::int64_t> read_idx<std::int64_t>(const std::string&, const UnpackOptions&);
 
 }  // namespace unroll

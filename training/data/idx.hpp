@@ -4,6 +4,7 @@
 #include <string>
 
 #include "framework/tensor.hpp"
+#include "framework/unpack_options.hpp"
 
 namespace unroll {
 
@@ -13,14 +14,16 @@ namespace unroll {
 //   float         u8 i8 i16 f32
 //   double        u8 i8 i16 i32 f32 f64
 //   std::int64_t  u8 i8 i16 i32
-// (..., as the file says). Throws FileError naming the file for one that is missing, no IDX file, of another
-// type, of no or more than 6 axes, of fewer or more elements than it says, whose compressed data is
-// damaged, and for bytes behind the compressed data.
+// (..., as the file says). The elements are read as they come: memory is asked for the tensor alone, and only
+// when the header's sizes fit the file or, of a compressed one, options.max_bytes. Throws FileError naming
+// the file for one that is missing, no IDX file, of another type, of no or more than 6 axes, of fewer or more
+// elements than it says, too large, whose compressed data is damaged, and for bytes behind the compressed
+// data.
 template <class S>
-Tensor<S> read_idx(const std::string& path);
+Tensor<S> read_idx(const std::string& path, const UnpackOptions& options = {});
 
-extern template Tensor<float> read_idx<float>(const std::string&);
-extern template Tensor<double> read_idx<double>(const std::string&);
-extern template Tensor<std::int64_t> read_idx<std::int64_t>(const std::string&);
+extern template Tensor<float> read_idx<float>(const std::string&, const UnpackOptions&);
+extern template Tensor<double> read_idx<double>(const std::string&, const UnpackOptions&);
+extern template Tensor<std::int64_t> read_idx<std::int64_t>(const std::string&, const UnpackOptions&);
 
 }  // namespace unroll

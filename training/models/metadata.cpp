@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
+#include "framework/flat_json.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
 namespace {
@@ -17,7 +18,7 @@ using Json = nlohmann::json;
 
 void require_finite(const std::string& key, double number) {
   if (!std::isfinite(number)) {
-    throw ArgumentError(fmt::format("[Metadata::set] '{}' want finite numbers, got {}", key, number));
+    throw ArgumentError(fmt::format("[Metadata::set] {} want finite numbers, got {}", quoted(key), number));
   }
 }
 
@@ -28,9 +29,8 @@ bool parse(const std::string& text, N& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-std::string shown(const std::string& text) {
-  return text.size() > 60 ? fmt::format("'{}...'", text.substr(0, 57)) : fmt::format("'{}'", text);
-}
+// "model.npz: "
+std::string where(const std::string& file) { return file.empty() ? "" : escaped(file) + ": "; }
 
 }  // namespace
 
@@ -43,7 +43,8 @@ void Metadata::set(const std::string& key, const std::vector<std::string>& list)
   try {
     texts_[key] = Json(list).dump();
   } catch (const Json::exception& error) {
-    throw ArgumentError(fmt::format("[Metadata::set] '{}' want UTF-8, got: {}", key, error.what()));
+    throw ArgumentError(
+        fmt::format("[Metadata::set] {} want UTF-8, got: {}", quoted(key), escaped(error.what(), 200)));
   }
 }
 
@@ -57,15 +58,14 @@ void Metadata::set(const std::string& key, const std::vector<Index>& list) {
 }
 
 void Metadata::fail(const std::string& key, const std::string& want, const std::string& got) const {
-  throw FileError(
-      fmt::format("[metadata] {}'{}' want {}, got {}", file_.empty() ? "" : file_ + ": ", key, want, got));
+  throw FileError(fmt::format("[metadata] {}{} want {}, got {}", where(file_), quoted(key), want, got));
 }
 
 void Metadata::fail_parsing(const std::string& key, const std::string& what) const {
-  throw FileError(fmt::format("[metadata] {}'{}': {}", file_.empty() ? "" : file_ + ": ", key, what));
+  throw FileError(fmt::format("[metadata] {}{}: {}", where(file_), quoted(key), what));
 }
 
-const std::string& Metadata::text(const std::string& key) const {
+const std::string& Metadata::text(const std::string& key) const& {
   const auto found = texts_.find(key);
   if (found == texts_.end()) fail(key, "a text", "none (a file of another program or version?)");
   return found->second;
@@ -73,7 +73,7 @@ const std::string& Metadata::text(const std::string& key) const {
 
 bool Metadata::flag(const std::string& key) const {
   const std::string& value = text(key);
-  if (value != "true" && value != "false") fail(key, "true or false", shown(value));
+  if (value != "true" && value != "false") fail(key, "true or false", quoted(value));
   return value == "true";
 }
 
@@ -86,7 +86,7 @@ Index Metadata::number(const std::string& key, Index low, Index high) const {
   Index result = 0;
   if (!parse(value, result) || result < low || result > high) {
     const bool any = low == std::numeric_limits<Index>::min() && high == std::numeric_limits<Index>::max();
-    fail(key, any ? "a whole number" : fmt::format("a whole number from {} to {}", low, high), shown(value));
+    fail(key, any ? "a whole number" : fmt::format("a whole number from {} to {}", low, high), quoted(value));
   }
   return result;
 }
@@ -94,47 +94,41 @@ Index Metadata::number(const std::string& key, Index low, Index high) const {
 double Metadata::real(const std::string& key) const {
   const std::string& value = text(key);
   double result = 0.0;
-  if (!parse(value, result) || !std::isfinite(result)) fail(key, "a finite number", shown(value));
+  if (!parse(value, result) || !std::isfinite(result)) fail(key, "a finite number", quoted(value));
   return result;
 }
 
-namespace {
-
-// The list that a text holds if every element is accepted, else null.
-template <class Accept>
-Json parse_list(const std::string& text, Accept&& accept) {
-  Json list = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return list.is_array() && std::all_of(list.begin(), list.end(), accept) ? list : Json();
-}
-
-}  // namespace
-
 std::vector<std::string> Metadata::texts(const std::string& key) const {
-  const Json list = parse_list(text(key), [](const Json& e) { return e.is_string(); });
-  if (list.is_null()) fail(key, "a JSON list of texts", shown(text(key)));
-  return list.get<std::vector<std::string>>();
+  auto list = detail::parse_text_list(text(key));
+  if (!list) fail(key, "a JSON list of texts", quoted(text(key)));
+  return *std::move(list);
 }
 
 std::vector<double> Metadata::reals(const std::string& key) const {
-  const Json list =
-      parse_list(text(key), [](const Json& e) { return e.is_number() && std::isfinite(e.get<double>()); });
-  if (list.is_null()) fail(key, "a JSON list of finite numbers", shown(text(key)));
-  return list.get<std::vector<double>>();
+  auto list = detail::parse_real_list(text(key));
+  if (!list) fail(key, "a JSON list of finite numbers", quoted(text(key)));
+  return *std::move(list);
 }
 
 std::vector<Index> Metadata::numbers(const std::string& key) const {
-  const Json list = parse_list(text(key), [](const Json& e) {
-    // A number above the largest Index would wrap around.
-    return e.is_number_integer() && !(e.is_number_unsigned() && e.get<std::uint64_t>() >> 63 != 0);
-  });
-  if (list.is_null()) fail(key, "a JSON list of whole numbers", shown(text(key)));
-  return list.get<std::vector<Index>>();
+  auto list = detail::parse_integer_list(text(key));
+  if (!list) fail(key, "a JSON list of whole numbers", quoted(text(key)));
+  return *std::move(list);
+}
+
+const std::string& Metadata::shallow(const std::string& key) const {
+  constexpr std::size_t kDeepest = 32;
+  const std::string& json = text(key);
+  if (detail::nested_deeper(json, kDeepest)) {
+    fail(key, fmt::format("JSON that is nested at most {} deep", kDeepest), quoted(json));
+  }
+  return json;
 }
 
 void Metadata::require(const std::string& key, const std::string& wanted) const {
   const auto found = texts_.find(key);
   if (found == texts_.end() || found->second != wanted) {
-    fail(key, shown(wanted), found == texts_.end() ? "none" : shown(found->second));
+    fail(key, quoted(wanted), found == texts_.end() ? "none" : quoted(found->second));
   }
 }
 

@@ -42,7 +42,8 @@ class Metadata {
 
   bool contains(const std::string& key) const { return texts_.contains(key); }
   // Each throws FileError naming file and key when there is no such key or its text is of another kind.
-  const std::string& text(const std::string& key) const;
+  const std::string& text(const std::string& key) const&;
+  std::string text(const std::string& key) && { return std::as_const(*this).text(key); }
   bool flag(const std::string& key) const;
   // A whole number, and one from low to high.
   Index number(const std::string& key) const;
@@ -54,25 +55,28 @@ class Metadata {
   std::vector<double> reals(const std::string& key) const;
   std::vector<Index> numbers(const std::string& key) const;
   // What T::from_json reads there: a Vocabulary, Labels, Standardizer<S>, TableEncoder<S> or a type of yours
-  // whose from_json throws an ArgumentError.
+  // whose from_json throws an Error. Lists and objects in each other are at most 32 deep.
   template <class T>
   T parsed(const std::string& key) const {
-    const std::string& json = text(key);
+    const std::string& json = shallow(key);
     try {
       return T::from_json(json);
-    } catch (const ArgumentError& error) {
+    } catch (const Error& error) {
       fail_parsing(key, error.what());
     }
   }
   // Throws FileError unless the text of key is this one: that the file is of the kind a program takes.
   void require(const std::string& key, const std::string& text) const;
 
-  const std::map<std::string, std::string>& all() const noexcept { return texts_; }
+  const std::map<std::string, std::string>& all() const& noexcept { return texts_; }
+  std::map<std::string, std::string> all() && { return std::move(texts_); }
   // Throws FileError: "[metadata] file: 'key' want .., got ..", for checks of your own.
   [[noreturn]] void fail(const std::string& key, const std::string& want, const std::string& got) const;
 
  private:
   void set_real(const std::string& key, double number);
+  // The text of key, if from_json may look at it.
+  const std::string& shallow(const std::string& key) const;
   [[noreturn]] void fail_parsing(const std::string& key, const std::string& what) const;
 
   std::map<std::string, std::string> texts_;

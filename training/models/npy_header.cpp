@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -40,11 +41,36 @@ constexpr std::array<Descr, 12> kDescrs{{{"b1", Dtype::boolean},
   throw FileError(what);
 }
 
-// The text as an error message may show it.
-std::string shown(std::string_view text) {
-  std::string result;
-  for (const char c : text.substr(0, 60)) result += c >= ' ' && c <= '~' ? c : '?';
-  return result + (text.size() > 60 ? "..." : "");
+// What NumPy's other element types are called, by the letter of their kind.
+struct Kind {
+  char letter;
+  const char* name;
+};
+constexpr std::array<Kind, 12> kKinds{{{'O', "pickled objects, which can run any code"},
+                                       {'S', "byte strings"},
+                                       {'a', "byte strings"},
+                                       {'U', "text"},
+                                       {'M', "dates"},
+                                       {'m', "time spans"},
+                                       {'V', "raw bytes"},
+                                       {'c', "complex numbers"},
+                                       {'f', "floats of another size"},
+                                       {'i', "whole numbers of another size"},
+                                       {'u', "whole numbers of another size"},
+                                       {'b', "booleans of another size"}}};
+
+// "text (<U5)", or "" for what is no element type of NumPy's.
+std::string unreadable_type(std::string_view descr, std::string_view type) {
+  const auto* kind = std::find_if(kKinds.begin(), kKinds.end(),
+                                  [&](const Kind& k) { return !type.empty() && type[0] == k.letter; });
+  if (kind == kKinds.end() || type.size() > 24) return "";
+  const auto digits = type.find_first_not_of("0123456789", 1);
+  // Behind the size only dates have something: their unit.
+  const bool unit = (kind->letter == 'M' || kind->letter == 'm') && digits != type.npos &&
+                    type[digits] == '[' && type.back() == ']';
+  if (digits != type.npos && !unit) return "";
+  if (type == "f16" || type == "f12") return fmt::format("long doubles ({})", escaped(descr));
+  return fmt::format("{} ({})", kind->name, escaped(descr));
 }
 
 // Reads the Python dict of a header. Only what NumPy writes for plain arrays is known.
@@ -57,7 +83,7 @@ class Parser {
     bool descr = false, order = false, shape = false;
     expect("{");
     while (!take("}")) {
-      const std::string_view key = quoted("a key");
+      const std::string_view key = quoted_text("a key");
       expect(":");
       if (key == "descr" && !descr) {
         descr = true;
@@ -84,8 +110,8 @@ class Parser {
 
  private:
   [[noreturn]] void wanted(const std::string& what) const {
-    fail(source_, fmt::format("header want {}, got \"{}\" at byte {} of \"{}\"", what, shown(rest_),
-                              all_.size() - rest_.size(), shown(all_)));
+    fail(source_, fmt::format("header want {}, got {} at byte {} of {}", what, quoted(rest_, 40),
+                              all_.size() - rest_.size(), quoted(all_, 40)));
   }
   void skip_space() {
     const auto end = rest_.find_first_not_of(" \t\r\n");
@@ -101,7 +127,7 @@ class Parser {
     if (!take(token)) wanted(fmt::format("'{}'", token));
   }
 
-  std::string_view quoted(const char* what) {
+  std::string_view quoted_text(const char* what) {
     skip_space();
     const char quote = rest_.empty() ? '\0' : rest_.front();
     const auto end = quote == '\'' || quote == '"' ? rest_.find(quote, 1) : std::string_view::npos;
@@ -113,23 +139,45 @@ class Parser {
 
   void read_descr(TensorInfo& info) {
     skip_space();
-    if (rest_.starts_with('[')) wanted("one element type (arrays of records are not read)");
-    const std::string_view descr = quoted("an element type");
-    const std::string_view order = descr.substr(0, descr.find_first_not_of("<>|="));
-    const auto* found = std::find_if(kDescrs.begin(), kDescrs.end(),
-                                     [&](const Descr& d) { return d.name == descr.substr(order.size()); });
-    const bool single = found != kDescrs.end() && size_of(found->dtype) == 1;
-    // "|" says that the order of bytes does not matter, so it stands at single bytes only.
-    if (found == kDescrs.end() || order.size() > 1 || (order == "|" && !single)) {
-      fail(source_, fmt::format("element type want one of b1, i1 .. i8, u1 .. u8, f2, f4 and f8 with '<', "
-                                "'>' or '|' before it, got '{}'{}",
-                                shown(descr),
-                                descr.substr(order.size()).starts_with('O')
-                                    ? " (pickled objects can run any code and are not read)"
-                                    : ""));
+    if (rest_.starts_with('[')) {
+      skip_list();
+      info.dtype = Dtype::other;
+      info.unreadable = "records";
+      return;
     }
-    info.dtype = found->dtype;
-    info.big_endian = order == ">" && !single;
+    const std::string_view descr = quoted_text("an element type");
+    const std::string_view order = descr.substr(0, std::min(descr.size(), descr.find_first_not_of("<>|=")));
+    const std::string_view type = descr.substr(order.size());
+    const auto* found =
+        std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& d) { return d.name == type; });
+    const bool known = found != kDescrs.end();
+    const bool single = known && size_of(found->dtype) == 1;
+    // "|" says that the order of bytes does not matter, so of numbers it stands at single bytes only.
+    if (!known && order.size() <= 1) info.unreadable = unreadable_type(descr, type);
+    if (order.size() > 1 || (known ? order == "|" && !single : info.unreadable.empty())) {
+      fail(source_, fmt::format("element type want one of b1, i1 .. i8, u1 .. u8, f2, f4 and f8 with '<', "
+                                "'>' or '|' before it, got {}",
+                                quoted(descr)));
+    }
+    info.dtype = known ? found->dtype : Dtype::other;
+    info.big_endian = known && order == ">" && !single;
+  }
+
+  // Records: a Python list of tuples, whose nesting is counted only.
+  void skip_list() {
+    std::size_t depth = 0;
+    do {
+      skip_space();
+      if (rest_.empty()) wanted("the end of a list of records");
+      const char c = rest_.front();
+      if (c == '\'' || c == '"') {
+        quoted_text("a name");
+        continue;
+      }
+      if (c == '[' || c == '(') ++depth;
+      if (c == ']' || c == ')') --depth;
+      rest_.remove_prefix(1);
+    } while (depth > 0);
   }
 
   bool read_bool() {
@@ -140,6 +188,7 @@ class Parser {
 
   void read_shape(TensorInfo& info) {
     expect("(");
+    std::size_t axes = 0;
     while (!take(")")) {
       skip_space();
       std::size_t size = 0;
@@ -147,12 +196,15 @@ class Parser {
       if (error != std::errc()) wanted("sizes >= 0 that memory can hold");
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
       if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2 wrote it
-      if (info.shape.size() == kMaxRank) wanted(fmt::format("at most {} axes", kMaxRank));
-      info.shape.push_back(size);
+      if (++axes <= kMaxRank) info.shape.push_back(size);
       if (take(",")) continue;
-      if (info.shape.size() == 1) wanted("a comma after the only size");
+      if (axes == 1) wanted("a comma after the only size");
       expect(")");
       break;
+    }
+    if (axes > kMaxRank) {
+      info.shape.clear();
+      info.unreadable = fmt::format("{} axes (at most {} are read)", axes, kMaxRank);
     }
   }
 
@@ -184,6 +236,7 @@ NpyHeader read_npy_header(const NpySource& source) {
   source.next(text.data(), text.size());
 
   NpyHeader header{Parser(source, text).parse(), start.size() + length_bytes + size, 0};
+  if (!header.info.unreadable.empty()) return header;
   const auto bytes = element_bytes(header.info.dtype, header.info.shape);
   if (!bytes) {
     fail(source, fmt::format("shape want a size that memory can hold, got {}", to_string(header.info.shape)));

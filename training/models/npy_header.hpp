@@ -23,7 +23,8 @@ struct NpyHeader {
 
 // Reads and checks a header of version 1, 2 or 3: magic, version, then a Python dict
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
-// source.fail is called for anything else, and for element types and ranks that Tensor has not.
+// source.fail is called for anything else. Arrays of element types and ranks that Tensor has not come out as
+// unreadable; their `elements` is 0.
 NpyHeader read_npy_header(const NpySource& source);
 
 // A header as NumPy writes it: version 1, row-major, padded so that the elements begin at a multiple of 64.

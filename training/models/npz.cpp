@@ -10,7 +10,9 @@
 #include "framework/atomic_file.hpp"
 #include "framework/element_types.hpp"
 #include "framework/errors.hpp"
+#include "framework/flat_json.hpp"
 #include "framework/input_file.hpp"
+#include "framework/quoted.hpp"
 #include "training/models/npy_header.hpp"
 
 namespace unroll {
@@ -23,8 +25,10 @@ constexpr const char* kMetadata = "__metadata__.json";
 // Deflate makes at most 258 bytes from 2 bits, so a member that claims more is broken; this bounds what a
 // small file can make us allocate.
 constexpr zip_uint64_t kLargestRatio = 1032;
-constexpr std::size_t kLargestMetadata = 100000000;  // as in the safetensors format
-constexpr std::uint16_t kDosDate = 0x21;             // 1980-01-01, the first there is: NumPy's choice, too
+constexpr std::uint64_t kLargestMetadata = 100000000;  // as in the safetensors format
+// What of it may be deflated, whatever the file's size, and how far beyond.
+constexpr std::uint64_t kMetadataAlways = std::uint64_t{1} << 23, kMetadataRatio = 16;
+constexpr std::uint16_t kDosDate = 0x21;  // 1980-01-01, the first there is: NumPy's choice, too
 
 struct ZipError {
   zip_error_t error;
@@ -49,8 +53,14 @@ using Source = std::unique_ptr<zip_source_t, Discard>;
 
 class NpzFile final : public TensorFile {
  public:
-  NpzFile(const std::string& path, const std::string& function) : TensorFile(path, function) {
-    const InputFile file(path, function);  // for its errors and size
+  NpzFile(const std::string& path, const UnpackOptions& options, const std::string& function)
+      : TensorFile(path, function) {
+    const InputFile file(path, function);  // for its errors, kind and size
+    const std::string kind = file.kind();
+    if (!kind.empty() && kind != "a NumPy .npz archive" && kind.find("zip archive") == kind.npos) {
+      fail(fmt::format("want an npz archive, got {}", kind));
+    }
+    max_bytes_ = detail::unpack_limit(options, file.size());
     int code = 0;
     archive_.reset(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
     if (!archive_) {
@@ -65,7 +75,7 @@ class NpzFile final : public TensorFile {
 
  private:
   void begin(std::size_t position) override {
-    open(members_[position].index, tensors()[position].name);
+    open(members_[position].index, at(position).name);
     std::vector<char> header(members_[position].header);
     next(header.data(), header.size());
   }
@@ -74,8 +84,10 @@ class NpzFile final : public TensorFile {
     while (bytes > 0) {
       const zip_int64_t count = zip_fread(member_.get(), at, bytes);
       if (count < 0)
-        fail(fmt::format("array '{}' want to be read, got: {}", name_, zip_file_strerror(member_.get())));
-      if (count == 0) fail(fmt::format("array '{}' want {} bytes more, got none (truncated?)", name_, bytes));
+        fail(fmt::format("array {} want to be read, got: {}", quoted(name_),
+                         zip_file_strerror(member_.get())));
+      if (count == 0)
+        fail(fmt::format("array {} want {} bytes more, got none (truncated?)", quoted(name_), bytes));
       at += count;
       bytes -= static_cast<std::size_t>(count);
     }
@@ -85,8 +97,9 @@ class NpzFile final : public TensorFile {
     char beyond = 0;
     const zip_int64_t count = zip_fread(member_.get(), &beyond, 1);
     if (count < 0)
-      fail(fmt::format("array '{}' want to be whole, got: {}", name_, zip_file_strerror(member_.get())));
-    if (count > 0) fail(fmt::format("array '{}' want nothing after its elements, got more", name_));
+      fail(
+          fmt::format("array {} want to be whole, got: {}", quoted(name_), zip_file_strerror(member_.get())));
+    if (count > 0) fail(fmt::format("array {} want nothing after its elements, got more", quoted(name_)));
     member_.reset();
   }
 
@@ -94,7 +107,7 @@ class NpzFile final : public TensorFile {
     name_ = name;
     member_.reset(zip_fopen_index(archive_.get(), index, 0));
     if (!member_)
-      fail(fmt::format("array '{}' want to be read, got: {}", name, zip_strerror(archive_.get())));
+      fail(fmt::format("array {} want to be read, got: {}", quoted(name), zip_strerror(archive_.get())));
   }
 
   void read_member(zip_uint64_t index, std::uint64_t file_size) {
@@ -104,30 +117,35 @@ class NpzFile final : public TensorFile {
       fail(fmt::format("want a directory of members, got: {}", zip_strerror(archive_.get())));
     }
     std::string name = stat.name;
-    if (stat.encryption_method != ZIP_EM_NONE)
-      fail(fmt::format("member '{}' want no encryption, got some", name));
-    if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE) {
-      fail(fmt::format("member '{}' want to be stored or deflated, got compression method {}", name,
-                       stat.comp_method));
+    const bool stored = stat.comp_method == ZIP_CM_STORE, deflated = stat.comp_method == ZIP_CM_DEFLATE;
+    // Members that overlap would let a small file hold any number of large ones.
+    packed_ += std::min<zip_uint64_t>(stat.comp_size, file_size + 1);
+    if (packed_ > file_size ||
+        ((stored || deflated) && stat.size / (stored ? 1 : kLargestRatio) > stat.comp_size)) {
+      fail(fmt::format("member {} want a size that a file of {} bytes can hold, got {} bytes packed into {}",
+                       quoted(name), file_size, stat.size, stat.comp_size));
     }
-    const zip_uint64_t ratio = stat.comp_method == ZIP_CM_STORE ? 1 : kLargestRatio;
-    if (stat.comp_size > file_size || stat.size / ratio > stat.comp_size) {
-      fail(
-          fmt::format("member '{}' want a size that a file of {} bytes can hold, got {} bytes packed into {}",
-                      name, file_size, stat.size, stat.comp_size));
+    if (name.ends_with('/')) return;  // a folder
+    if (stat.encryption_method != ZIP_EM_NONE) return add_unreadable(name, "an encrypted member");
+    if (!stored && !deflated) {
+      return add_unreadable(name, fmt::format("compression method {} (0 and 8 are read)", stat.comp_method));
     }
-    if (name == kMetadata) return read_metadata(index, static_cast<std::size_t>(stat.size));
-    if (!name.ends_with(kExtension)) {
-      fail(fmt::format("want npy files in the archive, got a member '{}'", name));
+    if (name == kMetadata) return read_metadata(index, stat, file_size);
+    if (!name.ends_with(kExtension)) return add_unreadable(name, "a member that is no npy array");
+    if (deflated) unpacked_ += stat.size;
+    if (unpacked_ > *max_bytes_) {
+      fail(fmt::format(
+          "want at most {} bytes in all when unpacked, got more up to {} (.max_bytes allows more)",
+          *max_bytes_, quoted(name)));
     }
     name.resize(name.size() - std::strlen(kExtension));
     open(index, name);
     detail::NpyHeader header = detail::read_npy_header(
         {[this](void* to, std::size_t bytes) { next(to, bytes); },
-         [&](const std::string& what) { fail(fmt::format("array '{}' {}", name, what)); }});
+         [&](const std::string& what) { fail(fmt::format("array {} {}", quoted(name), what)); }});
     member_.reset();
-    if (stat.size - header.bytes != header.elements) {
-      fail(fmt::format("array '{}' want {} bytes for {} {}, got {}", name, header.elements,
+    if (header.info.unreadable.empty() && stat.size - header.bytes != header.elements) {
+      fail(fmt::format("array {} want {} bytes for {} {}, got {}", quoted(name), header.elements,
                        to_string(header.info.dtype), to_string(header.info.shape), stat.size - header.bytes));
     }
     header.info.name = std::move(name);
@@ -135,24 +153,28 @@ class NpzFile final : public TensorFile {
     members_.push_back({index, header.bytes});
   }
 
-  void read_metadata(zip_uint64_t index, std::size_t size) {
-    if (size > kLargestMetadata) {
-      fail(fmt::format("{} want at most {} bytes, got {}", kMetadata, kLargestMetadata, size));
+  void add_unreadable(std::string name, std::string why) {
+    if (name.ends_with(kExtension)) name.resize(name.size() - std::strlen(kExtension));
+    add({.name = std::move(name), .dtype = Dtype::other, .unreadable = std::move(why)});
+    members_.push_back({0, 0});
+  }
+
+  void read_metadata(zip_uint64_t index, const zip_stat_t& stat, std::uint64_t file_size) {
+    const std::uint64_t limit =
+        stat.comp_method == ZIP_CM_STORE
+            ? kLargestMetadata
+            : std::min(kLargestMetadata, std::max(kMetadataAlways, kMetadataRatio * file_size));
+    if (stat.size > limit) {
+      fail(fmt::format("{} want at most {} bytes, got {} packed into {}", kMetadata, limit, stat.size,
+                       stat.comp_size));
     }
-    if (seen_metadata_) fail(fmt::format("want one {}, got two", kMetadata));
-    seen_metadata_ = true;
+    if (std::exchange(seen_metadata_, true)) fail(fmt::format("want one {}, got two", kMetadata));
     open(index, kMetadata);
-    std::string text(size, '\0');
-    next(text.data(), size);
+    std::string text(static_cast<std::size_t>(stat.size), '\0');
+    next(text.data(), text.size());
     end();
-    const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) fail(fmt::format("{} want a JSON object, got something else", kMetadata));
-    for (const auto& [key, value] : json.items()) {
-      if (!value.is_string()) {
-        fail(fmt::format("{} '{}' want a string, got {}", kMetadata, key, value.type_name()));
-      }
-      metadata_[key] = value.get<std::string>();
-    }
+    metadata_ = detail::parse_texts(
+        text, [this](const std::string& what) { fail(fmt::format("{} {}", kMetadata, what)); });
   }
 
   struct Member {
@@ -164,6 +186,7 @@ class NpzFile final : public TensorFile {
   MemberFile member_;            // open
   std::string name_;             // of the open one
   bool seen_metadata_ = false;
+  std::uint64_t packed_ = 0, unpacked_ = 0;  // bytes of the members so far
 };
 
 // --- writing
@@ -180,8 +203,9 @@ bool is_utf8(const std::string& text) {
 
 }  // namespace
 
-std::unique_ptr<TensorFile> open_npz(const std::string& path, const std::string& function) {
-  return std::make_unique<NpzFile>(path, function);
+std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOptions& options,
+                                     const std::string& function) {
+  return std::make_unique<NpzFile>(path, options, function);
 }
 
 NpzWriter::NpzWriter(std::string path, NpzOptions options, std::string function)
@@ -194,9 +218,7 @@ void NpzWriter::add_member(std::string name, std::string bytes) {
   if (!is_utf8(name)) fail("UTF-8", "other bytes");
   if (name.find('\0') != std::string::npos) fail("no zero byte", "one");
   if (name.size() > 65535) fail("at most 65535 bytes", std::to_string(name.size()));
-  if (std::any_of(members_.begin(), members_.end(), [&](const Member& m) { return m.name == name; })) {
-    fail("to be new", fmt::format("'{}' twice", name));
-  }
+  if (!names_.insert(name).second) fail("to be new", quoted(name) + " twice");
   members_.push_back({std::move(name), std::move(bytes)});
 }
 
@@ -211,13 +233,15 @@ void NpzWriter::add_metadata(const std::map<std::string, std::string>& metadata)
   try {
     add_member(kMetadata, Json(metadata).dump());
   } catch (const Json::exception& error) {
-    throw ArgumentError(fmt::format("[{}] metadata want UTF-8, got: {}", function_, error.what()));
+    throw ArgumentError(
+        fmt::format("[{}] metadata want UTF-8, got: {}", function_, escaped(error.what(), 200)));
   }
 }
 
 void NpzWriter::commit() {
   const auto fail = [&](const char* text) {
-    throw FileError(fmt::format("[{}] {}: want to pack the archive, got: {}", function_, path_, text));
+    throw FileError(
+        fmt::format("[{}] {}: want to pack the archive, got: {}", function_, escaped(path_), text));
   };
   AtomicFile file(path_, function_);
   if (members_.empty()) {
@@ -243,7 +267,10 @@ void NpzWriter::commit() {
     if (added < 0) fail(zip_strerror(archive.get()));
     static_cast<void>(bytes.release());  // the archive's now
     const auto index = static_cast<zip_uint64_t>(added);
-    const zip_int32_t method = options_.compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE;
+    // Metadata that compresses too well would be taken for a bomb.
+    const bool compress =
+        options_.compress && (member.name != kMetadata || member.bytes.size() <= kMetadataAlways);
+    const zip_int32_t method = compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE;
     if (zip_set_file_compression(archive.get(), index, method, 0) != 0 ||
         zip_file_set_dostime(archive.get(), index, 0, kDosDate, 0) != 0) {
       fail(zip_strerror(archive.get()));
@@ -273,8 +300,8 @@ void save_npz(const std::string& path, const StateDict<S>& state, NpzOptions opt
 }
 
 template <class S>
-StateDict<S> load_npz(const std::string& path) {
-  return detail::read_all<S>(*open_npz(path, "load_npz"));
+StateDict<S> load_npz(const std::string& path, const UnpackOptions& options) {
+  return detail::read_all<S>(*open_npz(path, options, "load_npz"));
 }
 
 #define UNROLL_INSTANTIATE(S) template void NpzWriter::add(const std::string&, const Tensor<S>&);
@@ -282,7 +309,7 @@ UNROLL_FOR_EACH_ELEMENT_TYPE(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 template void save_npz(const std::string&, const StateDict<float>&, NpzOptions);
 template void save_npz(const std::string&, const StateDict<double>&, NpzOptions);
-template StateDict<float> load_npz(const std::string&);
-template StateDict<double> load_npz(const std::string&);
+template StateDict<float> load_npz(const std::string&, const UnpackOptions&);
+template StateDict<double> load_npz(const std::string&, const UnpackOptions&);
 
 }  // namespace unroll

@@ -3,11 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "framework/serialization.hpp"
 #include "framework/tensor_file.hpp"
+#include "framework/unpack_options.hpp"
 
 namespace unroll {
 
@@ -41,18 +43,22 @@ class NpzWriter {
   NpzOptions options_;
   std::string function_;
   std::vector<Member> members_;
+  std::set<std::string> names_;
 };
 
 // Opens such a file, from numpy.savez, numpy.savez_compressed or NpzWriter: TensorFile::tensors() lists the
-// arrays, read<S>(name) reads one. Throws FileError naming the file, the member and what is wrong for
-// anything else: damaged archives, members that are no arrays, names that are there twice, other compressions
-// than deflate.
-std::unique_ptr<TensorFile> open_npz(const std::string& path, const std::string& function = "open_npz");
+// arrays, read<S>(name) reads one. Members that no Tensor can hold (text, dates, records, objects, complex
+// numbers, what is no array, what is encrypted or compressed by something else than deflate) are listed, too,
+// and are an error for who reads them only. Throws FileError naming the file, the member and what is wrong
+// for damaged archives, names that are there twice, members that overlap, and deflated ones that are larger
+// in all than options.max_bytes; read<S> refuses arrays that are larger than that as S.
+std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOptions& options = {},
+                                     const std::string& function = "open_npz");
 
 // All at once, for files of weights. What load_tensors and save_tensors say of types holds here, too.
 template <class S>
 void save_npz(const std::string& path, const StateDict<S>& state, NpzOptions options = {});
 template <class S>
-StateDict<S> load_npz(const std::string& path);
+StateDict<S> load_npz(const std::string& path, const UnpackOptions& options = {});
 
 }  // namespace unroll

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
 namespace {
@@ -31,13 +32,13 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
     if (partner.empty()) continue;
     const auto input = tensors.find(partner), weight = tensors.find(sibling(name, "bias_hh", "weight_hh"));
     if (input == tensors.end() || weight == tensors.end()) {
-      fail(fmt::format("'{}' want bias_ih and weight_hh beside it, got one alone", name));
+      fail(fmt::format("{} want bias_ih and weight_hh beside it, got one alone", quoted(name)));
     }
     if (hidden.dimension() != 1 || input->second.shape() != hidden.shape() ||
         weight->second.dimension() != 2 || weight->second.shape()[0] != hidden.size()) {
       fail(fmt::format(
-          "'{}' want the shape of bias_ih and as many elements as weight_hh has rows, got {}, {} and {}",
-          name, to_string(hidden.shape()), to_string(input->second.shape()),
+          "{} want the shape of bias_ih and as many elements as weight_hh has rows, got {}, {} and {}",
+          quoted(name), to_string(hidden.shape()), to_string(input->second.shape()),
           to_string(weight->second.shape())));
     }
     const std::size_t columns = weight->second.shape()[1];
@@ -45,9 +46,9 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
         !std::all_of(hidden.data() + 2 * columns, hidden.data() + hidden.size(),
                      [](S v) { return v == S(0); })) {
       fail(fmt::format(
-          "'{}' want zeros for the candidate of a GRU, which r scales, got others (Bias::both has a "
+          "{} want zeros for the candidate of a GRU, which r scales, got others (Bias::both has a "
           "place for them)",
-          name));
+          quoted(name)));
     }
     sums[partner] = input->second + hidden;
     gone.push_back(name);

@@ -2,15 +2,19 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/input_file.hpp"
+#include "framework/quoted.hpp"
 #include "training/models/npz.hpp"
 
 namespace unroll {
@@ -18,11 +22,27 @@ namespace {
 
 enum class Format { safetensors, npz };
 
+bool has_format(const std::string& path) { return path.ends_with(".safetensors") || path.ends_with(".npz"); }
+
 Format format_of(const std::string& path, const std::string& function) {
   if (path.ends_with(".safetensors")) return Format::safetensors;
   if (path.ends_with(".npz")) return Format::npz;
-  throw ArgumentError(
-      fmt::format("[{}] {}: want a name that ends in .safetensors or .npz, got another", function, path));
+  throw ArgumentError(fmt::format("[{}] {}: want a name that ends in .safetensors or .npz, got another",
+                                  function, escaped(path)));
+}
+
+// What a file is whose name has another ending, "" for none that is known.
+std::string kind_of(const InputFile& file, const std::string& path) {
+  const std::string kind = file.kind();
+  if (kind == "a safetensors file") return kind + " (rename it)";
+  if (!kind.empty()) return kind;
+  std::string front(std::min<std::uint64_t>(file.size(), 4096), '\0');
+  file.read(0, front.data(), front.size());
+  if (path.ends_with(".index.json") || front.find("\"weight_map\"") != front.npos) {
+    return "an index of shards (open_tensors reads each .safetensors file that it names)";
+  }
+  if (path.ends_with(".onnx")) return "an ONNX model, which is written and not read";
+  return "";
 }
 
 template <class S>
@@ -62,7 +82,13 @@ struct Problems {
   std::string text() const {
     std::string result;
     const auto add = [&](const char* kind, const std::vector<std::string>& list) {
-      if (!list.empty()) result += fmt::format("\n  {}: {}", kind, fmt::join(list, ", "));
+      // As many as a line or two hold.
+      constexpr std::size_t kMost = 6;
+      if (list.empty()) return;
+      result += fmt::format(
+          "\n  {}: {}", kind,
+          fmt::join(list.begin(), list.begin() + static_cast<Index>(std::min(list.size(), kMost)), ", "));
+      if (list.size() > kMost) result += fmt::format(" and {} more", list.size() - kMost);
     };
     add("missing", missing);
     add("unexpected", unexpected);
@@ -74,23 +100,24 @@ struct Problems {
 };
 
 std::string described(const TensorInfo& info) {
-  return fmt::format("'{}' {} {}", info.name, to_string(info.dtype), to_string(info.shape));
+  if (!info.unreadable.empty()) return fmt::format("{} ({})", quoted(info.name), info.unreadable);
+  return fmt::format("{} {} {}", quoted(info.name), to_string(info.dtype), to_string(info.shape));
 }
 
 // Tensors of a file by what the model calls them.
 class Renamed {
  public:
-  Renamed(const TensorFile& file, const LoadOptions& options, Problems& problems) {
+  Renamed(const TensorFile& file, const LoadOptions& options, Problems& problems) : infos_(file.tensors()) {
     const std::string prefix = options.prefix.empty() ? "" : options.prefix + ".";
-    for (const TensorInfo& info : file.tensors()) {
+    for (const TensorInfo& info : infos_) {
       if (!info.name.starts_with(prefix)) continue;
       std::string name = info.name.substr(prefix.size());
       if (options.rename) name = options.rename(name);
       if (options.rename && name.empty()) continue;
       const auto [place, fresh] = by_name_.emplace(std::move(name), &info);
       if (!fresh) {
-        problems.others.push_back(
-            fmt::format("'{}' and '{}' are both renamed '{}'", place->second->name, info.name, place->first));
+        problems.others.push_back(fmt::format("{} and {} are both renamed {}", quoted(place->second->name),
+                                              quoted(info.name), quoted(place->first)));
       }
     }
   }
@@ -101,6 +128,7 @@ class Renamed {
   const std::map<std::string, const TensorInfo*>& all() const noexcept { return by_name_; }
 
  private:
+  std::vector<TensorInfo> infos_;
   std::map<std::string, const TensorInfo*> by_name_;
 };
 
@@ -108,30 +136,35 @@ template <class S>
 void check_tensor(const std::string& name, const Var<S>& var, const TensorInfo& info, Rounding rounding,
                   Problems& problems) {
   const std::string shown =
-      name == info.name ? fmt::format("'{}'", name) : fmt::format("'{}' (there '{}')", name, info.name);
-  if (info.shape != var.shape()) {
+      name == info.name ? quoted(name) : fmt::format("{} (there {})", quoted(name), quoted(info.name));
+  if (info.unreadable.empty() && info.shape != var.shape()) {
     problems.misshapen.push_back(
         fmt::format("{} want {}, got {}", shown, to_string(var.shape()), to_string(info.shape)));
   }
-  if (!is_float(info.dtype) || !readable_as<S>(info.dtype, rounding)) {
+  if (!info.unreadable.empty() || !is_float(info.dtype) || !readable_as<S>(info.dtype, rounding)) {
     problems.mistyped.push_back(
-        fmt::format("{} want {}, got {}{}", shown, to_string(dtype_of<S>()), to_string(info.dtype),
+        fmt::format("{} want {}, got {}{}", shown, to_string(dtype_of<S>()), detail::type_of(info),
                     info.dtype == Dtype::f64 ? " (LoadOptions.rounding = Rounding::nearest reads it)" : ""));
   }
 }
 
-// "module" when the names would fit without "module." before them: what a wrapper of the model has added.
-std::string common_prefix(const Renamed& tensors, const std::vector<std::string>& missing) {
-  std::string prefix;
-  for (const std::string& name : missing) {
-    for (const auto& [other, info] : tensors.all()) {
-      if (prefix.empty() && other.ends_with("." + name)) {
-        prefix = other.substr(0, other.size() - name.size() - 1);
-      }
+// Proposes "module" when most of the missing names, and more than are found without it, are there with
+// "module." before them: what a wrapper of the model has added.
+std::string prefix_hint(const Renamed& tensors, const std::vector<std::string>& missing, std::size_t found) {
+  // How many of them each prefix would find: any of a name's words may be the prefix's last.
+  const std::set<std::string_view> wanted(missing.begin(), missing.end());
+  std::map<std::string_view, std::size_t> helps;
+  for (const auto& [name, info] : tensors.all()) {
+    const std::string_view whole = name;
+    for (auto dot = whole.find('.'); dot != whole.npos; dot = whole.find('.', dot + 1)) {
+      if (wanted.contains(whole.substr(dot + 1))) ++helps[whole.substr(0, dot)];
     }
-    if (prefix.empty() || tensors.find(prefix + "." + name) == nullptr) return "";
   }
-  return prefix;
+  const auto best = std::max_element(helps.begin(), helps.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (best == helps.end() || 2 * best->second < missing.size() || best->second <= found) return "";
+  return fmt::format("\n  (LoadOptions.prefix = \"{}\" finds {} missing ones)", escaped(best->first, 60),
+                     best->second == missing.size() ? "the" : "most of the");
 }
 
 }  // namespace
@@ -156,7 +189,8 @@ LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& paramet
       check_tensor(name, var, *info, options.rounding, problems);
     } else if (!filled.contains(var.get())) {
       report.missing.push_back(name);
-      if (options.strict) problems.missing.push_back(fmt::format("'{}' {}", name, to_string(var.shape())));
+      if (options.strict)
+        problems.missing.push_back(fmt::format("{} {}", quoted(name), to_string(var.shape())));
     }
   }
   for (const auto& [name, info] : tensors.all()) {
@@ -165,14 +199,11 @@ LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& paramet
     if (options.strict) problems.unexpected.push_back(described(*info));
   }
   if (!problems.empty()) {
-    const std::string prefix = common_prefix(tensors, report.missing);
-    file.fail(fmt::format(
-        "want {}, got{}{}",
-        options.strict ? fmt::format("exactly the model's {} tensors", parameters.size())
-                       : "tensors that fit the model's",
-        problems.text(),
-        prefix.empty() ? ""
-                       : fmt::format("\n  (LoadOptions.prefix = \"{}\" finds the missing ones)", prefix)));
+    file.fail(fmt::format("want {}, got{}{}",
+                          options.strict ? fmt::format("exactly the model's {} tensors", parameters.size())
+                                         : "tensors that fit the model's",
+                          problems.text(),
+                          prefix_hint(tensors, report.missing, parameters.size() - report.missing.size())));
   }
 
   // All of it is in memory before any of it counts.
@@ -185,14 +216,14 @@ LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& paramet
     Tensor<S> value = file.read<S>(info->name, options.rounding);
     const S* data = value.data();
     if (options.finite && !std::all_of(data, data + value.size(), [](S v) { return std::isfinite(v); })) {
-      problems.others.push_back(fmt::format("'{}' holds NaN or infinity", info->name));
+      problems.others.push_back(fmt::format("{} holds NaN or infinity", quoted(info->name)));
     }
     const auto [place, fresh] = first.emplace(var.get(), values.size());
     if (!fresh) {
       const Tensor<S>& other = values[place->second];
       if (std::memcmp(other.data(), data, value.size() * sizeof(S)) != 0) {
         problems.others.push_back(
-            fmt::format("'{}' shares its value with another name, whose tensor differs", info->name));
+            fmt::format("{} shares its value with another name, whose tensor differs", quoted(info->name)));
       }
       continue;
     }
@@ -227,23 +258,22 @@ void detail::save_state(const std::string& path, const StateDict<S>& state) {
 }
 
 std::unique_ptr<TensorFile> open_tensors(const std::string& path, const std::string& function) {
+  if (std::error_code ignored; !has_format(path) && std::filesystem::is_regular_file(path, ignored)) {
+    const InputFile file(path, function);
+    if (const std::string kind = kind_of(file, path); !kind.empty()) {
+      throw FileError(
+          fmt::format("[{}] {}: want a .safetensors or .npz file, got {}", function, escaped(path), kind));
+    }
+  }
   return format_of(path, function) == Format::safetensors ? open_safetensors(path, function)
-                                                          : open_npz(path, function);
+                                                          : open_npz(path, {}, function);
 }
 
 Metadata load_metadata(const std::string& path) {
   return Metadata(open_tensors(path, "load_metadata")->metadata(), path);
 }
 
-void require_writable(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    throw FileError(
-        fmt::format("[require_writable] {}: want a regular file, got a directory or device", path));
-  }
-  // Files are replaced in one go, so what counts is whether the folder takes a new one.
-  AtomicFile(path, "require_writable");
-}
+void require_writable(const std::string& path) { AtomicFile(path, "require_writable"); }
 
 template LoadReport detail::load_parameters(const std::vector<NamedParameter<float>>&, TensorFile&,
                                             const LoadOptions&);

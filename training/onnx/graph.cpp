@@ -53,7 +53,10 @@ std::string to_string(const OnnxShape& shape) {
   return text + ")";
 }
 
-OnnxGraph OnnxValue::graph() const { return OnnxGraph(graph_); }
+OnnxGraph OnnxValue::graph() const {
+  if (!defined()) throw ArgumentError("[OnnxValue.graph] value want one of a graph, got none");
+  return OnnxGraph(graph_);
+}
 
 OnnxGraph::OnnxGraph(OnnxGraphOptions options) : data_(std::make_shared<detail::OnnxGraphData>()) {
   constexpr int kOldest = 14;
@@ -66,7 +69,7 @@ OnnxGraph::OnnxGraph(OnnxGraphOptions options) : data_(std::make_shared<detail::
   data_->options = std::move(options);
 }
 
-const OnnxGraphOptions& OnnxGraph::options() const noexcept { return data_->root().options; }
+OnnxGraphOptions OnnxGraph::options() const { return data_->root().options; }
 
 OnnxValue OnnxGraph::value(std::string name, OnnxType type, OnnxShape shape) const {
   OnnxValue result;

@@ -56,10 +56,13 @@ class OnnxValue {
  public:
   OnnxValue() = default;
   bool defined() const noexcept { return graph_ != nullptr; }
-  const std::string& name() const noexcept { return name_; }
+  const std::string& name() const& noexcept { return name_; }
+  std::string name() && { return std::move(name_); }
   OnnxType type() const noexcept { return type_; }
-  const OnnxShape& shape() const noexcept { return shape_; }
+  const OnnxShape& shape() const& noexcept { return shape_; }
+  OnnxShape shape() && { return std::move(shape_); }
   Index rank() const noexcept { return static_cast<Index>(shape_.size()); }
+  // Throws ArgumentError for one that was never set.
   OnnxGraph graph() const;
 
  private:
@@ -121,7 +124,7 @@ class OnnxGraph {
   // Makes a value an output of the model. Throws ArgumentError for a name that is taken or empty.
   void output(const std::string& name, const OnnxValue& value, const std::string& doc = {});
 
-  const OnnxGraphOptions& options() const noexcept;
+  OnnxGraphOptions options() const;
 
   // The file's bytes. Throws ArgumentError without an output, above protobuf's 2 GiB, and, with its words,
   // when onnx's checker or strict shape inference does not accept the model.

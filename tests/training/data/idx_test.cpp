@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "framework/errors.hpp"
+#include "tests/little_memory.hpp"
 #include "tests/training/data/same.hpp"
 #include "tests/training/data/scratch_file.hpp"
 
@@ -106,13 +107,22 @@ TEST_CASE("files that are no whole IDX file are refused") {
   refuses(idx(0x08, {2, 3}, "1234567"),
           "want the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
   refuses(idx(0x0B, {3}, "12345"), "want 6 bytes of elements (i16 of (3)), got 5");
-  refuses(idx(0x08, {0xffffffffU, 0xffffffffU}, "12"), "want a size that fits memory, got more");
+  refuses(idx(0x08, {0xffffffffU, 0xffffffffU}, "12"),
+          "want sizes that fit memory, got (4294967295,4294967295)");
+  // Nothing in it, but strides that no memory could be counted with.
+  refuses(idx(0x08, {0, 0xffffffffU, 0xffffffffU}, ""),
+          "want sizes that fit memory, got (0,4294967295,4294967295)");
+  refuses(idx(0x08, {0xffffffffU, 0xffffffffU, 0}, ""),
+          "want sizes that fit memory, got (4294967295,4294967295,0)");
   // Four thousand million elements are claimed, and not asked memory for.
   refuses(idx(0x08, {0xffffffffU}, "12"), "want 4294967295 bytes of elements (u8 of (4294967295)), got 2");
   CHECK_THROWS_WITH(read_idx<float>("/no/such/file"),
                     "[read_idx] /no/such/file: want a readable file, got: No such file or directory");
   const std::string folder = std::filesystem::temp_directory_path().string();
-  CHECK_THROWS_WITH(read_idx<float>(folder), "[read_idx] " + folder + ": want a file, got a directory");
+  CHECK_THROWS_WITH(read_idx<float>(folder),
+                    "[read_idx] " + folder + ": want a regular file, got a directory or device");
+  const std::string kind = "want an IDX file (two bytes 0, a type, a number of axes), got ";
+  refuses("<!DOCTYPE html>", kind + "an HTML page (was it downloaded from the right address?)");
 }
 
 TEST_CASE("a gzipped IDX file that breaks off or is damaged is refused") {
@@ -139,6 +149,28 @@ TEST_CASE("bytes behind the compressed data of an IDX file are refused; a furthe
           "want the end of the file after the compressed data, got 1000 bytes more");
   CHECK(same(read<float>(gzipped(plain.substr(0, 15)) + gzipped(plain.substr(15))), read<float>(plain)));
   refuses(whole + gzipped("7"), "want the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
+}
+
+TEST_CASE("a compressed IDX file that claims much is refused before memory is asked for") {
+  const LittleMemory limit;
+  // Of 300 million elements and of 60 million that take 480 megabytes as int64, as the header says; few are
+  // there.
+  const std::string bomb = gzipped(idx(0x08, {300000000}, kBytes));
+  refuses(bomb, "want at most 268435456 bytes in memory from a compressed file of " +
+                    std::to_string(bomb.size()) +
+                    ", got 300000000 bytes of elements (u8 of (300000000)) (.max_bytes allows more)");
+  CHECK_THROWS_WITH(read<std::int64_t>(gzipped(idx(0x08, {60000, 1000}, kBytes))),
+                    Catch::Contains(".max_bytes"));
+
+  // Much more is there than the header says.
+  const std::string more = gzipped(idx(0x08, {6}, kBytes + std::string(30000000, '\0')));
+  refuses(more, "want the end of the file after 6 bytes of elements (u8 of (6)), got more");
+
+  const ScratchFile file(gzipped(idx(0x08, {2, 3}, kBytes)));
+  CHECK(read_idx<double>(file.path, {.max_bytes = 48}).size() == 6);
+  CHECK_THROWS_WITH(read_idx<double>(file.path, {.max_bytes = 47}), Catch::Contains("want at most 47 bytes"));
+  const ScratchFile plain(idx(0x08, {2, 3}, kBytes));  // which is as large as it says
+  CHECK(read_idx<double>(plain.path, {.max_bytes = 1}).size() == 6);
 }
 
 TEST_CASE("Fashion-MNIST as Debian installs it is read (package dataset-fashion-mnist)") {

@@ -1,5 +1,4 @@
 // Files cut and changed at random: what is loaded is what was saved, or FileError is thrown.
-#include <sys/resource.h>
 #include <catch2/catch.hpp>
 
 #include <cstring>
@@ -8,6 +7,7 @@
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
 #include "layers/linear.hpp"
+#include "tests/little_memory.hpp"
 #include "tests/training/models/folder.hpp"
 #include "training/models/npy.hpp"
 #include "training/models/npz.hpp"
@@ -91,28 +91,6 @@ void for_each_damage(const std::string& whole,
     visit(bytes.size(), bytes);
   }
 }
-
-// Lets this process have no more memory than it has now and 256 MiB, so that a file that makes us ask for
-// much is found out. Sanitizers reserve terabytes themselves.
-class LittleMemory {
- public:
-  LittleMemory() {
-#if UNROLL_POOL
-    REQUIRE(::getrlimit(RLIMIT_DATA, &before_) == 0);
-    struct rlimit small = before_;
-    small.rlim_cur = rlim_t{1} << 28;
-    REQUIRE(::setrlimit(RLIMIT_DATA, &small) == 0);
-#endif
-  }
-  ~LittleMemory() {
-#if UNROLL_POOL
-    ::setrlimit(RLIMIT_DATA, &before_);
-#endif
-  }
-
- private:
-  struct rlimit before_ {};
-};
 
 }  // namespace
 

@@ -83,7 +83,8 @@ TEST_CASE("what is missing or of another kind is refused with file and key") {
   refuses([&] { data.reals("infs"); }, "'infs' want a JSON list of finite numbers, got '[1e999]'");
   refuses([&] { data.numbers("larges"); },
           "'larges' want a JSON list of whole numbers, got '[9223372036854775808]'");
-  refuses([&] { data.number("long"); }, "'long' want a whole number, got '" + std::string(57, 'x') + "...'");
+  refuses([&] { data.number("long"); },
+          "'long' want a whole number, got '" + std::string(60, 'x') + "...' (100 bytes)");
   refuses([&] { data.require("word", "b"); }, "'word' want 'b', got 'a'");
   refuses([&] { data.require("none", "b"); }, "'none' want 'b', got none");
   CHECK_THROWS_WITH(Metadata().text("a"), Catch::StartsWith("[metadata] 'a' want"));
@@ -106,4 +107,42 @@ TEST_CASE("what a type reads from a text is refused with file and key when it ca
                     Catch::Matchers::StartsWith("[metadata] model.npz: 'broken': [Vocabulary.from_json] "));
   CHECK_THROWS_WITH(data.parsed<Vocabulary>("none"),
                     Catch::Contains("model.npz: 'none' want a text, got none"));
+}
+
+TEST_CASE("texts that are nested deep, or hold commands for a terminal, are refused in a short message") {
+  const std::string deep = std::string(200000, '[') + std::string(200000, ']');
+  const Metadata data({{"deep", deep},
+                       {"vocabulary", R"({"unit":"word","tokens":["a"],"special":)" + deep + "}"},
+                       {"quoted", R"(["[[[[", "\\", "]"])"},
+                       {"evil", "\x1b[2J"}},
+                      "model.npz");
+  for (const std::string key : {"deep", "vocabulary"}) {
+    CHECK_THROWS_AS(data.parsed<Vocabulary>(key), FileError);
+    CHECK_THROWS_WITH(data.parsed<Vocabulary>(key),
+                      Catch::Contains("'" + key + "' want JSON that is nested at most 32 deep, got '") &&
+                          Catch::Contains("bytes)"));
+  }
+  CHECK_THROWS_WITH(data.texts("deep"),
+                    Catch::Contains("want a JSON list of texts") && Catch::Contains("(400000 bytes)"));
+  CHECK_THROWS_AS(data.reals("deep"), FileError);
+  CHECK_THROWS_AS(data.numbers("deep"), FileError);
+  CHECK(data.texts("quoted") == std::vector<std::string>{"[[[[", "\\", "]"});
+  CHECK_THROWS_WITH(data.texts("evil"), Catch::Contains("'\\x1b[2J'"));
+  CHECK_THROWS_WITH(data.text("\x1b[2J"), Catch::Contains("'\\x1b[2J'") && !Catch::Contains("\x1b"));
+}
+
+TEST_CASE("whatever of the library's errors from_json throws, file and key are named") {
+  struct Throwing {
+    static Throwing from_json(const std::string&) { throw ShapeError("lists want one length, got 1 and 2"); }
+  };
+  const Metadata data({{"a", "{}"}}, "model.npz");
+  CHECK_THROWS_AS(data.parsed<Throwing>("a"), FileError);
+  CHECK_THROWS_WITH(data.parsed<Throwing>("a"),
+                    "[metadata] model.npz: 'a': lists want one length, got 1 and 2");
+}
+
+TEST_CASE("what metadata gives outlives it") {
+  STATIC_REQUIRE_FALSE(std::is_reference_v<decltype(std::declval<Metadata>().all())>);
+  STATIC_REQUIRE_FALSE(std::is_reference_v<decltype(std::declval<Metadata>().text(""))>);
+  for (const auto& [key, text] : Metadata({{"a", "b"}}).all()) CHECK(key + text == "ab");
 }

@@ -137,10 +137,21 @@ TEST_CASE("npy files that are none are refused with the file's name and what is 
   refuses(npy("{'descr': '<f8' 'fortran_order': False}"), "'}'");
   refuses(dict("'<f8", "(1,)"), "got '<f8, '");
   refuses(dict("<f8", "(1,)"), "an element type in quotes");
-  refuses(dict("'f16'", "(1,)"), "got 'f16'");
+  refuses(dict("'f16'", "(1,)"), "got long doubles (f16)");
   refuses(dict("'|f8'", "(1,)"), "got '|f8'");
   refuses(dict("'<>f8'", "(1,)"), "got '<>f8'");
   refuses(dict("''", "(1,)"), "got ''");
+  refuses(dict("'<M8[ns]'", "(1,)"), "got dates (<M8[ns])");
+  refuses(dict("'<M8'", "(1,)"), "got dates (<M8)");
+  refuses(dict("'<m8[s]'", "(1,)"), "got time spans (<m8[s])");
+  refuses(dict("'|S5'", "(1,)"), "got byte strings (|S5)");
+  refuses(dict("'|V2'", "(1,)"), "got raw bytes (|V2)");
+  refuses(dict("'<i3'", "(1,)"), "got whole numbers of another size (<i3)");
+  refuses(dict("'<U\x1b'", "(1,)"), "got '<U\\x1b'");
+  refuses(dict("[('a', '<f4'), ('b](', [('c', '<f8', (2,))])]", "(1,)"), "got records");
+  refuses(dict("[('a', '<f4')", "(1,)"), "want");
+  refuses(dict("[" + std::string(100000, '('), "(1,)"), "want the end of a list of records");
+  refuses("<!DOCTYPE html>", "want an npy file, got an HTML page");
   refuses(dict("'<f8'", "(1)"), "a comma after the only size");
   refuses(dict("'<f8'", "1"), "'('");
   refuses(dict("'<f8'", "(-1,)"), "sizes >= 0");
@@ -161,9 +172,9 @@ TEST_CASE("arrays of NumPy's that are no tensors are refused by name") {
     CHECK_THROWS_AS(load_npy<double>(data_file(name)), FileError);
     CHECK_THROWS_WITH(load_npy<double>(data_file(name)), Catch::Contains(name) && Catch::Contains(what));
   };
-  refuses("npy_structured.npy", "arrays of records");
-  refuses("npy_object.npy", "got '|O' (pickled objects");
-  refuses("npy_text.npy", "got '<U1'");
-  refuses("npy_complex.npy", "got '<c16'");
-  refuses("npy_seven_axes.npy", "at most 6 axes");
+  refuses("npy_structured.npy", "got records");
+  refuses("npy_object.npy", "got pickled objects, which can run any code (|O)");
+  refuses("npy_text.npy", "got text (<U1)");
+  refuses("npy_complex.npy", "got complex numbers (<c16)");
+  refuses("npy_seven_axes.npy", "got 7 axes (at most 6 are read)");
 }

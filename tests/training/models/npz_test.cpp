@@ -128,7 +128,7 @@ TEST_CASE("an archive takes arrays of several types") {
                     Catch::Contains("[load_npz]") && Catch::Contains("want F32, F16 or BF16, got"));
 }
 
-TEST_CASE("archives that hold something else are refused by the member's name") {
+TEST_CASE("damaged archives are refused by the member's name") {
   const Folder folder;
   const std::string path = folder.file("a.npz");
   NpzWriter writer(path);
@@ -143,14 +143,11 @@ TEST_CASE("archives that hold something else are refused by the member's name") 
     }
     write_bytes(path, bytes);
   };
-  replaced("x.npy", "x.txt");
-  CHECK_THROWS_WITH(open_npz(path), Catch::StartsWith("[open_npz] " + path + ": want npy files") &&
-                                        Catch::Contains("got a member 'x.txt'"));
   replaced(R"({"a":"b"})", R"({"a": 1 })");  // the checksum does not fit any more
   CHECK_THROWS_WITH(open_npz(path), Catch::Contains("'__metadata__.json' want to be whole"));
   replaced("(2,)", "(3,)");
   CHECK_THROWS_WITH(open_npz(path), Catch::Contains("array 'x' want 12 bytes for F32 (3), got 8"));
-  replaced("<f4", "<c4");
+  replaced("<f4", "<q4");
   CHECK_THROWS_WITH(open_npz(path), Catch::Contains("array 'x' element type want"));
   replaced(std::string("\x00\x00\x80\x3f", 4), std::string("\x00\x00\x80\x3e", 4));
   CHECK_THROWS_AS(open_npz(path)->read<float>("x"), FileError);
@@ -158,6 +155,8 @@ TEST_CASE("archives that hold something else are refused by the member's name") 
                     Catch::Contains("array 'x' want to be whole, got: CRC error"));
   write_bytes(path, "no archive");
   CHECK_THROWS_WITH(open_npz(path), Catch::Contains("want a zip archive of npy files"));
+  write_bytes(path, "version https://git-lfs.github.com/spec/v1\noid sha256:1\n");
+  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("want an npz archive, got a Git LFS pointer"));
   CHECK_THROWS_WITH(open_npz(folder.file("none.npz")), Catch::Contains("No such file"));
   CHECK_THROWS_WITH(open_npz(folder.path.string()), Catch::Contains("regular file"));
 }

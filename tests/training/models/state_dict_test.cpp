@@ -236,6 +236,56 @@ TEST_CASE("a prefix chooses a part of a file, and names may be changed on the wa
       Catch::Contains("unexpected: 'bias_hh' F32 (9)"));
 }
 
+TEST_CASE("a prefix is proposed also where other names differ, but not for a chance likeness") {
+  auto model = tagger<float>(1);
+  TensorMap<float> tensors = state_dict(tagger<float>(2), "module");
+  tensors.erase("module.norm.bias");
+  tensors["module.extra"] = ones<float>({1});
+  CHECK_THROWS_WITH(load_state_dict(model, tensors),
+                    Catch::EndsWith("(LoadOptions.prefix = \"module\" finds most of the missing ones)"));
+  TensorMap<float> near = state_dict(tagger<float>(2));
+  near.erase("norm.bias");
+  near["other.norm.bias"] = ones<float>({1});
+  CHECK_THROWS_WITH(load_state_dict(model, near), !Catch::Contains("prefix"));
+}
+
+TEST_CASE("of very many problems the first are listed") {
+  Rng rng(1);
+  Linear<float> model(2, 1, rng);
+  TensorMap<float> tensors;
+  for (int i = 0; i < 100000; ++i) tensors["tensor " + std::to_string(i) + "\x1b[2J"] = ones<float>({1});
+  const std::string message = message_of([&] { load_state_dict(model, tensors); });
+  CHECK_THAT(message, Catch::Contains("and 99994 more") && !Catch::Contains("\x1b"));
+  CHECK(message.size() < 600);
+}
+
+TEST_CASE("a model's file of another kind is named for what it is") {
+  const Folder folder;
+  Rng rng(1);
+  Linear<float> model(2, 1, rng);
+  const auto refuses = [&](const std::string& name, const std::string& bytes, const std::string& what) {
+    write_bytes(folder.file(name), bytes);
+    CHECK_THROWS_AS(load_model(folder.file(name), model), FileError);
+    CHECK_THROWS_WITH(load_model(folder.file(name), model),
+                      Catch::Contains(folder.file(name)) && Catch::Contains(what));
+    CHECK_THROWS_WITH(load_metadata(folder.file(name)), Catch::Contains(what));
+  };
+  // The begin of a zip archive whose first member is the pickle of torch.save.
+  const std::string torch =
+      std::string("PK\3\4\0\0\10\10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0", 30) + "archive/data.pkl";
+  const std::string legacy("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+  for (const char* name : {"model.pt", "model.pth", "pytorch_model.bin", "model.npz", "model.safetensors"}) {
+    refuses(name, torch, "got a PyTorch file (convert it: python3 -c");
+    refuses(name, legacy, "got a PyTorch file (convert it: python3 -c");
+  }
+  refuses("model.safetensors.index.json", R"({"metadata":{},"weight_map":{"a":"b.safetensors"}})",
+          "got an index of shards");
+  refuses("model.h5", "\x89HDF\r\n\x1a\n", "got an HDF5 file");
+  refuses("model.onnx", "\x08\x07\x12\x06Unroll", "got an ONNX model");
+  refuses("model.npz", "\x1f\x8b\x08", "got a gzip file");
+  refuses("model.npz", "<html>", "got an HTML page");
+}
+
 TEST_CASE("NaN and infinity are loaded as they are, or refused when asked to") {
   Rng rng(1);
   Linear<float> model(2, 1, rng);
