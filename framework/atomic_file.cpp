@@ -2,33 +2,131 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
+namespace {
+
+// "folder/" of "folder/name", or "".
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+// Where path leads: symbolic links at its end are followed, to a file that is not there yet, too. Empty, with
+// errno set, where they lead round in a circle.
+std::string followed(std::string path) {
+  constexpr int kMostLinks = 40;  // as Linux has it
+  for (int links = 0; links < kMostLinks; ++links) {
+    char target[PATH_MAX];
+    const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+    if (length < 0) return path;  // no link
+    const std::string next(target, static_cast<std::size_t>(length));
+    path = next.starts_with('/') ? next : folder_of(path) + next;
+  }
+  errno = ELOOP;
+  return {};
+}
+
+}  // namespace
+
+std::string detail::temporary_stem(const std::string& name) {
+  // File systems take names of 255 bytes, and a name is not cut inside of a character.
+  constexpr std::size_t kLongest = 200;
+  std::string stem = name;
+  if (stem.size() > kLongest) {
+    std::size_t end = kLongest;
+    while (end > 0 && (static_cast<unsigned char>(stem[end]) & 0xC0U) == 0x80) --end;
+    stem.resize(end);
+  }
+  // TensorBoard reads every file that has this word in its name.
+  constexpr std::string_view kEvents = "tfevents";
+  for (auto at = stem.find(kEvents); at != stem.npos; at = stem.find(kEvents)) stem.insert(at + 2, "-");
+  return stem;
+}
 
 AtomicFile::AtomicFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
-  static std::atomic<unsigned> counter{0};
-  do {
-    temporary_ = fmt::format("{}.{}.{}.tmp", path_, ::getpid(), ++counter);
-    descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-  } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) fail("want to create the file");
+  if (path_.empty() || path_.find('\0') != std::string::npos) {
+    errno = path_.empty() ? ENOENT : EINVAL;
+    fail("want a name of a file");
+  }
+  struct stat info {};
+  const bool exists = ::stat(path_.c_str(), &info) == 0;
+  if (!exists && errno != ENOENT) fail("want to create the file");
+  if (exists && S_ISDIR(info.st_mode)) {
+    errno = EISDIR;
+    fail("want a file");
+  }
+  // A file that may not be written is not replaced either. access() would ask for the real user.
+  if (exists && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) fail("want a writable file");
+  direct_ = exists && !S_ISREG(info.st_mode);
+  // What leads to a pipe, like /dev/stdout, need not be a path that one could follow.
+  target_ = direct_ ? path_ : followed(path_);
+  if (target_.empty()) fail("want to create the file");
+  if (!direct_) open_temporary(exists, info.st_mode, info.st_uid, info.st_gid);
 }
 
-AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+void AtomicFile::open_temporary(bool replaces, mode_t mode, uid_t owner, gid_t group) {
+  static std::atomic<unsigned> counter{0};
+  const std::string folder = folder_of(target_);
+  const std::string stem = folder + detail::temporary_stem(target_.substr(folder.size()));
+  for (;;) {
+    temporary_ = fmt::format("{}.{}.{}.tmp", stem, ::getpid(), ++counter);
+    // What replaces a file is nobody else's to read until it has that file's mode.
+    descriptor_ = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, replaces ? 0600 : 0666);
+    if (descriptor_ < 0) {
+      if (errno == EEXIST) continue;
+      temporary_.clear();
+      fail("want to create the file");
+    }
+    // Tells others that it is being written; where there are no locks nobody can ask for them either.
+    struct stat info {};
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 || ::fstat(descriptor_, &info) != 0 ||
+        info.st_nlink > 0) {
+      break;
+    }
+    ::close(descriptor_);  // taken for a leftover before it was locked
+  }
+  if (!replaces) return;
+  const bool same_group =
+      ::fchown(descriptor_, owner, group) == 0 || ::fchown(descriptor_, static_cast<uid_t>(-1), group) == 0;
+  mode &= 0777;
+  // Another group gets no more than everybody.
+  if (!same_group) mode = (mode & ~mode_t{S_IRWXG}) | (mode & ((mode & S_IRWXO) << 3));
+  if (::fchmod(descriptor_, mode) != 0) fail("want to give the file its mode");
+}
+
+void AtomicFile::open_directly() {
+  // Without waiting for a reader of a pipe, which may never come; once there is one, writing may wait for it.
+  descriptor_ = ::open(target_.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (descriptor_ < 0) {
+    fail(errno == ENXIO ? "want somebody to read from the pipe or socket"
+                        : "want to open the device or pipe");
+  }
+  const int flags = ::fcntl(descriptor_, F_GETFL);
+  if (flags < 0 || ::fcntl(descriptor_, F_SETFL, flags & ~O_NONBLOCK) != 0)
+    fail("want to open the device or pipe");
+}
+
+AtomicFile::~AtomicFile() { discard(); }
+
+void AtomicFile::discard() noexcept {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
+  if (direct_ && descriptor_ < 0) open_directly();
   const char* at = static_cast<const char*>(data);
   while (bytes > 0) {
     const ssize_t written = ::write(descriptor_, at, bytes);
@@ -42,21 +140,32 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail("want to flush the file to disk");
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("want to give the file its name");
+  if (direct_ && descriptor_ < 0) open_directly();
+  // A device or pipe that cannot be flushed has what it was given.
+  if (::fsync(descriptor_) != 0 && !(direct_ && (errno == EINVAL || errno == ENOTSUP || errno == EROFS))) {
+    fail("want to flush the file to disk");
+  }
+  if (direct_) {
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
+    return;
+  }
+  // Closed, and so unlocked, under its own name only.
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("want to give the file its name");
   temporary_.clear();
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
   // The new name itself must reach the disk; a file system that cannot do it has at least the file.
-  const std::size_t slash = path_.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  if (const int directory = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); directory >= 0) {
+  const std::string folder = folder_of(target_);
+  if (const int directory = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      directory >= 0) {
     ::fsync(directory);
     ::close(directory);
   }
 }
 
 void AtomicFile::fail(const char* what) {
-  throw FileError(fmt::format("[{}] {}: {}, got: {}", function_, path_, what, std::strerror(errno)));
+  const char* const reason = std::strerror(errno);
+  discard();
+  throw FileError(fmt::format("[{}] {}: {}, got: {}", function_, escaped(path_, 200), what, reason));
 }
 
 }  // namespace unroll
