@@ -18,6 +18,7 @@ function(unroll_headers result)
   set(${result} ${headers} PARENT_SCOPE)
 endfunction()
 
+# Without roots this defines the function alone.
 unroll_headers(headers ${UNROLL_ROOTS})
 foreach(header IN LISTS headers)
   get_filename_component(folder "${header}" DIRECTORY)
