@@ -1,5 +1,5 @@
-# Installs the public headers: those named in UNROLL_ROOTS and all that they include. Run by cmake --install, so that it is the source
-# tree as it is then that counts; UNROLL_SOURCE is that tree, UNROLL_INCLUDE the folder where the headers go.
+# Installs the public headers: those named in UNROLL_ROOTS and all that they include. Run by cmake --install, so that it is the
+# source tree as it is then that counts; UNROLL_SOURCE is that tree, UNROLL_INCLUDE the folder where the headers go.
 cmake_policy(VERSION 3.25)
 
 function(unroll_headers result)
@@ -18,6 +18,7 @@ function(unroll_headers result)
   set(${result} ${headers} PARENT_SCOPE)
 endfunction()
 
+# Without roots this defines the function alone.
 unroll_headers(headers ${UNROLL_ROOTS})
 foreach(header IN LISTS headers)
   get_filename_component(folder "${header}" DIRECTORY)
