@@ -9,7 +9,8 @@ function(unroll_compile_options target)
   # False alarms of GCC 12's optimiser: overlapping copies inside its own std::string (GCC bug 105651), and branches of
   # xtensor's containers that are never taken.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds)
+    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized -Wno-array-bounds
+                           -Wno-stringop-overflow)
   endif()
   if(UNROLL_WERROR)
     target_compile_options(${target} PRIVATE -Werror)

@@ -3,6 +3,10 @@
 //
 // Conventions: shapes are outermost first; an axis counts from the end when negative; "broadcast" is NumPy's
 // (shapes are equal from the right, or 1). Integer and boolean arguments have no gradient.
+//
+// Where the upstream gradient is 0 the gradient is exactly 0, whatever the slope there (infinite, NaN), in
+// second derivatives too: what a result does not depend on cannot spoil its gradients. The matrix products
+// alone multiply 0 by infinity as IEEE 754 does, to NaN.
 #pragma once
 
 #include <initializer_list>
@@ -74,7 +78,8 @@ auto where(C&& condition, X&& x, Y&& y) {  // clang-format on
 
 // --- element-wise functions (ops/pointwise.cpp) ---
 
-// Infinite from x = 88.38 (float) and 709.44 (double) on; subnormal results are 0.
+// e^x, infinite from x = 88.73 (float) and 709.79 (double) on and 0 below -103.98 and -745.14, where it is
+// too large or too small for the type; subnormal results are kept.
 template <class S>
 Var<S> exp(const Var<S>& x);
 // Natural logarithm.
@@ -87,7 +92,7 @@ Var<S> square(const Var<S>& x);
 // x ^ exponent, for a constant exponent.
 template <class S>
 Var<S> pow(const Var<S>& x, double exponent);
-// |x|; gradient 0 at 0.
+// |x|; gradient exactly 0 at 0.
 template <class S>
 Var<S> abs(const Var<S>& x);
 template <class S>
@@ -96,10 +101,10 @@ template <class S>
 Var<S> cos(const Var<S>& x);
 template <class S>
 Var<S> tanh(const Var<S>& x);
-// 1 / (1 + exp(-x))
+// 1 / (1 + exp(-x)); 0 below x = -88.37 (float) and -709.43 (double).
 template <class S>
 Var<S> sigmoid(const Var<S>& x);
-// max(x, 0); gradient 0 at 0.
+// max(x, 0); gradient exactly 0 where x <= 0.
 template <class S>
 Var<S> relu(const Var<S>& x);
 // x for x > 0, else slope * x.
@@ -117,7 +122,8 @@ Var<S> normal_cdf(const Var<S>& x);
 // log(1 + exp(x)), without overflow.
 template <class S>
 Var<S> softplus(const Var<S>& x);
-// min(max(x, low), high); gradient 1 on [low, high], 0 outside. Throws ArgumentError unless low <= high.
+// min(max(x, low), high); gradient 1 on [low, high], exactly 0 outside. Throws ArgumentError unless low <=
+// high.
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high);
 
@@ -141,6 +147,7 @@ using Axes = PooledVector<Index>;
 
 template <class S>
 Var<S> sum(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
+// NaN over no elements.
 template <class S>
 Var<S> mean(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 // Largest element; equal ones share the gradient equally. Throws ShapeError over no elements.
@@ -148,10 +155,10 @@ template <class S>
 Var<S> max(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 template <class S>
 Var<S> min(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
-// log(sum(exp(x))), without overflow.
+// log(sum(exp(x))), without overflow; where all elements are -inf it is -inf with gradient 0.
 template <class S>
 Var<S> logsumexp(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
-// The L2 norm sqrt(sum(x^2)); gradient 0 where the norm is 0.
+// The L2 norm sqrt(sum(x^2)); gradient exactly 0 where the norm is 0.
 template <class S>
 Var<S> norm(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 // y_i = x_0 + ... + x_i along axis.
@@ -163,10 +170,11 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape);
 
 // --- softmax (ops/softmax.cpp) ---
 
-// exp(x) / sum(exp(x)) along axis, without overflow.
+// exp(x) / sum(exp(x)) along axis, without overflow; exactly 0 where x is -inf, but NaN along a line of which
+// all elements are -inf or one is inf or NaN.
 template <class S>
 Var<S> softmax(const Var<S>& x, Index axis = -1);
-// x - logsumexp(x) along axis.
+// x - logsumexp(x) along axis; NaN where softmax is.
 template <class S>
 Var<S> log_softmax(const Var<S>& x, Index axis = -1);
 

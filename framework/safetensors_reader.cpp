@@ -5,9 +5,11 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <new>
 #include <set>
 #include <vector>
 
+#include "framework/errors.hpp"
 #include "framework/input_file.hpp"
 #include "framework/json_events.hpp"
 #include "framework/quoted.hpp"
@@ -290,7 +292,11 @@ class SafetensorsFile final : public TensorFile {
 }  // namespace
 
 std::unique_ptr<TensorFile> open_safetensors(const std::string& path, const std::string& function) {
-  return std::make_unique<SafetensorsFile>(path, function);
+  try {
+    return std::make_unique<SafetensorsFile>(path, function);
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(fmt::format("[{}] {}: want memory for its header, got none", function, escaped(path)));
+  }
 }
 
 }  // namespace unroll

@@ -19,10 +19,10 @@ struct CtcOptions {
 // where B merges repeated classes and then drops blanks. targets (N,S) with anything behind each target's
 // end, or all targets end to end (sum of target_lengths). No input_lengths: all T; no target_lengths: all S.
 // The mean is PyTorch's, over n of l_n / max(target_length_n, 1). A target that no alignment spells (too few
-// steps) has loss inf and gradient NaN. x need not be normalised: the gradient is that of l, and 0 behind
-// input_length, where x may be anything. Computed in double for float too. Throws ShapeError for shapes that
-// do not fit or a label that is the blank or outside 0..C-1, ArgumentError for lengths or a blank out of
-// range.
+// steps, or -inf on every way) has loss inf and gradient NaN, 0 where the upstream gradient is 0. x need not
+// be normalised: the gradient is that of l, and 0 behind input_length, where x may be anything. Computed in
+// double for float too. Throws ShapeError for shapes that do not fit or a label that is the blank or outside
+// 0..C-1, ArgumentError for lengths or a blank out of range.
 template <class S>
 Var<S> ctc_loss(const Var<S>& log_probs, const IndexTensor& targets, const std::vector<Index>& input_lengths,
                 const std::vector<Index>& target_lengths, const CtcOptions& options = {});

@@ -1,4 +1,6 @@
-// Losses. Each is a function of Vars; PyTorch's names and semantics.
+// Losses. Each is a function of Vars; PyTorch's names and semantics, but that what counts for nothing (a
+// weight or a target probability of 0, an ignored label) adds exactly 0 to value and gradient, also where the
+// loss there is infinite or NaN. A mean over nothing is NaN; its gradient is 0.
 #pragma once
 
 #include "framework/ops.hpp"
@@ -17,9 +19,10 @@ struct CrossEntropyOptions {
 
 // Softmax cross-entropy of logits (N,C) or (N,C,T) with class indices (N) or (N,T):
 //   l = -(1-s) w_y log p_y - s/C sum_c w_c log p_c,  p = softmax(logits) over axis 1
-// The mean divides by the sum of w_y over the positions that count, so it is NaN when none does; their
-// gradient is 0 all the same. Exact for logits up to +-1e4 and beyond. Throws ShapeError for shapes that do
-// not fit or a label outside 0..C-1, ArgumentError for label_smoothing outside 0..1.
+// The mean divides by the sum of w_y over the positions that count. Exact for logits up to +-1e4 and beyond;
+// -inf rules a class out: inf is the loss of a label that is ruled out, or of all with smoothing. Throws
+// ShapeError for shapes that do not fit or a label outside 0..C-1, ArgumentError for label_smoothing outside
+// 0..1.
 template <class S>
 Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels,
                      const CrossEntropyOptions& options = {});
@@ -62,7 +65,8 @@ struct BceOptions {
 
 // Binary cross-entropy of logits z with targets y in 0..1, without overflow:
 //   l = -w (v y log sigmoid(z) + (1-y) log(1 - sigmoid(z))),  w = weight, v = pos_weight
-// The mean divides by the number of elements. Throws ShapeError for shapes that do not fit.
+// The mean divides by the number of elements. A logit of inf or -inf with the target that it says has loss 0.
+// Throws ShapeError for shapes that do not fit.
 template <class S>
 Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const BceOptions<S>& options = {});
 
@@ -78,7 +82,8 @@ struct KlDivOptions {
 // Kullback-Leibler divergence of target q from log-probabilities x of the same shape (Kullback and Leibler
 // 1951):
 //   l = q (log q - x),  or  l = exp(q) (q - x) with log_target
-// 0 log 0 = 0, with gradient 0. Throws ShapeError for other shapes, and for batchmean without an axis.
+// 0 log 0 = 0, with gradient 0; a class that q rules out has l = 0, also where x is -inf. Throws ShapeError
+// for other shapes, and for batchmean without an axis.
 template <class S>
 Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const KlDivOptions& options = {});
 

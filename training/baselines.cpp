@@ -32,6 +32,12 @@ Forecast autoregression(std::span<const double> x, Index order, Index fitted) {
         order, fitted, x.size()));
   }
   const auto p = static_cast<std::size_t>(order), n = static_cast<std::size_t>(fitted);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!std::isfinite(x[i])) {
+      throw ArgumentError(
+          fmt::format("[autoregression] x want finite numbers to fit, got {} at {}", x[i], i));
+    }
+  }
   // Row i: 1, x_{i-1} .. x_{i-p}.
   xt::xtensor<double, 2> rows({n - p, p + 1}, 1.0);
   xt::xtensor<double, 1> targets({n - p}, 0.0);

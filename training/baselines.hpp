@@ -17,7 +17,7 @@ using Forecast = std::vector<double>;
 Forecast persistence(std::span<const double> x);
 
 // f_i = c + a_1 x_{i-1} + .. + a_p x_{i-p}, by least squares over the first `fitted` values. Throws
-// ArgumentError unless order >= 1 and at least 2 order + 1 values are there to fit.
+// ArgumentError unless order >= 1 and at least 2 order + 1 values are there to fit, all of them finite.
 Forecast autoregression(std::span<const double> x, Index order, Index fitted);
 
 // f_i = m_i + phi (x_{i-1} - m_{i-1}), where m_i is the mean of the first `fitted` values at the same place

@@ -30,8 +30,4 @@ Checkpoint<S> load_checkpoint(const std::string& path);
 // True when there is a file of this name.
 bool checkpoint_exists(const std::string& path);
 
-// Removes the unfinished files that killed writers of `path` have left beside it, and returns how many; those
-// of processes that still run stay.
-int remove_unfinished(const std::string& path);
-
 }  // namespace unroll

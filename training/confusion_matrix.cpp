@@ -13,6 +13,7 @@ namespace unroll {
 namespace {
 
 constexpr std::size_t kWidestName = 14;
+constexpr Index kMostClasses = 1 << 14;  // a table of 2 GiB
 
 double ratio(std::int64_t part, std::int64_t whole) noexcept {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -55,7 +56,9 @@ std::string left_aligned(const std::string& text, std::size_t width) {
 
 ConfusionMatrix::ConfusionMatrix(Index classes, Index ignore_index)
     : classes_(classes), ignore_index_(ignore_index) {
-  if (classes < 1) throw ArgumentError(fmt::format("[ConfusionMatrix] classes want >= 1, got {}", classes));
+  if (classes < 1 || classes > kMostClasses) {
+    throw ArgumentError(fmt::format("[ConfusionMatrix] classes want 1..{}, got {}", kMostClasses, classes));
+  }
   counts_.assign(static_cast<std::size_t>(classes * classes), 0);
 }
 

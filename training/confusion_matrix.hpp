@@ -24,7 +24,7 @@ class ConfusionMatrix {
   static constexpr std::string_view kName = "accuracy";
   static constexpr Better kBetter = Better::higher;
 
-  // Throws ArgumentError for classes < 1. Labels equal to ignore_index do not count.
+  // Throws ArgumentError for classes outside 1..2^14. Labels equal to ignore_index do not count.
   explicit ConfusionMatrix(Index classes, Index ignore_index = -100);
 
   // The largest score is the prediction, of equals the first: scores (N,C) or (N,C,T), labels (N) or (N,T).

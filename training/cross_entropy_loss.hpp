@@ -8,15 +8,36 @@
 
 namespace unroll {
 
-// cross_entropy of model(batch), scores (N,C) or (N,C,T), with batch.labels (N) or (N,T), scored for metrics.
-// Labels that are options.ignore_index, padding say, do not count.
+// What the mean of cross_entropy(logits, labels, options) divides by, and so what it weighs among the means
+// of other batches: the sum of w_y over the labels that count, without class weights their number. Throws
+// ShapeError for a label that has no class weight.
+double cross_entropy_weight(const IndexTensor& labels, const CrossEntropyOptions& options = {});
+
+namespace detail {
+// Throws ArgumentError for another reduction than the mean.
+void require_mean(const CrossEntropyOptions& options);
+}  // namespace detail
+
+// cross_entropy of model(batch), scores (N,C) or (N,C,T), with batch.labels: classes (N) or (N,T), or
+// probabilities of the scores' shape; scored for metrics. Labels that are options.ignore_index, padding say,
+// do not count, and a batch weighs what its mean divides by, so that no mean depends on how the data is cut.
+// Throws ArgumentError for another reduction than the mean.
 struct CrossEntropyLoss {
   CrossEntropyOptions options = {};
 
   template <class Model, class Batch>
   auto operator()(Model& model, const Batch& batch) const {
+    detail::require_mean(options);
     const auto scores = model(batch);
-    return Scored{cross_entropy(scores, batch.labels, options), scores, batch.labels};
+    const auto loss = cross_entropy(scores, batch.labels, options);
+    if constexpr (requires { batch.labels.value(); }) {  // probabilities
+      const double positions = static_cast<double>(scores.size()) / static_cast<double>(scores.shape(1));
+      return Scored{loss, scores, batch.labels, positions};
+    } else {
+      Scored result{loss, scores, batch.labels, cross_entropy_weight(batch.labels, options)};
+      result.counts_anyway = true;
+      return result;
+    }
   }
 };
 

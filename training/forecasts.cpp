@@ -15,6 +15,7 @@ Forecast roll_out(std::span<const double> x, Index ahead,
   if (x.empty() || ahead < 0) {
     throw ArgumentError(fmt::format("[roll_out] want values and ahead >= 0, got {} and {}", x.size(), ahead));
   }
+  if (!next) throw ArgumentError("[roll_out] next want a function, got none");
   const auto steps = x.size() + static_cast<std::size_t>(ahead);
   Forecast forecast{std::numeric_limits<double>::quiet_NaN()};
   for (std::size_t t = 0; t + 1 < steps; ++t) {

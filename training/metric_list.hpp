@@ -70,7 +70,7 @@ void update_metric(M& metric, const Result& result, const Batch& batch, double l
   } else if constexpr (requires { metric.update(tensor_of(result.outputs), tensor_of(result.targets)); }) {
     metric.update(tensor_of(result.outputs), tensor_of(result.targets));
   } else if constexpr (requires { metric.update(loss, weight); }) {
-    metric.update(loss, weight);
+    if (weight != 0.0) metric.update(loss, weight);
   } else {
     static_assert(
         never<M>,

@@ -66,23 +66,78 @@ void MeanMetric::load_state(const std::string& state) {
   weight_ = weight;
 }
 
+void MeanMetric::add(const Sum& sum) noexcept {
+  sum_ += sum.value;
+  weight_ += sum.weight;
+}
+
 double MeanMetric::mean() const noexcept {
   return weight_ > 0.0 ? sum_ / weight_ : std::numeric_limits<double>::quiet_NaN();
 }
 
 namespace {
 
-template <class S, class F>
-double sum_of(const char* metric, const Tensor<S>& prediction, const Tensor<S>& target, F f) {
-  if (prediction.shape() != target.shape()) {
-    throw ShapeError(fmt::format("[{}] prediction want the target's shape {}, got {}", metric,
-                                 to_string(target.shape()), to_string(prediction.shape())));
-  }
-  double sum = 0.0;
-  for (std::size_t i = 0; i < target.size(); ++i) {
-    sum += f(static_cast<double>(prediction.data()[i]) - static_cast<double>(target.data()[i]));
+double squared(double d) { return d * d; }
+double size_of(double d) { return std::abs(d); }
+
+// Sum and number of f(prediction - target) over the elements from first on.
+template <class S>
+MeanMetric::Sum sum_of(const Tensor<S>& prediction, const Tensor<S>& target, double (*f)(double),
+                       std::size_t first, std::size_t count) {
+  MeanMetric::Sum sum{0.0, static_cast<double>(count)};
+  for (std::size_t i = first; i < first + count; ++i) {
+    sum.value += f(static_cast<double>(prediction.data()[i]) - static_cast<double>(target.data()[i]));
   }
   return sum;
+}
+
+void check_shapes(const char* metric, const Shape& prediction, const Shape& target) {
+  if (prediction == target) return;
+  throw ShapeError(fmt::format("[{}] prediction want the target's shape {}, got {}", metric,
+                               to_string(target), to_string(prediction)));
+}
+
+void check_lengths(const char* metric, const Shape& shape, const std::vector<Index>& lengths) {
+  if (shape.size() < 2) {
+    throw ShapeError(
+        fmt::format("[{}] prediction want (T,B,...) beside lengths, got {}", metric, to_string(shape)));
+  }
+  if (lengths.size() != shape[1]) {
+    throw ShapeError(fmt::format("[{}] lengths want {} (one a sequence of {}), got {}", metric, shape[1],
+                                 to_string(shape), lengths.size()));
+  }
+  for (std::size_t b = 0; b < lengths.size(); ++b) {
+    if (lengths[b] >= 0 && static_cast<std::size_t>(lengths[b]) <= shape[0]) continue;
+    throw ShapeError(fmt::format("[{}] lengths[{}] want 0..{} (the steps of {}), got {}", metric, b, shape[0],
+                                 to_string(shape), lengths[b]));
+  }
+}
+
+template <class S>
+MeanMetric::Sum sum_of_all(const char* metric, const Tensor<S>& prediction, const Tensor<S>& target,
+                           double (*f)(double)) {
+  check_shapes(metric, prediction.shape(), target.shape());
+  return sum_of(prediction, target, f, 0, target.size());
+}
+
+template <class S>
+MeanMetric::Sum sum_of_real(const char* metric, const Tensor<S>& prediction, const Tensor<S>& target,
+                            const std::vector<Index>& lengths, double (*f)(double)) {
+  const Shape& shape = target.shape();
+  check_shapes(metric, prediction.shape(), shape);
+  check_lengths(metric, shape, lengths);
+  MeanMetric::Sum all;
+  if (target.size() == 0) return all;
+  const std::size_t width = target.size() / (shape[0] * shape[1]);
+  for (std::size_t t = 0; t < shape[0]; ++t) {
+    for (std::size_t b = 0; b < shape[1]; ++b) {
+      if (t >= static_cast<std::size_t>(lengths[b])) continue;
+      const auto step = sum_of(prediction, target, f, (t * shape[1] + b) * width, width);
+      all.value += step.value;
+      all.weight += step.weight;
+    }
+  }
+  return all;
 }
 
 void check_weight(const char* metric, double weight) {
@@ -95,35 +150,44 @@ void check_weight(const char* metric, double weight) {
 
 template <class S>
 void Rmse::update(const Tensor<S>& prediction, const Tensor<S>& target) {
-  sum_ += detail::sum_of("Rmse", prediction, target, [](double d) { return d * d; });
-  weight_ += static_cast<double>(target.size());
+  add(detail::sum_of_all("Rmse", prediction, target, detail::squared));
 }
-template void Rmse::update(const Tensor<float>&, const Tensor<float>&);
-template void Rmse::update(const Tensor<double>&, const Tensor<double>&);
+template <class S>
+void Rmse::update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths) {
+  add(detail::sum_of_real("Rmse", prediction, target, lengths, detail::squared));
+}
 double Rmse::value() const noexcept { return std::sqrt(mean()); }
 
 template <class S>
 void Mae::update(const Tensor<S>& prediction, const Tensor<S>& target) {
-  sum_ += detail::sum_of("Mae", prediction, target, [](double d) { return std::abs(d); });
-  weight_ += static_cast<double>(target.size());
+  add(detail::sum_of_all("Mae", prediction, target, detail::size_of));
 }
-template void Mae::update(const Tensor<float>&, const Tensor<float>&);
-template void Mae::update(const Tensor<double>&, const Tensor<double>&);
+template <class S>
+void Mae::update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths) {
+  add(detail::sum_of_real("Mae", prediction, target, lengths, detail::size_of));
+}
 double Mae::value() const noexcept { return mean(); }
+
+#define UNROLL_INSTANTIATE(S)                                                                \
+  template void Rmse::update(const Tensor<S>&, const Tensor<S>&);                            \
+  template void Rmse::update(const Tensor<S>&, const Tensor<S>&, const std::vector<Index>&); \
+  template void Mae::update(const Tensor<S>&, const Tensor<S>&);                             \
+  template void Mae::update(const Tensor<S>&, const Tensor<S>&, const std::vector<Index>&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 void Perplexity::update(double mean_loss, double weight) {
   detail::check_weight("Perplexity", weight);
   if (weight == 0.0) return;
-  sum_ += mean_loss * weight;
-  weight_ += weight;
+  add({mean_loss * weight, weight});
 }
 double Perplexity::value() const noexcept { return std::exp(mean()); }
 
 void BitsPerCharacter::update(double mean_loss, double weight) {
   detail::check_weight("BitsPerCharacter", weight);
   if (weight == 0.0) return;
-  sum_ += mean_loss * weight;
-  weight_ += weight;
+  add({mean_loss * weight, weight});
 }
 double BitsPerCharacter::value() const noexcept { return mean() / std::numbers::ln2; }
 

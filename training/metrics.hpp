@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "framework/tensor.hpp"
 #include "training/early_stopping.hpp"
@@ -54,17 +55,21 @@ namespace detail {
 // A sum and what it is to be divided by.
 class MeanMetric {
  public:
+  struct Sum {
+    double value = 0.0, weight = 0.0;
+  };
   std::string state() const;
   void load_state(const std::string& state);
 
  protected:
+  void add(const Sum& sum) noexcept;
   double mean() const noexcept;  // NaN before the first
   double sum_ = 0.0, weight_ = 0.0;
 };
 
 }  // namespace detail
 
-// sqrt(sum (prediction - target)^2 / count), over all elements.
+// sqrt(sum (prediction - target)^2 / count), over all elements, or over those of the real steps.
 class Rmse : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "rmse";
@@ -72,10 +77,14 @@ class Rmse : public detail::MeanMetric {
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
+  // Of (T,B,...) the steps t < lengths[b] alone, lengths (B), so that padding does not count. Throws
+  // ShapeError also for other lengths.
+  template <class S>
+  void update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths);
   double value() const noexcept;
 };
 
-// sum |prediction - target| / count, over all elements.
+// sum |prediction - target| / count, over the same.
 class Mae : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "mae";
@@ -83,6 +92,10 @@ class Mae : public detail::MeanMetric {
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
+  // Of (T,B,...) the steps t < lengths[b] alone, lengths (B), so that padding does not count. Throws
+  // ShapeError also for other lengths.
+  template <class S>
+  void update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths);
   double value() const noexcept;
 };
 

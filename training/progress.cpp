@@ -20,6 +20,13 @@ bool is_terminal() {
   return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
 }
 
+// Where nobody reads it, the terminal closed or the pipe broken, a training goes on without.
+void write(const std::string& text) {
+  std::fflush(stdout);
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
 std::size_t terminal_width() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
@@ -92,14 +99,12 @@ double Progress::rate(std::size_t done) const {
 void Progress::update(std::size_t done, const std::string& label, const std::string& note) {
   if (!due(done)) return;
   const Line now{done, total_, rate(done), label, note};
-  std::fflush(stdout);
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line(now, terminal_width()));
+    write("\r\033[K" + line(now, terminal_width()));
     drawn_ = true;
   } else {
-    fmt::print(stderr, "{}\n", plain_line(now));
+    write(plain_line(now) + "\n");
   }
-  std::fflush(stderr);
 }
 
 void Progress::update(std::size_t done, const std::string& label, double loss) {
@@ -109,17 +114,14 @@ void Progress::update(std::size_t done, const std::string& label, double loss) {
 
 void Progress::clear() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  write("\r\033[K");
   drawn_ = false;
 }
 
 void Progress::print(const std::string& text) {
   if (!options_.enabled) return;
   clear();
-  std::fflush(stdout);
-  fmt::print(stderr, "{}\n", text);
-  std::fflush(stderr);
+  write(text + "\n");
   last_ = Clock::now();
 }
 

@@ -8,14 +8,16 @@
 namespace unroll {
 
 // A batch's loss with what it was computed from, which metrics read: Scored{loss, logits, batch.labels}.
-// weight: what the mean loss counts for among other batches, real tokens say; none: batch.size(). A batch of
-// weight 0 is left out.
+// weight: what the loss, a mean, divides by, real tokens say; none: batch.size(). A batch of weight 0 is left
+// out.
 template <class S, class Targets>
 struct Scored {
   Var<S> loss;
   Var<S> outputs;
   Targets targets;
   std::optional<double> weight = {};
+  // Metrics of outputs and targets read a batch of weight 0, too: in one piece with others they would.
+  bool counts_anyway = false;
 };
 template <class S, class Targets>
 Scored(Var<S>, Var<S>, Targets) -> Scored<S, Targets>;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll::detail {
 
@@ -34,7 +35,8 @@ void StateText::end() const {
 }
 
 void StateText::fail() const {
-  throw ArgumentError(fmt::format("[{}.load_state] state want what state() gave, got '{}'", owner_, text_));
+  throw ArgumentError(
+      fmt::format("[{}.load_state] state want what state() gave, got {}", owner_, unroll::quoted(text_)));
 }
 
 }  // namespace unroll::detail

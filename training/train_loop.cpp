@@ -5,11 +5,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <set>
 
-#include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "training/interrupt.hpp"
+#include "training/leftovers.hpp"
 #include "training/models/npz.hpp"
+#include "training/run_files.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -26,6 +30,22 @@ std::string words(const char* data, const Scores& scores) {
   return text;
 }
 
+// Batches in so many epochs; the largest number where there are more, as in epochs without end.
+std::size_t steps_in(std::int64_t epochs, std::int64_t batches) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(epochs, batches, &product)) product = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::size_t>(product);
+}
+
+void check_names(const std::vector<NamedRng>& generators) {
+  std::set<std::string> names;
+  for (const NamedRng& generator : generators) {
+    if (names.insert(generator.name).second) continue;
+    throw ArgumentError(fmt::format("[Trainer.fit] random generators want names of their own, got '{}' twice",
+                                    generator.name));
+  }
+}
+
 // The model is in training mode while it lives.
 template <class S>
 class TrainingMode {
@@ -40,34 +60,6 @@ class TrainingMode {
 };
 
 }  // namespace
-
-template <class S>
-void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch) {
-  const std::string where = fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1);
-  if (measured.loss.size() != 1) {
-    throw ShapeError(fmt::format("[Trainer] {} want one element, got shape {} (a mean over the batch?)",
-                                 where, to_string(measured.loss.shape())));
-  }
-  if (!(measured.weight >= 0.0 && std::isfinite(measured.weight))) {
-    throw ArgumentError(
-        fmt::format("[Trainer] weight of {} want a finite number >= 0, got {}", where, measured.weight));
-  }
-  const auto loss = static_cast<double>(measured.loss.item());
-  if (measured.weight == 0.0 || std::isfinite(loss)) return;
-  throw NonfiniteError(fmt::format("{} want a finite number, got {}", where, loss));
-}
-template void check_measured(const Measured<float>&, const char*, std::int64_t, std::size_t);
-template void check_measured(const Measured<double>&, const char*, std::int64_t, std::size_t);
-
-void throw_same_metric(const std::string& name) {
-  throw ArgumentError(fmt::format(
-      "[Trainer] metrics want names of their own, got '{}' twice (named(\"...\", metric) gives another)",
-      name));
-}
-
-void throw_metric_state(const std::string& name) {
-  throw ArgumentError(fmt::format("[Trainer] metrics want a state of '{}', got none", name));
-}
 
 template <class S>
 TrainLoop<S>::TrainLoop(TrainSubject<S>& subject, Optimizer<S>& optimizer, TrainOptions options)
@@ -94,8 +86,14 @@ bool TrainLoop<S>::stopped_early() const noexcept {
 template <class S>
 void TrainLoop<S>::begin(TrainTask<S>& task) {
   const std::size_t batches = task.batches();
-  if (batches == 0) throw ArgumentError("[Trainer.fit] source want at least one batch, got none");
+  check_batches("train", batches);
+  const auto validation_batches = task.validation_batches();
+  if (validation_batches) check_batches("valid", *validation_batches);
   generators_ = subject_.generators();
+  check_names(generators_);
+  for (const std::string& path : {options_.checkpoint, options_.best_file}) {
+    if (!path.empty()) remove_unfinished(path);
+  }
   remembered_ = false;
   const bool fresh = state_.epoch == 1 && state_.batch == 0 && !resumed_;
   if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
@@ -106,12 +104,7 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
                     state_.batches, batches));
   }
   state_.batches = static_cast<std::int64_t>(batches);
-  find_monitor(task.has_validation());
-  for (const std::string& path : {options_.checkpoint, options_.best_file}) {
-    if (path.empty()) continue;
-    remove_unfinished(path);
-    const AtomicFile probe(path, "Trainer.fit");  // can be written; leaves nothing
-  }
+  find_monitor(validation_batches.has_value());
   if (resumed_) {
     save_best();  // of the earlier part, in case that no later epoch is better
     for (Log* log : options_.logs) log->resume(state_.step);
@@ -120,6 +113,19 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
   }
   resumed_ = false;
   if (plateau_) set_lr(plateau_->lr);
+}
+
+template <class S>
+void TrainLoop<S>::check_files() const {
+  const std::string &checkpoint = options_.checkpoint, &best = options_.best_file;
+  if (!checkpoint.empty() && !best.empty() && is_same_file(checkpoint, best)) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] best_file want another file than checkpoint, got {} and {}",
+                    unroll::quoted(best), unroll::quoted(checkpoint)));
+  }
+  for (const std::string& path : {checkpoint, best}) {
+    if (!path.empty()) require_file("Trainer.fit", path);
+  }
 }
 
 // Which score decides, and which way; monitor_ and better_.
@@ -156,9 +162,13 @@ TrainResult TrainLoop<S>::run(TrainTask<S>& task) {
   std::optional<Interrupt> interrupt;
   if (options_.interruptible) interrupt.emplace();
   stop_requested_ = false;
+  check_files();
+  std::optional<CheckpointLock> lock;
+  if (!options_.checkpoint.empty()) lock.emplace(options_.checkpoint);
   begin(task);
-  const auto total = static_cast<std::size_t>(options_.epochs * state_.batches);
-  const auto done = static_cast<std::size_t>((state_.epoch - 1) * state_.batches + state_.batch);
+  const std::size_t total = steps_in(options_.epochs, state_.batches);
+  const std::size_t done =
+      steps_in(state_.epoch - 1, state_.batches) + static_cast<std::size_t>(state_.batch);
   progress_ = std::make_unique<Progress>(
       total, Progress::Options{
                  .done = done, .seconds_between_lines = kSecondsBetweenLines, .enabled = options_.progress});
@@ -213,9 +223,9 @@ template <class S>
 void TrainLoop<S>::end_epoch(TrainTask<S>& task) {
   check_weights();
   EpochReport report{.epoch = state_.epoch, .step = state_.step};
-  report.train.push_back({"loss", state_.loss / state_.weight});
+  report.train.push_back({"loss", mean_loss("train", state_.epoch, state_.loss, state_.weight)});
   for (const NamedScalar& value : subject_.metric_values()) report.train.push_back(value);
-  if (task.has_validation()) report.valid = task.validate(state_.epoch);
+  if (task.validation_batches()) report.valid = task.validate(state_.epoch);
   report.grad_norm = state_.grad_norm / static_cast<double>(state_.steps);
   report.lr = optimizer_.lr();
   judge(report);
@@ -250,6 +260,15 @@ void TrainLoop<S>::judge(EpochReport& report) {
   append(all, "train", report.train);
   append(all, "valid", report.valid);
   const double value = score(all, monitor_);
+  // Not taken for a bad epoch: with NaN as the first score nothing would ever have been better.
+  if (std::isnan(value)) {
+    std::vector<std::string> scores;
+    for (const NamedScalar& s : all) scores.push_back(fmt::format("{} {:.4g}", s.name, s.value));
+    throw NonfiniteError(fmt::format(
+        "[Trainer.fit] monitored score {} of epoch {} want a number, got one of {} (does no label "
+        "count?)",
+        monitor_, report.epoch, fmt::join(scores, ", ")));
+  }
   report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, better_);
   if (report.best) {
     best_ = weights();
@@ -276,9 +295,14 @@ void TrainLoop<S>::report_step(const StepReport& report) {
 
 template <class S>
 void TrainLoop<S>::report_progress() {
-  const auto done = static_cast<std::size_t>((state_.epoch - 1) * state_.batches + state_.batch);
-  progress_->update(done, fmt::format("epoch {}/{}", state_.epoch, options_.epochs),
-                    state_.loss / state_.weight);
+  const std::size_t done =
+      steps_in(state_.epoch - 1, state_.batches) + static_cast<std::size_t>(state_.batch);
+  const std::string label = fmt::format("epoch {}/{}", state_.epoch, options_.epochs);
+  if (state_.weight > 0.0) {
+    progress_->update(done, label, state_.loss / state_.weight);
+  } else {
+    progress_->update(done, label, "no loss yet");
+  }
 }
 
 template <class S>

@@ -38,6 +38,7 @@ class TrainLoop {
 
   // train_loop.cpp
   void begin(TrainTask<S>& task);
+  void check_files() const;
   void find_monitor(bool has_validation);
   Stop run_epochs(TrainTask<S>& task);
   std::optional<Stop> asked_to_stop();

@@ -71,6 +71,10 @@ void TrainOptions::check() const {
   if ((lr ? 1 : 0) + (lr_factor ? 1 : 0) + (plateau ? 1 : 0) > 1) {
     throw ArgumentError("[Trainer] want at most one of lr, lr_factor and plateau, got several");
   }
+  if (plateau) {
+    PlateauSchedule trial = *plateau;
+    trial(0.0);  // its options, before an epoch has been spent
+  }
   if (checkpoint.empty() && (resume || checkpoint_every > 0)) {
     throw ArgumentError(fmt::format("[Trainer] checkpoint want a file's name for {}, got none",
                                     resume ? "resume" : "checkpoint_every"));

@@ -91,7 +91,7 @@ struct TrainOptions {
   std::int64_t histograms_every = 0;  // steps between histograms of weights and gradients; 0: none
 
   bool progress = true;       // a bar on a terminal's stderr, plain lines elsewhere
-  bool interruptible = true;  // Ctrl-C and SIGTERM finish the batch, save and return
+  bool interruptible = true;  // Ctrl-C, SIGTERM, SIGHUP, SIGPIPE finish the step, save, return
 
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(const EpochReport&)> on_epoch = {};  // before the epoch's checkpoint

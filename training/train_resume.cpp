@@ -3,12 +3,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "training/train_loop.hpp"
 
 namespace unroll::detail {
 namespace {
+
+constexpr std::size_t kMostFaults = 100;  // that a message names
 
 // What is in want or got and not the same in both.
 template <class S>
@@ -17,15 +21,17 @@ void compare(std::vector<std::string>& faults, const char* part, const TensorMap
   for (const auto& [name, tensor] : want) {
     const auto found = got.find(name);
     if (found == got.end()) {
-      faults.push_back(fmt::format("{} '{}' {} is missing", part, name, to_string(tensor.shape())));
+      faults.push_back(
+          fmt::format("{} {} {} is missing", part, unroll::quoted(name), to_string(tensor.shape())));
     } else if (found->second.shape() != tensor.shape()) {
-      faults.push_back(fmt::format("{} '{}' want {}, got {}", part, name, to_string(tensor.shape()),
-                                   to_string(found->second.shape())));
+      faults.push_back(fmt::format("{} {} want {}, got {}", part, unroll::quoted(name),
+                                   to_string(tensor.shape()), to_string(found->second.shape())));
     }
   }
   for (const auto& [name, tensor] : got) {
     if (!want.contains(name)) {
-      faults.push_back(fmt::format("{} '{}' {} is unexpected", part, name, to_string(tensor.shape())));
+      faults.push_back(
+          fmt::format("{} {} {} is unexpected", part, unroll::quoted(name), to_string(tensor.shape())));
     }
   }
 }
@@ -34,10 +40,11 @@ using Texts = std::map<std::string, std::string>;
 
 void compare(std::vector<std::string>& faults, const char* part, const Texts& want, const Texts& got) {
   for (const auto& [name, text] : want) {
-    if (!got.contains(name)) faults.push_back(fmt::format("{} '{}' is missing", part, name));
+    if (!got.contains(name)) faults.push_back(fmt::format("{} {} is missing", part, unroll::quoted(name)));
   }
   for (const auto& [name, text] : got) {
-    if (!want.contains(name)) faults.push_back(fmt::format("{} '{}' is unexpected", part, name));
+    if (!want.contains(name))
+      faults.push_back(fmt::format("{} {} is unexpected", part, unroll::quoted(name)));
   }
 }
 
@@ -85,12 +92,22 @@ Checkpoint<S> TrainLoop<S>::capture() const {
 template <class S>
 void TrainLoop<S>::save(const std::string& path) {
   check_weights();
-  // The logs hold at least what the checkpoint has seen.
-  for (Log* log : options_.logs) log->flush();
+  // First, so that the logs hold at least what the checkpoint has seen. Where one cannot, its terminal or
+  // reader gone, the run is worth more than its log.
+  std::exception_ptr failed;
+  for (Log* log : options_.logs) {
+    try {
+      log->flush();
+    } catch (...) {
+      if (!failed) failed = std::current_exception();
+    }
+  }
   save_checkpoint(path, capture());
-  if (path != options_.checkpoint) return;
-  saved_ = true;
-  unsaved_ = false;
+  if (path == options_.checkpoint) {
+    saved_ = true;
+    unsaved_ = false;
+  }
+  if (failed) std::rethrow_exception(failed);
 }
 
 // Throws FileError with everything that does not fit.
@@ -100,8 +117,8 @@ void TrainLoop<S>::check(const Checkpoint<S>& checkpoint, const std::string& pat
   const TrainState& state = checkpoint.state;
   std::vector<std::string> faults;
   if (checkpoint.optimizer_name != here.optimizer_name) {
-    faults.push_back(
-        fmt::format("optimizer want {}, got {}", here.optimizer_name, checkpoint.optimizer_name));
+    faults.push_back(fmt::format("optimizer want {}, got {}", here.optimizer_name,
+                                 escaped(checkpoint.optimizer_name, 60)));
   }
   compare(faults, "parameter", here.model, checkpoint.model);
   if (!checkpoint.best.empty()) compare(faults, "best weights", here.model, checkpoint.best);
@@ -116,9 +133,11 @@ void TrainLoop<S>::check(const Checkpoint<S>& checkpoint, const std::string& pat
         fmt::format("plateau want {}, got {}", plateau_ ? "one" : "none", plateau_ ? "none" : "one"));
   }
   if (faults.empty()) return;
-  throw FileError(
-      fmt::format("[Trainer.resume] {}: want a checkpoint of this model and trainer, got one where {}", path,
-                  fmt::join(faults, "; ")));
+  const std::size_t more = faults.size() - std::min(faults.size(), kMostFaults);
+  faults.resize(faults.size() - more);
+  throw FileError(fmt::format(
+      "[Trainer.resume] {}: want a checkpoint of this model and trainer, got one where {}{}",
+      escaped(path, 200), fmt::join(faults, "; "), more > 0 ? fmt::format("; and {} more", more) : ""));
 }
 
 template <class S>
@@ -146,7 +165,10 @@ void TrainLoop<S>::resume(const std::string& path) {
     apply(checkpoint);
   } catch (const Error& error) {
     apply(before);
-    throw FileError(fmt::format("[Trainer.resume] {}: {}", path, error.what()));
+    throw FileError(fmt::format("[Trainer.resume] {}: {}", escaped(path, 200), error.what()));
+  } catch (...) {
+    apply(before);
+    throw;
   }
   resumed_ = true;
   remembered_ = false;

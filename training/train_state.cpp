@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll {
 namespace {
@@ -15,34 +18,70 @@ using Json = nlohmann::json;
 // Numbers as text: JSON has no NaN, and this way every bit comes back.
 Json number(double value) { return fmt::format("{}", value); }
 
+constexpr std::size_t kDeepest = 16;                   // brackets within brackets; a state has 5
+constexpr std::int64_t kMost = std::int64_t{1} << 62;  // of any count; it can still be counted on
+
 [[noreturn]] void fail(const std::string& what) {
   throw ArgumentError(fmt::format("[TrainState.from_text] {}", what));
 }
 
-double to_number(const std::string& key, const Json& value) {
+// What a value is, for a message: never all of it, as it may be large or deep.
+std::string shown(const Json& value) {
+  if (value.is_string()) return unroll::quoted(value.get_ref<const std::string&>());
+  return value.is_structured() ? value.type_name() : value.dump();
+}
+
+// Every value that is read here is then safe to copy and to print, which nlohmann does recursively.
+void check_depth(std::string_view text) {
+  std::size_t depth = 0;
+  bool inside = false;  // of a string
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (inside) {
+      if (c == '\\') ++i;
+      if (c == '"') inside = false;
+    } else if (c == '"') {
+      inside = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kDeepest)
+        fail(fmt::format("want at most {} brackets within each other, got more", kDeepest));
+    } else if (c == ']' || c == '}') {
+      depth -= depth > 0 ? 1 : 0;
+    }
+  }
+}
+
+double to_number(const char* key, const Json& value) {
   if (!value.is_string()) fail(fmt::format("'{}' want a number as text, got {}", key, value.type_name()));
-  const auto text = value.get<std::string>();
+  const auto& text = value.get_ref<const std::string&>();
   double result = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
   if (error != std::errc() || end != text.data() + text.size()) {
-    fail(fmt::format("'{}' want a number, got '{}'", key, text));
+    fail(fmt::format("'{}' want a number, got {}", key, unroll::quoted(text)));
   }
   return result;
 }
 
 const Json& member(const Json& object, const char* key) {
-  if (!object.is_object() || !object.contains(key)) fail(fmt::format("want '{}', got none", key));
-  return object.at(key);
+  const auto found = object.find(key);  // the end for what is no object
+  if (found == object.end()) fail(fmt::format("want '{}', got none", key));
+  return *found;
 }
 
 double number_at(const Json& object, const char* key) { return to_number(key, member(object, key)); }
 
 std::int64_t count_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
-  if (!value.is_number_unsigned()) {
-    fail(fmt::format("'{}' want a whole number >= 0, got {}", key, value.dump()));
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMost)) {
+    fail(fmt::format("'{}' want a whole number from 0 to 2^62, got {}", key, shown(value)));
   }
   return value.get<std::int64_t>();
+}
+
+const Json& list_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  if (!value.is_array()) fail(fmt::format("'{}' want a list, got {}", key, value.type_name()));
+  return value;
 }
 
 std::map<std::string, std::string> texts_at(const Json& object, const char* key) {
@@ -50,7 +89,8 @@ std::map<std::string, std::string> texts_at(const Json& object, const char* key)
   std::map<std::string, std::string> texts;
   if (!value.is_object()) fail(fmt::format("'{}' want an object, got {}", key, value.type_name()));
   for (const auto& [name, text] : value.items()) {
-    if (!text.is_string()) fail(fmt::format("'{}' want texts, got {} as '{}'", key, text.type_name(), name));
+    if (!text.is_string())
+      fail(fmt::format("'{}' want texts, got {} as {}", key, text.type_name(), unroll::quoted(name)));
     texts[name] = text.get<std::string>();
   }
   return texts;
@@ -64,9 +104,9 @@ Json from_scores(const Scores& scores) {
 
 Scores scores_at(const Json& object, const char* key) {
   Scores scores;
-  for (const Json& pair : member(object, key)) {
+  for (const Json& pair : list_at(object, key)) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) {
-      fail(fmt::format("'{}' want pairs of name and number, got {}", key, pair.dump()));
+      fail(fmt::format("'{}' want pairs of name and number, got {}", key, shown(pair)));
     }
     scores.push_back({pair[0].get<std::string>(), to_number(key, pair[1])});
   }
@@ -92,7 +132,7 @@ EpochReport to_report(const Json& json) {
   report.grad_norm = number_at(json, "grad_norm");
   report.lr = number_at(json, "lr");
   const Json& best = member(json, "best");
-  if (!best.is_boolean()) fail("'best' want true or false, got " + best.dump());
+  if (!best.is_boolean()) fail("'best' want true or false, got " + shown(best));
   report.best = best.get<bool>();
   return report;
 }
@@ -127,6 +167,7 @@ std::string TrainState::to_text() const {
 }
 
 TrainState TrainState::from_text(const std::string& text) {
+  check_depth(text);
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) fail("want a JSON object, got something else");
   TrainState state;
@@ -140,14 +181,14 @@ TrainState TrainState::from_text(const std::string& text) {
   state.steps = count_at(json, "steps");
   state.metrics = texts_at(json, "metrics");
   const Json& plateau = member(json, "plateau");
-  if (!plateau.is_string()) fail("'plateau' want a text, got " + plateau.dump());
+  if (!plateau.is_string()) fail("'plateau' want a text, got " + shown(plateau));
   state.plateau = plateau.get<std::string>();
   state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
   state.best_score = number_at(json, "best_score");
   state.best_epoch = count_at(json, "best_epoch");
   state.random = texts_at(json, "random");
-  for (const Json& rate : member(json, "lr")) state.lr.push_back(to_number("lr", rate));
-  for (const Json& report : member(json, "history")) state.history.push_back(to_report(report));
+  for (const Json& rate : list_at(json, "lr")) state.lr.push_back(to_number("lr", rate));
+  for (const Json& report : list_at(json, "history")) state.history.push_back(to_report(report));
   if (state.epoch < 1 || state.batch > state.batches) fail("want an epoch >= 1 and a batch inside it");
   return state;
 }

@@ -78,7 +78,7 @@ template <class S>
 StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
   StepReport report{.epoch = state_.epoch, .batch = static_cast<std::int64_t>(group.last)};
   const bool several = group.last - group.first > 1;
-  double loss = 0.0, weight = 0.0;
+  double loss = 0.0, weight = 0.0, unit = 0.0;
   Tape tape;
   for (std::size_t b = group.first; b < group.last; ++b) {
     if (b > group.first) tape.release();
@@ -86,8 +86,10 @@ StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
     check_measured(measured, "train", state_.epoch, b);
     if (measured.weight == 0.0) continue;
     if (several) {
+      // In units of the first: weights of any size stay within S.
+      if (unit == 0.0) unit = measured.weight;
       const Shape& shape = measured.loss.shape();
-      tape.backward(measured.loss, Var<S>(full<S>(shape, static_cast<S>(measured.weight))));
+      tape.backward(measured.loss, Var<S>(full<S>(shape, static_cast<S>(measured.weight / unit))));
     } else {
       tape.backward(measured.loss);
     }
@@ -96,7 +98,7 @@ StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
   }
   if (weight == 0.0) return report;
   if (several) {
-    const auto scale = static_cast<S>(1.0 / weight);
+    const auto scale = static_cast<S>(unit / weight);
     for (Var<S> p : optimizer_.parameters()) {
       if (!p.has_grad()) continue;
       for (S& g : p.mutable_grad().storage()) g *= scale;

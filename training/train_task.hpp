@@ -33,12 +33,13 @@ template <class S>
 class TrainTask {
  public:
   virtual ~TrainTask() = default;
-  virtual std::size_t batches() const = 0;
+  virtual std::size_t batches() = 0;
   // The source begins the epoch. start_loss: the loss, too, and the metrics begin at nothing.
   virtual void start_epoch(std::int64_t epoch, bool start_loss) = 0;
   // The loss of this batch, on the current tape if there is one; the metrics count it.
   virtual Measured<S> measure(std::size_t batch) = 0;
-  virtual bool has_validation() const = 0;
+  // None: there is no validation.
+  virtual std::optional<std::size_t> validation_batches() = 0;
   virtual Scores validate(std::int64_t epoch) = 0;
 };
 
@@ -70,6 +71,10 @@ class TrainSubject {
 // one element, ArgumentError for a weight that is negative or not finite.
 template <class S>
 void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch);
+// data: "train", "valid" or "evaluated". Throw ArgumentError for a source without a batch, and without one
+// that counts; else sum / weight.
+void check_batches(const char* data, std::size_t batches);
+double mean_loss(const char* data, std::int64_t epoch, double sum, double weight);
 [[noreturn]] void throw_same_metric(const std::string& name);
 [[noreturn]] void throw_metric_state(const std::string& name);
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "training/data/batch_source.hpp"
 #include "training/metric_list.hpp"
 #include "training/scored.hpp"
+#include "training/source_use.hpp"
 #include "training/train_loop.hpp"
 
 namespace unroll {
@@ -50,9 +52,11 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
 
   // Trains until options.epochs epochs are complete, early stopping, Ctrl-C or stop(); goes on where an
   // earlier fit() or a checkpoint has ended. Leaves the model in evaluation mode. Throws NonfiniteError
-  // naming epoch, batch, op and layer for a loss or gradient that is not finite; after any exception the
-  // model has the weights of the last complete step, and options.checkpoint names a whole checkpoint, of that
-  // step if it can be written.
+  // naming epoch, batch, op and layer for a loss or gradient that is not finite, and for a monitored score
+  // that is NaN, ArgumentError for data without a batch that counts, FileError for files that cannot be
+  // written and for a checkpoint that another training writes; after any exception the model has the weights
+  // of the last complete step, and options.checkpoint names a whole checkpoint, of that step if it can be
+  // written. A const source is copied.
   template <class Train, class Valid>
   TrainResult fit(Train&& train, Valid&& valid) {
     Fit<std::remove_reference_t<Train>, std::remove_reference_t<Valid>> task(*this, train, &valid);
@@ -65,23 +69,26 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     return loop_.run(task);
   }
 
-  // Loss and metrics over a source, in evaluation mode. What the loss carries is put aside meanwhile.
+  // Loss and metrics over a source, in evaluation mode. What the loss carries is put aside meanwhile. Throws
+  // ArgumentError for a source without a batch, or without one that counts.
   template <class Source>
   Scores evaluate(Source&& source) {
-    return evaluate_as(source, "evaluated", 1);
+    detail::SourceUse<std::remove_reference_t<Source>> use(source);
+    return evaluate_as(use.get(), "evaluated", 1);
   }
 
   // Asks fit() to save and return after the step under way: for callbacks.
   void stop() noexcept { loop_.stop(); }
-  // Takes over a checkpoint. Throws FileError naming the file, and all that does not fit: parameters and
-  // optimizer state that are missing, unexpected or of another shape, other metrics or generators; then
+  // Takes over a checkpoint. Throws FileError naming the file, and what does not fit (up to 100): parameters
+  // and optimizer state that are missing, unexpected or of another shape, other metrics or generators; then
   // nothing has changed.
   void resume(const std::string& path) { loop_.resume(path); }
   // Writes one.
   void save(const std::string& path) { loop_.save(path); }
   // Gives the model its weights after the best epoch; false before the first epoch's end.
   bool restore_best() { return loop_.restore_best(); }
-  // A random generator of yours that the run depends on: its state is part of every checkpoint.
+  // A random generator of yours that the run depends on: its state is part of every checkpoint. fit() throws
+  // ArgumentError for two of one name.
   void keep(std::string name, Rng& rng) { kept_.push_back({"kept." + std::move(name), &rng}); }
 
   const TrainState& state() const noexcept { return loop_.state(); }
@@ -96,26 +103,31 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
   template <class Train, class Valid>
   class Fit : public detail::TrainTask<S> {
    public:
-    static_assert(BatchSource<Train> && BatchSource<Valid>,
-                  "fit() wants sources with size(), start_epoch(epoch) and batch(i)");
-    Fit(Trainer& trainer, Train& train, Valid* valid) : trainer_(trainer), train_(train), valid_(valid) {}
-    std::size_t batches() const override { return train_.size(); }
+    Fit(Trainer& trainer, Train& train, Valid* valid) : trainer_(trainer), train_(train) {
+      if (valid != nullptr) valid_.emplace(*valid);
+    }
+    std::size_t batches() override { return train_.get().size(); }
     void start_epoch(std::int64_t epoch, bool start_loss) override {
-      train_.start_epoch(epoch);
+      train_.get().start_epoch(epoch);
       if (!start_loss) return;
       trainer_.running_ = trainer_.fresh_;
       trainer_.start_loss();
     }
     detail::Measured<S> measure(std::size_t i) override {
-      return trainer_.measure(std::as_const(train_).batch(i), trainer_.running_);
+      return trainer_.measure(std::as_const(train_.get()).batch(i), trainer_.running_);
     }
-    bool has_validation() const override { return valid_ != nullptr; }
-    Scores validate(std::int64_t epoch) override { return trainer_.evaluate_as(*valid_, "valid", epoch); }
+    std::optional<std::size_t> validation_batches() override {
+      if (!valid_) return std::nullopt;
+      return valid_->get().size();
+    }
+    Scores validate(std::int64_t epoch) override {
+      return trainer_.evaluate_as(valid_->get(), "valid", epoch);
+    }
 
    private:
     Trainer& trainer_;
-    Train& train_;
-    Valid* valid_;
+    detail::SourceUse<Train> train_;
+    std::optional<detail::SourceUse<Valid>> valid_;
   };
 
   template <class Batch>
@@ -128,7 +140,9 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
       measured.loss = result;
     }
     measured.weight = weight_of(result, batch);
-    if (measured.weight != 0.0 && measured.loss.size() == 1) {
+    bool counts = measured.weight != 0.0;
+    if constexpr (requires { result.counts_anyway; }) counts = counts || result.counts_anyway;
+    if (counts && measured.loss.size() == 1) {
       metrics.update(result, batch, static_cast<double>(measured.loss.item()), measured.weight);
     }
     return measured;
@@ -149,7 +163,6 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
 
   template <class Source>
   Scores evaluate_as(Source& source, const char* data, std::int64_t epoch) {
-    static_assert(BatchSource<Source>, "evaluate() wants a source with size(), start_epoch(epoch), batch(i)");
     const NoGrad no_recording;
     const TensorMap<S> before = carried();
     const bool training = training_;
@@ -179,6 +192,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     List metrics = fresh_;
     source.start_epoch(epoch);
     start_loss();
+    detail::check_batches(data, source.size());
     double sum = 0.0, weight = 0.0;
     for (std::size_t i = 0; i < source.size(); ++i) {
       const auto measured = measure(std::as_const(source).batch(i), metrics);
@@ -187,7 +201,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
       sum += measured.weight * static_cast<double>(measured.loss.item());
       weight += measured.weight;
     }
-    Scores scores{{"loss", sum / weight}};
+    Scores scores{{"loss", detail::mean_loss(data, epoch, sum, weight)}};
     metrics.append_values(scores);
     return scores;
   }

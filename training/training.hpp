@@ -29,6 +29,7 @@
 #include "training/early_stopping.hpp"
 #include "training/forecasts.hpp"
 #include "training/interrupt.hpp"
+#include "training/leftovers.hpp"
 #include "training/logs/console_log.hpp"
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"

@@ -151,7 +151,7 @@ int train(const Options& o) {
   if (o.resume) trainer.resume(options.checkpoint);
   const TrainResult result = trainer.fit(learned, valid);
   if (result.interrupted()) return Interrupt::kExitStatus;
-  fmt::print("best epoch {}, saved in {}\ntest bits per character {:.4f}\n", result.best_epoch, file,
+  fmt::print("best epoch {}, saved in {}\ntest bits per character {:.4f}\n", result.best_epoch, escaped(file),
              score(trainer.evaluate(test), "bits_per_character"));
   print_sample(model, vocabulary, o);
   return 0;

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "examples/support/cli.hpp"
+#include "examples/support/tables.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -81,6 +82,7 @@ int run(int argc, const char* const* argv) {
   std::optional<Index> epochs, hidden, batch, layers, seed;
   std::optional<double> lr;
   bool bidirectional = false;
+  GivenTable table;
   CLI::App app(kDescription, "custom_layer");
   add_whole_number(app, "--epochs", epochs, "passes over the training data (default 30)", 1, 1000000);
   add_whole_number(app, "--hidden", hidden, "hidden units (default 64)", 1, 8192);
@@ -90,11 +92,12 @@ int run(int argc, const char* const* argv) {
   add_number_above(app, "--lr", lr, "learning rate of Adam (default 0.003)", 0.0, 1000.0);
   add_whole_number(app, "--seed", seed, "the same seed gives the same numbers (default 1)", 0, 1000000000);
   app.add_option("--data", file, "the file of digits to read; default: the shipped one")->type_name("FILE");
+  add_table_options(app, table);
   if (!parse_command_line(app, argc, argv)) return 0;
 
   constexpr Index kSide = 8;  // rows of 8 pixels, 0 to 16
   const Standardizer<float> pixels(zeros<float>({kSide}), full<float>({kSide}, 16.0F));
-  const auto data = encode_table<float>(read_table(file), {.steps = kSide, .standardizer = pixels});
+  const auto data = encode_table<float>(read_given(file, table), {.steps = kSide, .standardizer = pixels});
   Rng rng(static_cast<std::uint64_t>(seed.value_or(1)));
   if (!check_gradients(rng)) return 1;
 

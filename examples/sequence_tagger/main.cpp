@@ -9,6 +9,7 @@
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
 #include "examples/support/saved.hpp"
+#include "examples/support/tables.hpp"
 #include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
@@ -84,8 +85,7 @@ void print_score(const std::string& name, const Words& plain, const Words& truth
 }
 
 template <class Layer>
-int train(const TrainingOptions& o, const std::string& table_file, const std::string& file) {
-  const Table table = read_table(table_file);
+int train(const TrainingOptions& o, const Table& table, const std::string& file) {
   const Words plain = table.texts("ascii"), words = table.texts("word");
   for (std::size_t n = 0; n < plain.size(); ++n) {
     const auto a = characters(plain[n]), b = characters(words[n]);
@@ -120,6 +120,7 @@ int train(const TrainingOptions& o, const std::string& table_file, const std::st
 int run(int argc, const char* const* argv) {
   std::string data = UNROLL_EXAMPLE_DATA "/words/pl.tsv", file = "tagger.safetensors";
   TrainingOptions o;
+  GivenTable given;
   Words words;
   CLI::App app("Puts the marks back on words, letter by letter. Reads a table: split, word, ascii.",
                "sequence_tagger");
@@ -131,8 +132,12 @@ int run(int argc, const char* const* argv) {
   app.add_option("--predict", words, "restore these words with a saved model");
   add_training_options(app, o, TrainingDefaults::of(kRecipe));
   add_run_options(app, o);
+  add_table_options(app, given);
   if (!parse_command_line(app, argc, argv)) return 0;
-  if (words.empty()) return with_layer(o.cell, [&]<class Layer>() { return train<Layer>(o, data, file); });
+  if (words.empty()) {
+    const Table table = read_given(data, given);
+    return with_layer(o.cell, [&]<class Layer>() { return train<Layer>(o, table, file); });
+  }
   return with_saved_layer(file, "sequence_tagger", [&]<class Layer>(const Metadata& metadata) {
     const Index hidden = metadata.number("hidden", 1, 4096);
     const auto count = [&](const char* key) { return std::ssize(metadata.parsed<Vocabulary>(key).tokens()); };

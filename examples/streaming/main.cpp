@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "examples/support/cli.hpp"
+#include "examples/support/tables.hpp"
+#include "framework/quoted.hpp"
 #include "training/training.hpp"
 #include "unroll.hpp"
 
@@ -18,6 +20,7 @@ constexpr Index kWindow = 48;
 struct Options {
   std::string data = std::string(UNROLL_EXAMPLE_DATA) + "/elnino_sst.csv";
   std::optional<Index> updates, hidden, repeat, seed;
+  GivenTable table;
 };
 
 // x_{t+1} = x_t + W h_t + b
@@ -66,18 +69,19 @@ bool parse(int argc, const char* const* argv, Options& options) {
   add_whole_number(app, "--repeat", options.repeat, "runs through the months (default 100)", 1, 10000);
   add_whole_number(app, "--seed", options.seed, "the same seed gives the same numbers (default 1)", 0, 9999);
   app.add_option("--data", options.data, "the file of temperatures; default: the shipped")->type_name("FILE");
+  add_table_options(app, options.table);
   return parse_command_line(app, argc, argv);
 }
 
 int run(int argc, const char* const* argv) {
   Options options;
   if (!parse(argc, argv, options)) return 0;
-  const Series series = read_series(read_table(options.data), "sst");
+  const Series series = read_series(read_given(options.data, options.table), "sst");
   const SeriesPart tested = series.part("test");
   const Index known = series.part("train").last;
   if (known <= kWindow || tested.size() < 2) {
     throw FileError(fmt::format("{}: want more than {} rows 'train' and 2 rows 'test' or more, got {} and {}",
-                                options.data, kWindow, series.part("train").size(), tested.size()));
+                                escaped(options.data), kWindow, series.part("train").size(), tested.size()));
   }
   const auto now = static_cast<std::size_t>(tested.first), end = static_cast<std::size_t>(tested.last - 1);
   const auto values = convert_tensor<float>(from_values<double>({series.values.size(), 1}, series.values));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
 #include "training/logs/plot_log.hpp"
@@ -59,7 +60,7 @@ Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& 
 bool Run::finished(const TrainResult& result) const {
   if (result.best_epoch > 0) {
     fmt::print("best epoch {} ({} {:.4g}), saved in {}\n", result.best_epoch, options.monitor,
-               result.best_score, options.best_file);
+               result.best_score, escaped(options.best_file));
   }
   if (result.interrupted()) fmt::print("interrupted; the test rows were not looked at\n");
   return !result.interrupted();

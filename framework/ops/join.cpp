@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <array>
 #include <numeric>
@@ -9,6 +8,7 @@
 #include "framework/kernels/blocks.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/check_size.hpp"
+#include "framework/ops/listed.hpp"
 
 namespace unroll {
 namespace {
@@ -156,7 +156,7 @@ std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Inde
   }
   if (!fits || left != 0) {
     throw ShapeError(fmt::format("[split] sizes want a sum of {} (axis {} of {}), got {}", x.shape()[at], at,
-                                 to_string(x.shape()), fmt::join(sizes, " + ")));
+                                 to_string(x.shape()), detail::listed(sizes, " + ")));
   }
   return cut<std::vector<Var<S>>>("split", x, Sizes(sizes.begin(), sizes.end()), at, false);
 }

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <cmath>
 
@@ -8,6 +7,7 @@
 #include "framework/kernels/reduce_axes.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/chain.hpp"
+#include "framework/ops/listed.hpp"
 #include "framework/ops/reshape_to.hpp"
 
 namespace unroll {
@@ -27,7 +27,7 @@ AxisSet axis_set(const char* op, const Axes& axes, std::size_t rank) {
     const std::size_t i = normalize_axis(op, axis, rank);
     if (kernel::contains(set, i)) {
       throw ShapeError(fmt::format("[{}] axes want each axis once, got ({}): axis {} is there twice", op,
-                                   fmt::join(axes, ","), i));
+                                   detail::listed(axes), i));
     }
     set |= AxisSet{1} << i;
   }
@@ -117,7 +117,7 @@ Var<S> extremum(const char* op, typename Reductions<S>::Function f, const Var<S>
   if (reduced_count(x.shape(), set) == 0) {
     throw ShapeError(
         fmt::format("[{}] x want at least one element to choose from, got shape {} over axes ({})", op,
-                    to_string(x.shape()), fmt::join(axes, ",")));
+                    to_string(x.shape()), detail::listed(axes)));
   }
   Var<S> y = reduce(f, x, set, keepdims);
   return record(op, y, input(x, [x, y, set](const Var<S>& g) {

@@ -1,13 +1,38 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+
+#include <limits>
 
 #include "framework/errors.hpp"
 #include "framework/kernels/broadcast.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/check_size.hpp"
+#include "framework/ops/listed.hpp"
 #include "framework/ops/reshape_to.hpp"
 
 namespace unroll {
+
+void detail::check_size(const char* op, const Shape& shape) {
+  constexpr std::size_t kMost = std::numeric_limits<std::ptrdiff_t>::max() / sizeof(double);
+  std::size_t left = kMost;
+  for (const std::size_t size : shape) {
+    if (size > left) {
+      throw ShapeError(
+          fmt::format("[{}] shape want at most {} elements, got {}", op, kMost, to_string(shape)));
+    }
+    if (size != 0) left /= size;
+  }
+}
+
+std::string detail::listed(std::span<const Index> numbers, const char* separator) {
+  constexpr std::size_t kMost = 8;
+  std::string text;
+  for (std::size_t i = 0; i < numbers.size() && i < kMost; ++i) {
+    if (i > 0) text += separator;
+    text += fmt::to_string(numbers[i]);
+  }
+  if (numbers.size() > kMost) text += fmt::format("{}... {} in all", separator, numbers.size());
+  return text;
+}
 
 template <class S>
 Var<S> detail::reshape_to(const char* op, const Var<S>& x, const Shape& shape) {
@@ -22,7 +47,7 @@ template <class S>
 Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape) {
   const auto fail = [&](const char* want) {
     throw ShapeError(fmt::format("[reshape] shape want {}, got ({}) for x of shape {} ({} elements)", want,
-                                 fmt::join(shape, ","), to_string(x.shape()), x.size()));
+                                 detail::listed(shape), to_string(x.shape()), x.size()));
   };
   if (shape.size() > kMaxRank) fail("at most 6 axes");
   Shape to(shape.size());
@@ -119,7 +144,7 @@ Var<S> permute(const Var<S>& x, const std::vector<Index>& order) {
   const auto fail = [&] {
     throw ShapeError(
         fmt::format("[permute] order want each of the {} axes of x once, got ({}) for x of shape {}", rank,
-                    fmt::join(order, ","), to_string(x.shape())));
+                    detail::listed(order), to_string(x.shape())));
   };
   if (order.size() != rank) fail();
   InlineVector<std::size_t> axes;
@@ -150,7 +175,7 @@ Var<S> squeeze(const Var<S>& x, const Axes& axes) {
     if (from[i] != 1 || removed[i]) {
       throw ShapeError(
           fmt::format("[squeeze] axes want axes of size 1, each once, got ({}) for x of shape {}",
-                      fmt::join(axes, ","), to_string(from)));
+                      detail::listed(axes), to_string(from)));
     }
     removed[i] = true;
   }

@@ -100,9 +100,14 @@ TEST_CASE("char_lm answers bad input with one line and a non-zero status") {
   const std::string text = folder.write("text.txt", easy_text(300));
   const std::string model = folder.path("model");
   REQUIRE(char_lm("--text " + text + " --name " + model + kQuick).status == 0);
+  auto larger = load_tensors<float>(model + ".safetensors");
+  larger.metadata["hidden"] = "4096";
+  save_tensors(folder.path("larger.safetensors"), larger);
   const struct {
     std::string arguments, want;
   } cases[] = {
+      {"--sample " + folder.path("larger.safetensors"),
+       "larger.safetensors: misshapen: 'layer.weight_ih_l0' want (16384,32), got"},
       {"--cell lstn", "--cell"},
       {"--temperature 0", "--temperature"},
       {"--top-k 0", "--top-k"},

@@ -102,6 +102,7 @@ std::vector<Accuracy> accuracies() {
       {"log", logarithm, log_of, {1e-37, 3e38}, {1e-307, 1e308}, 2.5, 2.5},
       {"log near 1", logarithm, log_of, {0.5, 2}, {0.5, 2}, 2.5, 2.5},
       {"log of small", logarithm, log_of, {1e-37, 1e-30}, {1e-300, 1e-290}, 2.5, 2.5},
+      {"log of subnormal", logarithm, log_of, {1e-45, 1e-38}, {5e-324, 2e-308}, 2.5, 2.5},
       {"sqrt", root, [](Real x) { return std::sqrt(x); }, {0, 1e30}, {0, 1e300}, 0.51, 0.51},
       {"tanh", hyperbolic, tanh_of, {-20, 20}, {-30, 30}, 2.5, 2.5},
       {"tanh near 0", hyperbolic, tanh_of, {-1, 1}, {-1, 1}, 2.5, 2.5},

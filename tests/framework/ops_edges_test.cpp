@@ -154,3 +154,41 @@ TEST_CASE("sizes whose product wraps around are refused") {
       broadcast_to(Var<float>(Tensor<float>(1.0F)), Shape{std::size_t{1} << 32, std::size_t{1} << 32}),
       ShapeError);
 }
+
+TEST_CASE("messages name a few of many numbers") {
+  const Var<float> x(ones<float>({4}));
+  const std::vector<Index> many(1000, 1);
+  const auto message = [](auto f) {
+    try {
+      f();
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  for (const std::string& text :
+       {message([&] { split(x, many); }), message([&] { reshape(x, many); }),
+        message([&] { permute(x, many); }), message([&] { squeeze(x, Axes(1000, 0)); }),
+        message([&] { sum(x, Axes(1000, 0)); })}) {
+    INFO(text);
+    CHECK_THAT(text, Contains("1000 in all"));
+    CHECK(text.size() < 200);
+  }
+}
+
+TEST_CASE("tensors without elements are joined, cut and padded like others") {
+  const Var<double> flat = parameter(zeros<double>({0, 3})), thin = parameter(zeros<double>({3, 0}));
+  Tape tape;
+  CHECK(concat({flat, flat}, 1).shape() == Shape{0, 6});
+  CHECK(concat({flat, flat, flat}, 0).shape() == Shape{0, 3});
+  CHECK(concat({thin, Var<double>(ones<double>({3, 2})), thin}, 1).value() == ones<double>({3, 2}));
+  CHECK(stack({flat, flat, flat}, 1).shape() == Shape{0, 3, 3});
+  CHECK(split(flat, {1, 2}, 1)[1].shape() == Shape{0, 2});
+  CHECK(unbind(flat, 1)[2].shape() == Shape{0});
+  CHECK(pad(flat, 1, 1, 2).shape() == Shape{0, 6});
+  CHECK(pad(flat, 0, 1, 1, 5.0).value() == full<double>({2, 3}, 5.0));
+  CHECK(slice(flat, 1, {1, 3}).shape() == Shape{0, 2});
+  tape.backward(sum(concat({flat, pad(flat, 1, 2, 0), flat}, 1)) + sum(pad(thin, 1, 0, 4)));
+  CHECK(flat.grad().shape() == Shape{0, 3});
+  CHECK(thin.grad().shape() == Shape{3, 0});
+}

@@ -6,6 +6,7 @@
 #include "layers/bptt/lstm.hpp"
 #include "layers/bptt/rnn.hpp"
 #include "layers/layers.hpp"
+#include "minimal_gated_unit.hpp"
 
 using namespace unroll;
 
@@ -107,6 +108,33 @@ void check_alone(typename Layer::CellOptions cell, bool covered, Index smallest 
 }
 
 }  // namespace
+
+TEST_CASE("what a batch gives in which nobody has a step is on the tape, on every path") {
+  Rng rng(43);
+  const Var<double> x(random_normal<double>({3, 2, 2}, 0.0, 1.0, rng));
+  const auto check = [&](const auto& layer) {
+    INFO(layer.describe());
+    Tape tape;
+    const auto trace = layer.with_all_states(x, {.states = {}, .lengths = {0, 0}});
+    CHECK(trace.output.value() == zeros<double>({3, 2, layer.output_size()}));
+    tape.backward(sum(square(trace.output)) + sum(square(hidden_of<double>(trace.all_states[0]))));
+    for (const auto& p : parameters(layer)) {
+      REQUIRE(p.has_grad());
+      CHECK(p.grad() == zeros<double>(p.shape()));
+    }
+    tape.backward(sum(square(layer(x, {.states = {}, .lengths = {0, 0}}).output)));
+  };
+  for (const Path path : {Path::automatic, Path::tape}) {
+    const RecurrentOptions options{.layers = 2, .bidirectional = true, .path = path};
+    check(Rnn<double>({.input = 2, .hidden = 3}, options, rng));
+    check(Lstm<double>({.input = 2, .hidden = 3, .projection = 2}, options, rng));
+    check(Lstm<double>({.input = 2, .hidden = 3, .peepholes = true, .layer_norm = true}, options, rng));
+    check(Gru<double>({.input = 2, .hidden = 3, .reset = GruReset::before}, options, rng));
+  }
+  const RecurrentOptions drawn{.recurrent_dropout = 0.3, .zoneout_hidden = 0.2, .checkpoint_every = 2};
+  check(Gru<double>({.input = 2, .hidden = 3}, drawn, rng));
+  check(Recurrent<test::MinimalGatedUnit<double>>({.input = 2, .hidden = 3}, rng));
+}
 
 TEST_CASE("a batch of one is right whatever its length is") {
   check_alone<Rnn<double>>({}, true);

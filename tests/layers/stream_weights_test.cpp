@@ -1,6 +1,8 @@
 // A stream from weights alone against the stream of the layer that has them.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 #include "framework/errors.hpp"
 #include "layers/layers.hpp"
 
@@ -35,7 +37,7 @@ void check_same(Stream<S> a, Stream<S> b) {
     const Tensor<S> x = random_normal<S>({a.batch(), a.input_size()}, 0.0, 1.0, rng);
     const auto y = a.step({x.data(), x.size()}), z = b.step({x.data(), x.size()});
     CHECK(std::equal(y.begin(), y.end(), z.begin(), z.end()));
-    CHECK(y[0] != S(0));
+    CHECK(std::any_of(y.begin(), y.end(), [](S value) { return value != S(0); }));
   }
 }
 

@@ -1,5 +1,3 @@
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <functional>
@@ -108,6 +106,61 @@ TEST_CASE("a state of training is text that keeps every bit") {
                     Contains("a batch inside it"));
 }
 
+TEST_CASE("a state's text that is deep, long or beyond whole numbers is refused by name and in short") {
+  TrainState state;
+  state.lr = {0.5};
+  const std::string good = state.to_text();
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    const auto at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, from.size(), to);
+  };
+  const auto message = [](const std::string& text) -> std::string {
+    try {
+      TrainState::from_text(text);
+    } catch (const ArgumentError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  REQUIRE(message(good) == "no error");
+  const std::size_t deep = 300000;
+  const std::string lists = std::string(deep, '[') + std::string(deep, ']');
+  std::string objects;
+  for (std::size_t i = 0; i < deep; ++i) objects += "{\"a\":";
+  objects += "0" + std::string(deep, '}');
+  for (const std::string& value : {lists, objects}) {
+    for (const std::string from : {"\"epoch\":1", "\"history\":[]", "\"plateau\":\"\"", "\"lr\":[\"0.5\"]"}) {
+      const std::string key = from.substr(0, from.find(':') + 1);
+      CHECK_THAT(message(with(from, key + value)), Contains("want at most 16 brackets within each other"));
+    }
+    CHECK_THAT(message(value), Contains("want at most 16 brackets"));
+  }
+  // Brackets in a text are none.
+  CHECK(message(with("\"plateau\":\"\"", "\"plateau\":\"\\\"" + std::string(100, '[') + "\"")) == "no error");
+  for (const std::string number : {"18446744073709551611", "18446744073709551616", "9223372036854775808",
+                                   "9223372036854775807", "-1", "1.5", "1e3"}) {
+    CAPTURE(number);
+    for (const std::string key :
+         {"epoch", "batch", "step", "batches", "steps", "best_epoch", "patience_bad_epochs"}) {
+      const std::string from = fmt::format("\"{}\":{}", key, key == "epoch" ? 1 : 0);
+      CHECK_THAT(message(with(from, fmt::format("\"{}\":{}", key, number))),
+                 Contains("'" + key + "' want a whole number from 0 to 2^62, got "));
+    }
+  }
+  const std::string long_text(100000, 'a');
+  for (const std::string& text : {with("\"lr\":[\"0.5\"]", "\"lr\":[\"" + long_text + "\"]"),
+                                  with("\"epoch\":1", "\"epoch\":\"" + long_text + "\""),
+                                  with("\"history\":[]", "\"history\":\"" + long_text + "\""),
+                                  with("\"epoch\":1", "\"epoch\":\"\\u001b[2J\"")}) {
+    CHECK(message(text).size() < 200);
+    CHECK(message(text) != "no error");
+    CHECK(message(text).find('\x1b') == std::string::npos);
+  }
+  CHECK_THAT(message(with("\"lr\":[\"0.5\"]", "\"lr\":\"0.5\"")), Contains("'lr' want a list, got string"));
+}
+
 TEMPLATE_TEST_CASE(
     "a checkpoint of another model, optimizer or trainer is refused with all that does not fit", "", float,
     double) {
@@ -213,36 +266,4 @@ TEST_CASE("other data than the epoch under way had is refused") {
   CHECK_THAT(result.message, Contains("call resume(\"" + file + "\") before fit()"));
   CHECK_THROWS_WITH(trainer.fit(BucketedSource<float>(22, 5, 5)),
                     Contains("source want 6 batches, as the epoch under way had, got 5"));
-}
-
-TEST_CASE("unfinished files of writers that are gone are removed, all others stay") {
-  const Folder folder;
-  const std::string file = folder.file("run");
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(0);
-  REQUIRE(child > 0);
-  ::waitpid(child, nullptr, 0);  // a number that no process has now
-  const std::string gone = fmt::format("{}.{}.3.tmp", file, child);
-  const std::string parents = fmt::format("{}.{}.3.tmp", file, ::getppid());
-  const std::string own = fmt::format("{}.{}.999.tmp", file, ::getpid());
-  const std::string earlier = fmt::format("{}.{}.998.tmp", file, ::getpid());
-  const std::string others[] = {parents,
-                                own,
-                                file + ".tmp",
-                                fmt::format("{}.{}.tmp", file, child),
-                                fmt::format("{}x.{}.3.tmp", file, child),
-                                fmt::format("{}.{}.3.tmpx", file, child)};
-  for (const std::string& name : others) touch(name);
-  touch(gone);
-  touch(earlier);  // of an earlier process that had this one's number
-  std::filesystem::last_write_time(earlier,
-                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(24));
-  CHECK(remove_unfinished(file) == 2);
-  CHECK_FALSE(std::filesystem::exists(gone));
-  CHECK_FALSE(std::filesystem::exists(earlier));
-  for (const std::string& name : others) CHECK(std::filesystem::exists(name));
-  touch(gone);
-  train_and_save<float>(file);
-  CHECK_FALSE(std::filesystem::exists(gone));
-  CHECK(remove_unfinished(folder.file("no/such/folder")) == 0);
 }

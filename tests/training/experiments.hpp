@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cstring>
 #include <filesystem>

@@ -60,6 +60,8 @@ TEST_CASE("an autoregression finds the rule that made the series") {
   CHECK_THROWS_WITH(rmse(x, forecast, 0, 40), "[rmse] want a forecast of every step, got none of step 0");
   CHECK_THROWS_AS(rmse(x, forecast, 3, 3), ArgumentError);
   CHECK_THROWS_AS(rmse(x, forecast, 30, 41), ArgumentError);
+  x[7] = std::nan("");
+  CHECK_THROWS_WITH(autoregression(x, 2, 30), "[autoregression] x want finite numbers to fit, got nan at 7");
 }
 
 TEST_CASE("the season's means forecast what only has a season") {
@@ -89,6 +91,7 @@ TEST_CASE("beyond the end every forecast is read as the next value") {
   CHECK(roll_out(small().values, 0, same).size() == 4);
   CHECK_THROWS_AS(roll_out({}, 1, same), ArgumentError);
   CHECK_THROWS_AS(roll_out(small().values, -1, same), ArgumentError);
+  CHECK_THROWS_AS(roll_out(small().values, 1, {}), ArgumentError);
 }
 
 TEST_CASE("forecasts are scored part by part, written as a table and read again") {

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <functional>
+#include <thread>
 
 #include "tests/training/experiments.hpp"
 
@@ -13,6 +15,22 @@ using Catch::Contains;
 namespace {
 volatile std::sig_atomic_t seen = 0;
 void count(int) { seen = seen + 1; }
+
+// How a child ended that ran this.
+int in_a_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int result = 100;
+    try {
+      result = body();
+    } catch (...) {
+    }
+    ::_exit(result);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return status;
+}
 }  // namespace
 
 TEST_CASE("a signal is a request while an Interrupt lives; interrupts nest, and leave signals as they were") {
@@ -40,18 +58,125 @@ TEST_CASE("a signal is a request while an Interrupt lives; interrupts nest, and 
   CHECK(Interrupt::requested());
 }
 
-TEST_CASE("the second signal ends the program") {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const Interrupt interrupt;
-    ::raise(SIGINT);
-    ::raise(SIGINT);
-    ::_exit(0);
+TEST_CASE("the second Ctrl-C or SIGTERM ends the program") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const int status = in_a_child([&] {
+      const Interrupt interrupt;
+      ::raise(signal);
+      ::raise(signal);
+      return 0;
+    });
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == signal);
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  CHECK(WIFSIGNALED(status));
-  CHECK(WTERMSIG(status) == SIGINT);
+}
+
+TEST_CASE("a closed terminal or a reader that is gone is a request, however often it is said") {
+  for (const int signal : {SIGHUP, SIGPIPE}) {
+    CAPTURE(signal);
+    const int status = in_a_child([&] {
+      {
+        const Interrupt interrupt;
+        ::raise(signal);
+        ::raise(signal);
+        if (!Interrupt::requested()) return 1;
+      }
+      ::raise(signal);  // what it did before, which is to end the program
+      return 2;
+    });
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == signal);
+    // Under nohup the training goes on.
+    const int ignoring = in_a_child([&] {
+      ::signal(signal, SIG_IGN);
+      const Interrupt interrupt;
+      ::raise(signal);
+      return Interrupt::requested() ? 1 : 0;
+    });
+    CHECK(WIFEXITED(ignoring));
+    CHECK(WEXITSTATUS(ignoring) == 0);
+  }
+}
+
+TEST_CASE("interrupts of several threads leave the signals as they were") {
+  ::signal(SIGINT, count);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([] {
+        for (int k = 0; k < 200; ++k) const Interrupt interrupt;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    struct sigaction now {};
+    ::sigaction(SIGINT, nullptr, &now);
+    REQUIRE(now.sa_handler == count);
+  }
+  {
+    // One that lives keeps the signal, whatever others do.
+    const Interrupt outer;
+    std::thread([] { const Interrupt inner; }).join();
+    seen = 0;
+    ::raise(SIGINT);
+    CHECK(seen == 0);
+    CHECK(Interrupt::requested());
+  }
+  ::signal(SIGINT, SIG_DFL);
+}
+
+namespace {
+
+// Six steps an epoch; ends with 0 when it is interrupted, with 1 when a file cannot be written.
+int train_in_a_child(TrainOptions options, const std::function<void(std::int64_t step)>& at_step) {
+  const int status = in_a_child([&] {
+    options.epochs = 9;
+    options.on_step = [&](const StepReport& report) { at_step(report.step); };
+    Classifier<float> model(1);
+    Adam<float> adam(parameters(model), {.lr = 0.02});
+    Trainer trainer(model, adam, ClassLoss{}, options);
+    try {
+      return trainer.fit(BucketedSource<float>(22, 4, 5)).interrupted() ? 0 : 2;
+    } catch (const FileError&) {
+      return 1;
+    }
+  });
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+// Nobody reads what goes to this descriptor.
+void break_pipe(int descriptor) {
+  int ends[2];
+  if (::pipe(ends) != 0) ::_exit(101);
+  ::close(ends[0]);
+  ::dup2(ends[1], descriptor);
+  ::close(ends[1]);
+}
+
+}  // namespace
+
+TEST_CASE("a training whose terminal or reader is gone saves and ends, whatever it still has to say") {
+  const Folder folder;
+  // The line of the first epoch finds out that nobody reads.
+  CHECK(train_in_a_child({.checkpoint = folder.file("pipe")}, [](std::int64_t step) {
+          if (step == 2) break_pipe(STDERR_FILENO);
+        }) == 0);
+  CHECK(load_checkpoint<float>(folder.file("pipe")).state.step == 6);
+  // A hangup, and no line can be written any more.
+  CHECK(train_in_a_child({.checkpoint = folder.file("hangup")}, [](std::int64_t step) {
+          if (step == 1) {
+            ::signal(SIGPIPE, SIG_IGN);
+            break_pipe(STDERR_FILENO);
+          }
+          if (step == 8) ::raise(SIGHUP);
+        }) == 0);
+  CHECK(load_checkpoint<float>(folder.file("hangup")).state.step == 8);
+  // A log that cannot be written is an error, after the checkpoint.
+  ConsoleLog log;
+  CHECK(train_in_a_child({.checkpoint = folder.file("log"), .logs = {&log}, .progress = false},
+                         [](std::int64_t step) {
+                           if (step == 2) break_pipe(STDOUT_FILENO);
+                         }) == 1);
+  CHECK(load_checkpoint<float>(folder.file("log")).state.step == 6);
 }
 
 TEST_CASE(

@@ -209,6 +209,7 @@ TEST_CASE("metrics refuse shapes, labels and texts that are not theirs, and then
   CHECK(matrix.total() == 0);
   CHECK_THROWS_AS(matrix.count(0, 3), ArgumentError);
   CHECK_THROWS_AS(ConfusionMatrix(0), ArgumentError);
+  CHECK_THROWS_AS(ConfusionMatrix(Index{1} << 33), ArgumentError);
   for (const std::string bad : {"", "1", "1 2 3", "1  2", "-1 2", "x 2", "1 2 "}) {
     CAPTURE(bad);
     CHECK_THROWS_WITH(accuracy.load_state(bad),

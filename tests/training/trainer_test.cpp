@@ -348,6 +348,7 @@ TEST_CASE("options and arguments that do not fit are refused by name") {
   CHECK_THROWS_WITH(
       fit({.lr = CosineSchedule{.lr = 1.0, .period = 2}, .plateau = PlateauSchedule{.lr = 1.0}}),
       Contains("at most one of lr, lr_factor and plateau"));
+  CHECK_THROWS_WITH(fit({.plateau = PlateauSchedule{.lr = 0.1, .factor = NAN}}), Contains("factor"));
   CHECK_THROWS_WITH(fit({.monitor = "valid/loss"}),
                     "[Trainer.fit] monitor want one of train/loss, got 'valid/loss'");
   CHECK_THROWS_AS(fit({.checkpoint = "no such folder/run"}), FileError);

@@ -53,9 +53,6 @@ class TableEncoder {
   std::optional<Standardizer<S>> standardizer() && { return std::move(standardizer_); }
   Index steps() const noexcept { return steps_; }        // T
   Index features() const noexcept { return features_; }  // I
-  // T I, 1 for texts: the columns that are read.
-  const std::vector<std::string>& columns() const& noexcept { return columns_; }
-  std::vector<std::string> columns() && { return std::move(columns_); }
   // "texts of 26 characters", "8 steps of 8 numbers"
   std::string form() const;
 

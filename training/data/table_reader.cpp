@@ -48,8 +48,9 @@ class Scanner {
   }
   std::size_t line() const noexcept { return row_line_; }  // of that row
   std::size_t fields() const noexcept { return fields_; }  // in it
-  bool quotes() const noexcept { return quotes_; }         // whether a field was quoted so far
-  std::size_t used() const noexcept { return to_; }        // by the fields so far
+  // Whether all fields so far were quoted.
+  bool all_quoted() const noexcept { return quoted_ == ends_.size(); }
+  std::size_t used() const noexcept { return to_; }  // by the fields so far
   // Forgets the fields so far.
   void drop_fields() {
     ends_.clear();
@@ -99,7 +100,7 @@ class Scanner {
   }
 
   void quoted_field() {
-    quotes_ = true;
+    ++quoted_;
     const std::size_t begin_line = line_;
     while (!done()) {
       if (skip('"')) {
@@ -120,7 +121,7 @@ class Scanner {
   std::array<bool, 256> stops_{};
   std::size_t at_ = 0, to_ = 0;  // what is read next, and where it goes
   std::size_t line_ = 1, row_line_ = 1, fields_ = 0;
-  bool quotes_ = false;
+  std::size_t quoted_ = 0;  // fields
 };
 
 void check(const TableOptions& options) {
@@ -224,12 +225,12 @@ Content read(const std::string& path, const TableOptions& options) {
   const std::size_t columns = store.columns = scanner.fields(), first_line = scanner.line();
   if (options.header.value_or(true)) {
     for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
-    if (!options.delimiter && !scanner.quotes() && detail::other_delimiter(header) != '\0') {
+    if (!options.delimiter && !scanner.all_quoted() && detail::other_delimiter(header) != '\0') {
       fail_at(path, first_line,
               fmt::format("want columns, got one alone, {}{}", quoted(header[0]),
                           detail::delimiter_hint(header)));
     }
-    check_header(path, first_line, header, options.header == true || scanner.quotes());
+    check_header(path, first_line, header, options.header == true || scanner.all_quoted());
     scanner.drop_fields();
   } else {
     header = names_without_header(path, first_line, options.names, columns);

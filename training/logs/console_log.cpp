@@ -13,6 +13,7 @@ ConsoleLog::ConsoleLog(ConsoleLogOptions options) : options_(options) {
   if (options.digits < 1 || options.digits > 17) {
     throw ArgumentError(fmt::format("[ConsoleLog] digits want 1 .. 17, got {}", options.digits));
   }
+  if (options.stream == nullptr) throw ArgumentError("[ConsoleLog] stream want one, got a null pointer");
   if (options.epochs < 0)
     throw ArgumentError(fmt::format("[ConsoleLog] epochs want >= 0, got {}", options.epochs));
 }

@@ -6,10 +6,12 @@
 #include <charconv>
 #include <system_error>
 
+#include "framework/quoted.hpp"
+
 namespace unroll::detail {
 namespace {
 
-std::string quoted(const std::string& name) {
+std::string cell_of(const std::string& name) {
   if (name.find_first_of(",\"\r\n") == name.npos) return name;
   std::string result = "\"";
   for (const char c : name) result += c == '"' ? "\"\"" : std::string(1, c);
@@ -87,8 +89,10 @@ CsvTable parse_csv_log(const LogFile& file, std::string_view text) {
       file.fail(line, fmt::format("want {} fields, got {}", header.size(), fields.size()));
     }
     CsvRow entry{0, 0, row, line};
-    if (!parse(fields[0], entry.step)) file.fail(line, fmt::format("want a step, got '{}'", fields[0]));
-    if (!parse(fields[1], entry.epoch)) file.fail(line, fmt::format("want an epoch, got '{}'", fields[1]));
+    if (!parse(fields[0], entry.step))
+      file.fail(line, fmt::format("want a step, got {}", unroll::quoted(fields[0])));
+    if (!parse(fields[1], entry.epoch))
+      file.fail(line, fmt::format("want an epoch, got {}", unroll::quoted(fields[1])));
     table.rows.push_back(entry);
   }
   return table;
@@ -104,7 +108,8 @@ std::vector<std::optional<double>> csv_values(const LogFile& file, const CsvTabl
     } else if (parse(fields[i], value)) {
       values.emplace_back(value);
     } else {
-      file.fail(row.line, fmt::format("{} want a number, got '{}'", table.columns[i - 2], fields[i]));
+      file.fail(row.line, fmt::format("{} want a number, got {}", escaped(table.columns[i - 2], 60),
+                                      unroll::quoted(fields[i])));
     }
   }
   return values;
@@ -112,7 +117,7 @@ std::vector<std::optional<double>> csv_values(const LogFile& file, const CsvTabl
 
 std::string csv_header(const std::vector<std::string>& columns) {
   std::string line = "step,epoch";
-  for (const std::string& name : columns) line += "," + quoted(name);
+  for (const std::string& name : columns) line += "," + cell_of(name);
   return line + "\n";
 }
 

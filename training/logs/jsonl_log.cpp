@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
@@ -33,6 +34,19 @@ std::string line_of(const Json& object, const char* function) {
     throw ArgumentError(
         fmt::format("[JsonLinesLog.{}] names and texts want UTF-8, got: {}", function, error.what()));
   }
+}
+
+std::int64_t step_of(const detail::LogFile& file, std::size_t number, std::string_view line) {
+  const auto object = nlohmann::json::parse(line, nullptr, false);
+  const auto step = object.find("step");  // the end for what is no object
+  if (step == object.end() || !step->is_number_integer()) {
+    file.fail(number, "want an object with a step (another program's file?)");
+  }
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (step->is_number_unsigned() && step->get<std::uint64_t>() > kMost) {
+    file.fail(number, fmt::format("step want a whole number below 2^63, got {}", step->get<std::uint64_t>()));
+  }
+  return step->get<std::int64_t>();
 }
 
 }  // namespace
@@ -67,11 +81,7 @@ void JsonLinesLog::resume(std::int64_t step) {
   std::size_t number = 0;
   for (const std::string_view line : detail::whole_lines(old)) {
     ++number;
-    const Json object = Json::parse(line, nullptr, false);
-    if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer()) {
-      file_.fail(number, "want an object with a step (another program's file?)");
-    }
-    if (object["step"].get<std::int64_t>() <= step) kept.append(line).append("\n");
+    if (step_of(file_, number, line) <= step) kept.append(line).append("\n");
   }
   if (kept != old) file_.replace(kept);
   started_ = true;

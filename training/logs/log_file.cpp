@@ -6,18 +6,20 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/leftovers.hpp"
 
 namespace unroll::detail {
 
 LogFile::LogFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
   open();
+  if (regular_) remove_unfinished(path_);
 }
 
 LogFile::~LogFile() { close(); }
@@ -71,13 +73,7 @@ void LogFile::replace(std::string_view contents, bool anew) {
     if (anew) return append(contents);
     fail(0, "want a regular file, whose contents can be replaced, got a pipe or device");
   }
-  // Behind a symbolic link it is the file that is replaced.
-  std::string target = path_;
-  if (char* resolved = ::realpath(path_.c_str(), nullptr)) {
-    target = resolved;
-    std::free(resolved);
-  }
-  AtomicFile file(target, function_);
+  AtomicFile file(path_, function_);
   file.write(contents.data(), contents.size());
   file.commit();
   close();
@@ -92,7 +88,8 @@ void LogFile::sync() {
 }
 
 void LogFile::fail(std::size_t line, const std::string& what) const {
-  const std::string place = line == 0 ? path_ : fmt::format("{}:{}", path_, line);
+  std::string place = escaped(path_, 200);
+  if (line > 0) place += fmt::format(":{}", line);
   throw FileError(fmt::format("[{}] {}: {}", function_, place, what));
 }
 

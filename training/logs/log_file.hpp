@@ -10,8 +10,8 @@ namespace unroll::detail {
 
 class LogFile {
  public:
-  // Opens the file or creates it, and leaves what it holds. function is what error messages name, "CsvLog".
-  // Throws FileError when it cannot be written.
+  // Opens the file or creates it, leaves what it holds and removes what killed writers left beside it.
+  // function is what error messages name, "CsvLog". Throws FileError when it cannot be written.
   LogFile(std::string path, std::string function);
   ~LogFile();
   LogFile(const LogFile&) = delete;

@@ -9,11 +9,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/leftovers.hpp"
 #include "training/logs/gnuplot.hpp"
+#include "training/run_files.hpp"
 
 namespace unroll {
 namespace {
@@ -32,17 +34,6 @@ void require_picture_name(const std::string& path) {
   if (!path.ends_with(".png") && !is_svg(path)) {
     throw ArgumentError(fmt::format("[draw_plot] {}: want a picture called .png or .svg", path));
   }
-}
-
-void require_writable(const std::string& path) {
-  const bool existed = ::access(path.c_str(), F_OK) == 0;
-  errno = 0;
-  std::ofstream probe(path, std::ios::app);
-  if (!probe) {
-    throw FileError(fmt::format("[draw_plot] {}: want a file to write, got: {}", path, std::strerror(errno)));
-  }
-  probe.close();
-  if (!existed) ::unlink(path.c_str());
 }
 
 // "text" for gnuplot. In octal what means something between such quotes, where a backquote runs a program;
@@ -195,8 +186,10 @@ const char* plot_color(std::size_t index) noexcept { return kColors[index % std:
 
 void require_plot_path(const std::string& path) {
   require_picture_name(path);
-  require_writable(path);
-  require_writable(path + ".gp");
+  for (const std::string& file : {path, path + ".gp"}) {
+    detail::require_file("draw_plot", file);
+    remove_unfinished(file);
+  }
 }
 
 void require_gnuplot() {
@@ -212,20 +205,21 @@ void draw_plot(const std::string& path, const Plot& plot) {
   file.commit();
 
   // Drawn under another name, so that what shows the picture meanwhile sees the old one.
-  const std::string fresh = fmt::format("{}.{}.tmp", path, ::getpid());
-  const auto result = detail::run_gnuplot({"-e", "picture = " + literal(fresh), script});
+  const detail::Unfinished fresh(path, "draw_plot");
+  const auto result = detail::run_gnuplot({"-e", "picture = " + literal(fresh.path()), script});
   const auto fail = [&](const std::string& what) {
-    ::unlink(fresh.c_str());
     throw FileError(fmt::format("[draw_plot] {}: {}; data and script are in {}", path, what, script));
   };
   if (!result.found) fail(kMissing);
   struct stat info {};
-  if (result.status != 0 || ::stat(fresh.c_str(), &info) != 0 || info.st_size == 0) {
+  if (result.status != 0 || ::stat(fresh.path().c_str(), &info) != 0 || info.st_size == 0) {
     std::string said = result.message;
     std::ranges::replace(said, '\n', ' ');
-    fail(fmt::format("want a picture, got status {} from gnuplot: {}", result.status, said));
+    fail(fmt::format("want a picture, got status {} from gnuplot: {}", result.status, escaped(said, 300)));
   }
-  if (std::rename(fresh.c_str(), path.c_str()) != 0) {
+  const std::string target = detail::linked_file(path);
+  if (::stat(target.c_str(), &info) == 0) ::chmod(fresh.path().c_str(), info.st_mode & 0777);
+  if (std::rename(fresh.path().c_str(), target.c_str()) != 0) {
     fail(fmt::format("want to give the picture its name, got: {}", std::strerror(errno)));
   }
   ::unlink(script.c_str());

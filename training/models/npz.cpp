@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "framework/atomic_file.hpp"
@@ -54,7 +55,7 @@ using Source = std::unique_ptr<zip_source_t, Discard>;
 class NpzFile final : public TensorFile {
  public:
   NpzFile(const std::string& path, const UnpackOptions& options, const std::string& function)
-      : TensorFile(path, function) {
+      : TensorFile(path, function), options_(options) {
     const InputFile file(path, function);  // for its errors, kind and size
     const std::string kind = file.kind();
     if (!kind.empty() && kind != "a NumPy .npz archive" && kind.find("zip archive") == kind.npos) {
@@ -160,10 +161,9 @@ class NpzFile final : public TensorFile {
   }
 
   void read_metadata(zip_uint64_t index, const zip_stat_t& stat, std::uint64_t file_size) {
-    const std::uint64_t limit =
-        stat.comp_method == ZIP_CM_STORE
-            ? kLargestMetadata
-            : std::min(kLargestMetadata, std::max(kMetadataAlways, kMetadataRatio * file_size));
+    const std::uint64_t limit = stat.comp_method == ZIP_CM_STORE
+                                    ? kLargestMetadata
+                                    : std::min(kLargestMetadata, metadata_limit(file_size));
     if (stat.size > limit) {
       fail(fmt::format("{} want at most {} bytes, got {} packed into {}", kMetadata, limit, stat.size,
                        stat.comp_size));
@@ -177,10 +177,16 @@ class NpzFile final : public TensorFile {
         text, [this](const std::string& what) { fail(fmt::format("{} {}", kMetadata, what)); });
   }
 
+  std::uint64_t metadata_limit(std::uint64_t file_size) const noexcept {
+    return options_.max_bytes != 0 ? options_.max_bytes
+                                   : std::max(kMetadataAlways, kMetadataRatio * file_size);
+  }
+
   struct Member {
     zip_uint64_t index;
     std::size_t header;  // bytes
   };
+  UnpackOptions options_;
   Archive archive_;
   std::vector<Member> members_;  // as tensors()
   MemberFile member_;            // open
@@ -205,7 +211,12 @@ bool is_utf8(const std::string& text) {
 
 std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOptions& options,
                                      const std::string& function) {
-  return std::make_unique<NpzFile>(path, options, function);
+  try {
+    return std::make_unique<NpzFile>(path, options, function);
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(
+        fmt::format("[{}] {}: want memory for its names and metadata, got none", function, escaped(path)));
+  }
 }
 
 NpzWriter::NpzWriter(std::string path, NpzOptions options, std::string function)
@@ -224,8 +235,14 @@ void NpzWriter::add_member(std::string name, std::string bytes) {
 
 template <class S>
 void NpzWriter::add(const std::string& name, const Tensor<S>& tensor) {
+  const std::size_t size = tensor.size() * sizeof(S);
   std::string bytes = detail::npy_header(dtype_of<S>(), tensor.shape());
-  bytes.append(reinterpret_cast<const char*>(tensor.data()), tensor.size() * sizeof(S));
+  try {
+    bytes.append(reinterpret_cast<const char*>(tensor.data()), size);
+  } catch (const std::exception&) {  // bad_alloc, length_error
+    throw MemoryError(
+        fmt::format("[{}] array {} want memory for {} bytes, got none", function_, quoted(name), size));
+  }
   add_member(name + kExtension, std::move(bytes));
 }
 

@@ -25,7 +25,7 @@ class NpzWriter {
   explicit NpzWriter(std::string path, NpzOptions options = {}, std::string function = "NpzWriter");
 
   // S as for save_npy. Throws ArgumentError for a name that is there already, is no UTF-8 or holds a zero
-  // byte.
+  // byte, MemoryError when there is no memory for the copy.
   template <class S>
   void add(const std::string& name, const Tensor<S>& tensor);
   // A member that is no array: numpy.load gives its bytes. TensorFile::metadata() has the texts of metadata.

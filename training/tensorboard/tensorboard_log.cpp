@@ -4,15 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/leftovers.hpp"
 #include "training/logs/log_file.hpp"
 #include "training/logs/scalar_names.hpp"
+#include "training/run_files.hpp"
 #include "training/tensorboard/event.pb.h"
 #include "training/tensorboard/histogram.hpp"
 #include "training/tensorboard/record.hpp"
@@ -41,34 +47,42 @@ std::vector<fs::path> event_files(const fs::path& directory) {
     if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) files.push_back(entry->path());
   }
   if (error)
-    throw FileError(
-        fmt::format("[TensorBoardLog] {}: want a folder, got: {}", directory.string(), error.message()));
+    throw FileError(fmt::format("[TensorBoardLog] {}: want a folder, got: {}",
+                                escaped(directory.string(), 200), error.message()));
   std::ranges::sort(files);
   return files;
 }
 
-// A name after all that are there, whatever the clock says: later files hold later events.
-std::string new_file(const std::string& directory) {
+// The time in a name of ours, "events.out.tfevents.SSSSSSSSSS.UUUUUU.PID.unroll", in microseconds.
+std::optional<std::int64_t> time_of(const fs::path& file) {
+  constexpr std::size_t kSeconds = 10, kMicros = 6;
+  const std::string name = file.filename().string().substr(std::string_view(kPrefix).size());
+  if (name.size() < kSeconds + kMicros + 2 || name[kSeconds] != '.' || name[kSeconds + 1 + kMicros] != '.')
+    return std::nullopt;
+  const std::string digits = name.substr(0, kSeconds) + name.substr(kSeconds + 1, kMicros);
+  std::int64_t time = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), time);
+  if (error != std::errc() || end != digits.data() + digits.size() || time < 0) return std::nullopt;
+  return time;
+}
+
+void make_folder(const std::string& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error)
-    throw FileError(fmt::format("[TensorBoardLog] {}: want a folder, got: {}", directory, error.message()));
-  const std::vector<fs::path> files = event_files(directory);
-  const auto name_at = [&](std::int64_t time) {
-    return (fs::path(directory) /
-            fmt::format("{}{:010}.{:06}.{}{}", kPrefix, time / 1000000, time % 1000000, ::getpid(), kSuffix));
-  };
+    throw FileError(
+        fmt::format("[TensorBoardLog] {}: want a folder, got: {}", escaped(directory, 200), error.message()));
+}
+
+// A name after all that are there, whatever the clock says: later files hold later events.
+std::string new_file(const std::string& directory) {
   std::int64_t time = now_in_microseconds();
-  if (!files.empty()) {
-    long long seconds = 0, micros = 0;
-    const std::string last = files.back().filename().string();
-    if (std::sscanf(last.c_str() + std::char_traits<char>::length(kPrefix), "%lld.%lld", &seconds, &micros) ==
-        2) {
-      time = std::max<std::int64_t>(time, seconds * 1000000 + micros + 1);
-    }
+  for (const fs::path& file : event_files(directory)) {
+    if (const auto before = time_of(file)) time = std::max(time, *before + 1);
   }
-  while (fs::exists(name_at(time), error)) ++time;
-  return name_at(time).string();
+  return (fs::path(directory) /
+          fmt::format("{}{:010}.{:06}.{}{}", kPrefix, time / 1000000, time % 1000000, ::getpid(), kSuffix))
+      .string();
 }
 
 Event event_at(std::int64_t step) {
@@ -119,32 +133,39 @@ std::string verbatim(std::string_view text) {
 struct TensorBoardLog::Impl {
   std::string directory;
   TensorBoardOptions options;
-  detail::LogFile file;
-  bool started = false;  // it is known where the run begins
+  std::unique_ptr<detail::LogFile> file = {};  // from the first event on: a run without any leaves no file
+  std::optional<std::int64_t> begins_at = 0;   // where the next event begins a run, or goes on with one
 
-  void write(const Event& event) { file.append(detail::record_of(event.SerializeAsString())); }
-  void start(std::int64_t step) {
-    Event event = event_at(step);
-    event.mutable_session_log()->set_status(tensorboard::SessionLog::START);
-    write(event);
-    started = true;
-  }
   void add(const Event& event) {
-    if (!started) start(0);
-    write(event);
+    std::string records;
+    if (!file) {
+      make_folder(directory);
+      file = std::make_unique<detail::LogFile>(new_file(directory), "TensorBoardLog");
+      Event version = event_at(0);
+      version.set_file_version("brain.Event:2");
+      records += detail::record_of(version.SerializeAsString());
+    }
+    if (begins_at) {
+      Event start = event_at(*begins_at);
+      start.mutable_session_log()->set_status(tensorboard::SessionLog::START);
+      records += detail::record_of(start.SerializeAsString());
+    }
+    file->append(records + detail::record_of(event.SerializeAsString()));
+    begins_at.reset();
   }
 };
 
 TensorBoardLog::TensorBoardLog(const std::string& directory, TensorBoardOptions options)
-    : impl_(new Impl{directory, options, detail::LogFile(new_file(directory), "TensorBoardLog")}) {
-  Event event = event_at(0);
-  event.set_file_version("brain.Event:2");
-  impl_->write(event);
+    : impl_(new Impl{directory, options}) {
+  make_folder(directory);
+  detail::require_file("TensorBoardLog", new_file(directory));
+  const std::string stem = detail::temporary_stem(kPrefix);
+  detail::remove_unfinished_in(directory, [&](std::string_view found) { return found.starts_with(stem); });
 }
 
 TensorBoardLog::~TensorBoardLog() = default;
 
-const std::string& TensorBoardLog::path() const noexcept { return impl_->file.path(); }
+std::string TensorBoardLog::path() const { return impl_->file ? impl_->file->path() : ""; }
 
 void TensorBoardLog::scalars(std::int64_t step, std::int64_t, std::span<const NamedScalar> values) {
   detail::check_scalar_names("TensorBoardLog", values, {});
@@ -197,19 +218,21 @@ void TensorBoardLog::text(std::int64_t step, std::string_view name, std::string_
   impl_->add(event);
 }
 
-void TensorBoardLog::flush() { impl_->file.sync(); }
+void TensorBoardLog::flush() {
+  if (impl_->file) impl_->file->sync();
+}
 
 void TensorBoardLog::resume(std::int64_t step) {
   // All are read before one is changed.
   std::vector<std::pair<std::unique_ptr<detail::LogFile>, std::string>> changes;
   for (const fs::path& path : event_files(impl_->directory)) {
-    if (path.string() == this->path() && !impl_->started) continue;
     auto file = std::make_unique<detail::LogFile>(path.string(), "TensorBoardLog");
     const std::string contents = file->read();
     std::string kept;
     for (const detail::Record& record : detail::split_records(*file, contents)) {
       Event event;
-      if (!event.ParseFromArray(record.bytes.data(), static_cast<int>(record.bytes.size()))) {
+      if (!std::in_range<int>(record.bytes.size()) ||
+          !event.ParseFromArray(record.bytes.data(), static_cast<int>(record.bytes.size()))) {
         file->fail(0, fmt::format("want an event in the record at byte {}", record.offset));
       }
       if (event.step() <= step) kept.append(record.frame);
@@ -217,9 +240,9 @@ void TensorBoardLog::resume(std::int64_t step) {
     if (kept != contents) changes.emplace_back(std::move(file), std::move(kept));
   }
   for (auto& [file, kept] : changes) {
-    (file->path() == path() ? impl_->file : *file).replace(kept);
+    (file->path() == path() ? *impl_->file : *file).replace(kept);
   }
-  impl_->start(step + 1);
+  impl_->begins_at = step + 1;
 }
 
 }  // namespace unroll

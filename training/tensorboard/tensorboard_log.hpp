@@ -18,7 +18,7 @@ struct TensorBoardOptions {
 
 // Writes an event file into a folder, for `tensorboard --logdir` of it or of the folder above, where every
 // folder is a run: scalars as floats, histograms in TensorBoard's buckets, texts. Every object writes a file
-// of its own.
+// of its own, from the first event on.
 //
 // An event is in the file when the call returns, and on disk when flush() does. resume() removes later events
 // from the earlier files of these runs in the folder, and an event that a crash has cut; where there is no
@@ -26,7 +26,8 @@ struct TensorBoardOptions {
 // files of the folder hold, and leaves them.
 class TensorBoardLog : public Log {
  public:
-  // Creates the folder. Throws FileError when it or a file in it cannot be written.
+  // Creates the folder, and removes what killed writers have left in it. Throws FileError when it or a file
+  // in it cannot be written.
   explicit TensorBoardLog(const std::string& directory, TensorBoardOptions options = {});
   ~TensorBoardLog() override;
 
@@ -41,8 +42,8 @@ class TensorBoardLog : public Log {
   // Throws FileError also for an event file that is damaged before its end, naming file and place.
   void resume(std::int64_t step) override;
 
-  // The event file that this object writes.
-  const std::string& path() const noexcept;
+  // The event file that this object writes; empty before the first event, which creates it.
+  std::string path() const;
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 #include "framework/kernels/pointwise.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "framework/kernels/simd.hpp"
 
@@ -52,6 +53,20 @@ template <class S, class F>
 constexpr typename Pointwise<S>::Binary binary(F) {
   return {[](const S* a, const S* b, S* z, std::size_t n) noexcept { map(a, b, z, n, F{}); },
           [](const Plane<S>& operands, S* z) noexcept { map_plane<S, F>(operands, z); }};
+}
+
+// Natural logarithm. Of subnormal doubles xsimd 8.1's is off by up to 5 %: they are scaled to normal ones.
+template <class S>
+Batch<S> log(const Batch<S>& x) {
+  if constexpr (sizeof(S) == sizeof(double)) {
+    const auto subnormal = (x > S(0)) & (x < std::numeric_limits<S>::min());
+    if (xsimd::any(subnormal)) {
+      const Batch<S> scaled = xsimd::log(xsimd::select(subnormal, x * S(0x1p54), x));
+      return scaled -
+             xsimd::select(subnormal, Batch<S>(S(37.429947750237046L)), Batch<S>(S(0)));  // 54 log(2)
+    }
+  }
+  return xsimd::log(x);
 }
 
 // 1 - erf(x), accurate also where it is small. In double lane by lane: beyond x = 2.2 xsimd 8.1 is off by 2e4
@@ -112,7 +127,7 @@ constexpr Pointwise<S> functions() {
   return {
       .negate = unary<S>([](B x) { return -x; }),
       .exp = unary<S>([](B x) { return exp<S>(x); }),
-      .log = unary<S>([](B x) { return xsimd::log(x); }),
+      .log = unary<S>([](B x) { return log<S>(x); }),
       .sqrt = unary<S>([](B x) { return xsimd::sqrt(x); }),
       .square = unary<S>([](B x) { return x * x; }),
       .abs = unary<S>([](B x) { return xsimd::abs(x); }),
@@ -165,7 +180,7 @@ constexpr Pointwise<S> functions() {
       .share_of_smaller = binary<S>(
           [](B a, B b) { return xsimd::select(a < b, V(S(1)), xsimd::select(a == b, V(S(0.5)), V(S(0)))); }),
       .exp_of_difference = binary<S>([](B a, B b) { return exp<S>(a - b); }),
-      .log_plus = binary<S>([](B a, B b) { return xsimd::log(a) + b; }),
+      .log_plus = binary<S>([](B a, B b) { return log<S>(a) + b; }),
       .is_same = binary<S>([](B a, B b) {
         return xsimd::select((a == b) | (xsimd::isnan(a) & xsimd::isnan(b)), V(S(1)), V(S(0)));
       }),

@@ -95,6 +95,7 @@ TEST_CASE("a table without a header is told as one, and read as one") {
   refused("0.5\n0.25\n", ":1: want names of columns, got 0.5 " + hint);
   refused("5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n",
           ":1: want names of columns, got 5.1,");
+  refused("5.1,3.5,\"setosa\"\n4.9,3.0,\"setosa\"\n", ":1: want names of columns, got 5.1, 3.5, setosa");
   refused("a,1,1\n1,2,3\n", "got '1' twice, as columns 2 and 3 " + hint);
   const Table table = read("1,2,a\n3,4,b\n", {.header = false});
   CHECK(table.header() == Texts{"0", "1", "2"});

@@ -1,11 +1,21 @@
 // Trains for ever with a checkpoint after every step, until it is killed: program FILE. Its first line says
-// where it goes on from. With "finish" behind the file it ends after the epoch under way.
+// where it goes on from, and every other one which step is complete and will be saved. With "finish" behind
+// the file it ends after the epoch under way.
 #include <cstdio>
 #include <cstring>
 
 #include "tests/training/experiments.hpp"
 
 using namespace unroll;
+
+namespace {
+
+void say(std::int64_t step) {
+  std::printf("step %lld\n", static_cast<long long>(step));
+  std::fflush(stdout);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
@@ -18,11 +28,11 @@ int main(int argc, char** argv) {
                    .checkpoint_every = 1,
                    .resume = true,
                    .progress = false,
-                   .interruptible = false},
+                   .interruptible = false,
+                   .on_step = [](const StepReport& report) { say(report.step); }},
                   Accuracy());
   if (checkpoint_exists(argv[1])) trainer.resume(argv[1]);
-  std::printf("step %lld\n", static_cast<long long>(trainer.state().step));
-  std::fflush(stdout);
+  say(trainer.state().step);
   TrainOptions options = trainer.options();
   if (finish) options.epochs = trainer.state().epoch;
   trainer.set_options(options);

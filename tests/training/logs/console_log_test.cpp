@@ -37,5 +37,6 @@ TEST_CASE("a console log whose output is full says so") {
 TEST_CASE("a console log refuses digits and epochs that make no sense") {
   CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.digits = 0}); }), "digits want 1 .. 17, got 0"));
   CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.digits = 18}); }), "got 18"));
+  CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.stream = nullptr}); }), "got a null pointer"));
   CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.epochs = -1}); }), "epochs want >= 0, got -1"));
 }

@@ -112,6 +112,24 @@ TEST_CASE("a JSON lines log that is resumed on another file names the line and l
   }
 }
 
+TEST_CASE("a JSON lines log takes no step for another one, and lines of any kind in reasonable time") {
+  const ScratchFolder folder;
+  for (const char* step : {"18446744073709551615", "9223372036854775808"}) {
+    const std::string text = std::string("{\"step\":1}\n{\"step\":") + step + "}\n";
+    JsonLinesLog jsonl(folder.write("bad.jsonl", text));
+    CHECK(has(message_of<FileError>([&] { jsonl.resume(5); }),
+              std::string("bad.jsonl:2: step want a whole number below 2^63, got ") + step));
+    CHECK(file_text(folder.path("bad.jsonl")) == text);
+  }
+  // Deep, and with very many names.
+  std::string deep = "{\"a\":" + std::string(200000, '[') + std::string(200000, ']') + ",\"step\":1}\n";
+  for (int k = 0; k < 100000; ++k) deep += (k == 0 ? "{\"" : ",\"") + std::to_string(k) + "\":0";
+  deep += ",\"step\":2}\n";
+  JsonLinesLog jsonl(folder.write("deep.jsonl", deep + "{\"step\":3}\n"));
+  jsonl.resume(2);
+  CHECK(file_text(folder.path("deep.jsonl")) == deep);
+}
+
 TEST_CASE("a JSON lines log refuses what is not UTF-8 and names of its own") {
   const ScratchFolder folder;
   const std::string path = folder.path("run.jsonl");

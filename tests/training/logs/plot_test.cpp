@@ -183,8 +183,28 @@ TEST_CASE("a plot that cannot be drawn is refused before anything is written") {
   CHECK(has(message_of<ArgumentError>([&] { PlotLog plot(folder.path("a.gif")); }), ".png or .svg"));
   CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("no/a.png"), small_plot()); }), "no/a.png"));
   CHECK(has(message_of<FileError>([&] { PlotLog plot(folder.path("no/a.png")); }),
-            "no/a.png: want a file to write"));
+            "no/a.png: want to create the file, got: No such file"));
   CHECK(std::filesystem::is_empty(folder.path("")));
+}
+
+TEST_CASE("a picture behind a link is drawn where it leads, keeps its mode, and leftovers go") {
+  if (no_gnuplot()) return;
+  namespace fs = std::filesystem;
+  const ScratchFolder folder;
+  const std::string real = folder.write("real.svg", "old"), link = folder.path("link.svg");
+  fs::permissions(real, fs::perms::owner_read | fs::perms::owner_write);
+  fs::create_symlink("real.svg", link);
+  const std::string left = folder.write("real.svg.12.3.tmp", "half"),
+                    script = folder.write("link.svg.gp.12.3.tmp", "half");
+  PlotLog plot(link);
+  CHECK_FALSE(fs::exists(left));
+  CHECK_FALSE(fs::exists(script));
+  log(plot, 10, 1, {{"train/loss", 4.0}});
+  plot.flush();
+  CHECK(fs::is_symlink(link));
+  CHECK(has(file_text(real), "<svg"));
+  CHECK(fs::status(real).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+  CHECK(std::distance(fs::directory_iterator(folder.path("")), {}) == 2);
 }
 
 TEST_CASE("a plot log has a panel for every quantity, a curve for every part, and marks the best") {

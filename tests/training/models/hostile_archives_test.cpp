@@ -168,6 +168,10 @@ TEST_CASE("metadata that unpacks to very much, or is nested, is refused with lit
     CHECK_THROWS_AS(load_metadata(path), FileError);
     CHECK_THROWS_WITH(load_metadata(path),
                       Catch::Contains(name + " want at most 8388608 bytes, got 20000006"));
+    CHECK_THROWS_WITH(open_npz(path, {.max_bytes = 20000000}),
+                      Catch::Contains("want at most 20000000 bytes"));
+    CHECK_THROWS_WITH(open_npz(path, {.max_bytes = 20000006}),
+                      Catch::Contains("'a' want a string, got a list"));
   }
   std::string wide = "{\"a\":[[]";
   while (wide.size() < 8000000) wide += ",[]";
@@ -200,22 +204,20 @@ TEST_CASE("metadata that unpacks to very much, or is nested, is refused with lit
 TEST_CASE("members that lie on one another, or claim more than a file can hold, are refused") {
   const Folder folder;
   const std::string path = folder.file("a.npz");
-  Zip zip;
-  zip.store("x.npy", kFloats);
-  std::string bytes = zip.bytes();
-  // A second entry of the directory for the same bytes.
+  // The first member's bytes are the second with its header: both are sound by themselves.
+  Zip inner, outer;
+  inner.store("inner.npy", npy("'|u1'", "(10000,)", std::string(10000, 'x')));
+  const std::string members = inner.bytes().substr(0, inner.bytes().find("PK\1\2"));
+  outer.store("outer.npy", members);
+  const std::string bytes = outer.bytes();
   const auto directory = bytes.find("PK\1\2"), end = bytes.find("PK\5\6");
-  const std::string entry = bytes.substr(directory, end - directory);
-  std::string twice = bytes.substr(0, end);
-  for (int i = 0; i < 3; ++i) {
-    std::string copy = entry;
-    copy.replace(copy.find("x.npy"), 1, 1, static_cast<char>('a' + i));
-    twice += copy;
-  }
-  twice += "PK\5\6" + std::string(4, '\0') + little_endian(4, 2) + little_endian(4, 2) +
-           little_endian(4 * entry.size(), 4) + little_endian(directory, 4) + little_endian(0, 2);
-  write_bytes(path, twice);
-  CHECK_THROWS_AS(open_npz(path), FileError);
+  const std::string first = bytes.substr(directory, end - directory);
+  std::string second = inner.bytes().substr(members.size(), first.size());
+  second.replace(42, 4, little_endian(directory - members.size(), 4));  // where its header is
+  write_bytes(path, bytes.substr(0, directory) + second + first + "PK\5\6" + std::string(4, '\0') +
+                        little_endian(2, 2) + little_endian(2, 2) + little_endian(2 * first.size(), 4) +
+                        little_endian(directory, 4) + little_endian(0, 2));
+  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("member 'outer.npy' want a size that a file of"));
 
   Zip claims;
   claims.add("x.npy", deflated(kFloats), 4000000000, 8);

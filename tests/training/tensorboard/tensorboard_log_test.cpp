@@ -6,6 +6,7 @@
 #include <ctime>
 #include <limits>
 
+#include "framework/atomic_file.hpp"
 #include "tests/training/logs/log_values.hpp"
 #include "tests/training/tensorboard/wire.hpp"
 
@@ -49,9 +50,9 @@ TEST_CASE("an event file begins as TensorFlow's do, and has one event for every 
   const ScratchFolder folder;
   const double before = static_cast<double>(std::time(nullptr));
   TensorBoardLog to(folder.path("runs/a"));
+  log(to, 1, {{"train/loss", 0.1}, {"lr", -2.5}});
   CHECK(has(to.path(), folder.path("runs/a") + "/events.out.tfevents."));
   CHECK(file_text(to.path()).starts_with(std::string("\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09", 13)));
-  log(to, 1, {{"train/loss", 0.1}, {"lr", -2.5}});
   log(to, std::int64_t{1} << 40, {{"train/loss", std::nan("")}});
   log(to, 3, {});
   to.flush();
@@ -191,18 +192,51 @@ TEST_CASE("a resumed run removes later events and torn ones, and goes on in a fi
 TEST_CASE("a new run in a used folder leaves the files there, and its own comes last by name") {
   const ScratchFolder folder;
   std::vector<std::string> paths;
-  const std::string future = folder.write("events.out.tfevents.9999999999.000001.1.unroll", "");
+  const std::string future = folder.write("events.out.tfevents.9999999998.000001.1.unroll", "");
+  // No times, or none that a name could come behind.
+  for (const char* name :
+       {"9999999999999999999.9", "-000000001.000001.1", "1700000000.00001.1", "x.y.1", ""}) {
+    folder.write(std::string("events.out.tfevents.") + name + ".unroll", "");
+  }
+  const std::size_t before = files_in(folder);
   for (int i = 0; i < 20; ++i) {
     TensorBoardLog to(folder.path(""));
+    log(to, 5, {{"a", 1.0}});
     if (!paths.empty()) CHECK(to.path() > paths.back());
     CHECK(to.path() > future);
     paths.push_back(to.path());
   }
-  CHECK(files_in(folder) == 21);
+  CHECK(files_in(folder) == before + 20);
+  CHECK(story(paths.back()) == std::vector<std::string>{"begin 0", "5 a=1"});
+}
+
+TEST_CASE("a start that writes nothing leaves no file, and what killed writers left goes") {
+  const ScratchFolder folder;
+  std::string first;
+  {
+    TensorBoardLog to(folder.path(""));
+    log(to, 1, {{"a", 1.0}});
+    first = to.path();
+  }
+  // What is left while an event file is being replaced has no name that TensorBoard would read.
+  const std::string name = std::filesystem::path(first).filename().string();
+  const std::string left = detail::temporary_stem(name) + ".12.3.tmp";
+  CHECK_FALSE(has(left, "tfevents"));
+  folder.write(left, "half");
+  {
+    TensorBoardLog to(folder.path(""));
+    CHECK(to.path().empty());
+    CHECK(files_in(folder) == 1);
+    to.flush();
+    to.resume(1);
+    to.flush();
+  }
+  CHECK(files_in(folder) == 1);
   TensorBoardLog to(folder.path(""));
-  log(to, 5, {{"a", 1.0}});
-  CHECK(story(to.path()) == std::vector<std::string>{"begin 0", "5 a=1"});
-  CHECK(wire::events(file_text(paths[0])).size() == 1);
+  to.resume(0);
+  log(to, 1, {{"a", 2.0}});
+  CHECK(story(first) == std::vector<std::string>{"begin 0"});
+  CHECK(story(to.path()) == std::vector<std::string>{"begin 1", "1 a=2"});
 }
 
 TEST_CASE("resume touches no other program's files, and where there are none the run begins there") {
@@ -252,7 +286,6 @@ TEST_CASE("resume names the event file that is damaged, and changes none") {
     CHECK(has(message, "[TensorBoardLog] " + bad + ": " + c.want));
     CHECK(file_text(bad) == c.contents);
     CHECK(file_text(good) == whole);
-    std::filesystem::remove(to.path());
   }
 }
 

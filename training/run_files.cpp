@@ -1,0 +1,77 @@
+#include "training/run_files.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "framework/atomic_file.hpp"
+#include "framework/errors.hpp"
+#include "framework/quoted.hpp"
+#include "training/leftovers.hpp"
+
+namespace unroll::detail {
+namespace {
+
+const char* kind_of(mode_t mode) {
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+}  // namespace
+
+void require_file(const char* function, const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    throw FileError(fmt::format("[{}] {}: want a file to write, got {}", function, escaped(path, 200),
+                                kind_of(info.st_mode)));
+  }
+  const AtomicFile probe(path, function);
+}
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  const fs::path first = fs::weakly_canonical(a, error);
+  return !error && first == fs::weakly_canonical(b, error) && !error;
+}
+
+CheckpointLock::CheckpointLock(const std::string& path) : file_(linked_file(path) + ".lock") {
+  for (int tries = 0; tries < 100; ++tries) {
+    descriptor_ = ::open(file_.c_str(), O_CREAT | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0666);
+    if (descriptor_ < 0) return;  // whoever cannot write here will be told so for the checkpoint itself
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const bool held = errno == EWOULDBLOCK;
+      ::close(std::exchange(descriptor_, -1));
+      if (!held) return;
+      throw FileError(
+          fmt::format("[Trainer.fit] {}: want a checkpoint that no other training writes, got one in use "
+                      "({} is locked)",
+                      escaped(path, 200), escaped(file_, 200)));
+    }
+    struct stat mine {
+    }, there{};
+    if (::fstat(descriptor_, &mine) != 0 ||
+        (::lstat(file_.c_str(), &there) == 0 && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)) {
+      return;
+    }
+    ::close(std::exchange(descriptor_, -1));  // of one that has just ended and taken it away
+  }
+}
+
+CheckpointLock::~CheckpointLock() {
+  if (descriptor_ < 0) return;
+  ::unlink(file_.c_str());
+  ::close(descriptor_);
+}
+
+}  // namespace unroll::detail

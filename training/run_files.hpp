@@ -1,0 +1,30 @@
+// The files of a training run, looked at before it begins.
+#pragma once
+
+#include <string>
+
+namespace unroll::detail {
+
+// Throws FileError, with `function` as what reports it, unless `path` is a regular file that can be written
+// or can become one. Leaves what is there, and nothing new.
+void require_file(const char* function, const std::string& path);
+
+// True when both name the same file, there or not.
+bool is_same_file(const std::string& a, const std::string& b);
+
+// One training alone writes a checkpoint: while this lives, another of its kind for the same file, in any
+// process, throws FileError. The lock is one on "PATH.lock", which goes away with it; what a killed process
+// has left of it holds nobody up. Where the file system has no locks nothing is held.
+class CheckpointLock {
+ public:
+  explicit CheckpointLock(const std::string& path);
+  ~CheckpointLock();
+  CheckpointLock(const CheckpointLock&) = delete;
+  CheckpointLock& operator=(const CheckpointLock&) = delete;
+
+ private:
+  std::string file_;
+  int descriptor_ = -1;
+};
+
+}  // namespace unroll::detail
