@@ -221,6 +221,11 @@ TEST_CASE("hostile files of tensors are read or refused") {
         {{"load_tensors", [](const std::string& path) { load_tensors<float>(path); }},
          {"load_npz", [](const std::string& path) { load_npz<float>(path); }},
          {"load_npy", [](const std::string& path) { load_npy<std::int64_t>(path, Rounding::nearest); }},
+         {"open_npz",
+          [](const std::string& path) {
+            const auto file = open_npz(path);
+            if (!file->tensors().empty()) file->read<std::int64_t>(file->tensors().front().name);
+          }},
          {"load_model",
           [](const std::string& path) {
             Model model;
