@@ -135,14 +135,17 @@ struct PackedGemm {
   bool accumulate;
   S* c;
   std::size_t ldc;
-  bool alone = false;  // m is 1 because the batch is
+  std::size_t batch = 0;  // sequences that the rows are of, those alive: m or more; 0: of none
 
   void run() const {
-    if (alone && n <= kWidth && k <= kDepth && k > 0) return dot<1>(0, 0, 0, k);
+    if (is_alone() && n <= kWidth && k <= kDepth && k > 0) return dot<1>(0, 0, 0, k);
     run_blocks();
   }
 
  private:
+  // The row of a batch of one. A sequence that has ended is such a batch, too, but of no row.
+  bool is_alone() const { return m == 1 && batch == 1; }
+
   using V = Batch<S>;
   static constexpr std::size_t kWidth = V::size;
   // A panel's share of k stays in the first-level cache, the rows of A in the second.
@@ -183,7 +186,7 @@ struct PackedGemm {
     std::size_t j = 0;
     if (rows == 1) {
       for (; j + kWide * kPanel<S> <= n; j += kWide * kPanel<S>) tile<1, 2 * kWide>(i, j, p, depth);
-      if (alone) {
+      if (is_alone()) {
         // As many vectors as have columns, four at most.
         for (; n - j > 3 * kWidth; j += std::min(4 * kWidth, n - j)) dot<4>(i, j, p, depth);
         for (; n - j > kWidth; j += std::min(2 * kWidth, n - j)) dot<2>(i, j, p, depth);

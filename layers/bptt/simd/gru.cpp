@@ -113,8 +113,8 @@ void forward_product(const GruForwardLoop<S>& f, std::size_t rows, const S* h,
                      const kernel::Panels<S>& weight, std::size_t column, bool add, S* out,
                      std::size_t stride) {
   const std::size_t first = column + f.units.begin;
-  PackedGemm<S>{rows,   f.units.count(),   f.H, h, f.H, 1, columns_from(first, weight), add, out + first,
-                stride, f.steps.batch == 1}
+  PackedGemm<S>{rows,        f.units.count(), f.H,          h, f.H, 1, columns_from(first, weight), add,
+                out + first, stride,          f.steps.batch}
       .run();
 }
 
@@ -126,6 +126,7 @@ void forward(const GruForwardLoop<S>& f) noexcept {
   const S* h_before = h;
   for (std::size_t k = 0; k < steps.count; ++k) {
     const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t);
+    if (rows == 0) continue;
     S* a = f.gates + at * G;
     S* candidate = f.candidate + at * H;
     S* output = f.output + at * H;
@@ -134,7 +135,7 @@ void forward(const GruForwardLoop<S>& f) noexcept {
       forward_product(f, rows, h_before, f.weight_rz, 0, true, a, G);
       forward_product(f, rows, h_before, f.weight_rz, H, true, a, G);
     } else {
-      PackedGemm<S>{rows, 2 * H, H, h_before, H, 1, f.weight_rz, true, a, G, steps.batch == 1}.run();
+      PackedGemm<S>{rows, 2 * H, H, h_before, H, 1, f.weight_rz, true, a, G, steps.batch}.run();
     }
     if (f.reset_after) {
       forward_product(f, rows, h_before, f.weight_n, 0, false, candidate, H);
@@ -167,8 +168,8 @@ template <class S>
 void backward_product(const GruBackwardLoop<S>& f, std::size_t rows, std::size_t K, const S* d,
                       std::size_t ld, const kernel::Panels<S>& weight, bool add, S* out) {
   const std::size_t first = f.units.begin;
-  PackedGemm<S>{rows, f.units.count(),   K, d, ld, 1, columns_from(first, weight), add, out + first,
-                f.H,  f.steps.batch == 1}
+  PackedGemm<S>{rows, f.units.count(), K, d, ld, 1, columns_from(first, weight), add, out + first,
+                f.H,  f.steps.batch}
       .run();
 }
 
@@ -180,7 +181,7 @@ void backward(const GruBackwardLoop<S>& f) noexcept {
   for (std::size_t k = steps.count; k-- > 0;) {
     const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t), kept = steps.continued(k);
     if (rows == 0) continue;
-    const S* before = k == 0 ? nullptr : f.output + steps.first(steps.time(k - 1)) * H;
+    const S* before = kept == 0 ? nullptr : f.output + steps.first(steps.time(k - 1)) * H;
     const auto h_before = [&](std::size_t r) { return r < kept ? before + r * H : f.h0 + (b + r) * H; };
     S* da = f.da + at * G;
     for (std::size_t r = 0; r < rows; ++r) {

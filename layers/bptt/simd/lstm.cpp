@@ -73,10 +73,10 @@ struct ForwardRow {
 
     // += row W, for W (n,4H)
     [[gnu::always_inline]] void add_product(const kernel::Panels<S>& W, std::size_t n, const S* row,
-                                            std::size_t H, std::size_t unit) {
+                                            std::size_t hidden, std::size_t unit) {
       const S* weight[4];
       for (std::size_t k = 0; k < 4; ++k) {
-        const std::size_t column = k * H + unit;
+        const std::size_t column = k * hidden + unit;
         weight[k] = W.numbers + column / V::size * W.panel;
       }
       const auto add = [&](std::size_t p, std::size_t part) {
@@ -150,11 +150,11 @@ void forward_alone(const LstmForwardLoop<S>& f) {
 template <class S>
 void add_recurrent(const LstmForwardLoop<S>& f, std::size_t rows, const S* h, S* a) {
   const std::size_t H = f.H, P = f.P, G = 4 * H;
-  const bool alone = f.steps.batch == 1;
-  if (!f.units.shared()) return PackedGemm<S>{rows, G, P, h, P, 1, f.recurrent, true, a, G, alone}.run();
+  const std::size_t batch = f.steps.batch;
+  if (!f.units.shared()) return PackedGemm<S>{rows, G, P, h, P, 1, f.recurrent, true, a, G, batch}.run();
   for (std::size_t column = f.units.begin; column < G; column += H) {
     const auto weight = columns_from(column, f.recurrent);
-    PackedGemm<S>{rows, f.units.count(), P, h, P, 1, weight, true, a + column, G, alone}.run();
+    PackedGemm<S>{rows, f.units.count(), P, h, P, 1, weight, true, a + column, G, batch}.run();
   }
 }
 
@@ -169,6 +169,7 @@ void forward(const LstmForwardLoop<S>& f) noexcept {
   const S* h_before = h;
   for (std::size_t k = 0; k < steps.count; ++k) {
     const std::size_t t = steps.time(k), rows = steps.rows(t), at = steps.first(t);
+    if (rows == 0) continue;
     S* a = f.gates + at * G;
     S* hidden = f.hidden + at * H;
     S* output = f.output + at * P;
@@ -181,7 +182,7 @@ void forward(const LstmForwardLoop<S>& f) noexcept {
       }
     }
     if (projects) {
-      PackedGemm<S>{rows, P, H, hidden, H, 1, f.projection, false, output, P, steps.batch == 1}.run();
+      PackedGemm<S>{rows, P, H, hidden, H, 1, f.projection, false, output, P, steps.batch}.run();
     }
     f.units.meet();
     if (steps.is_dense()) {
@@ -201,7 +202,7 @@ template <class S>
 void backward(const LstmBackwardLoop<S>& f) noexcept {
   const TimeLoop& steps = f.steps;
   const std::size_t H = f.H, P = f.P, G = 4 * H, b = steps.begin;
-  const bool projects = f.projection.numbers != nullptr, alone = steps.batch == 1;
+  const bool projects = f.projection.numbers != nullptr;
   S* dh = f.dh + b * P;
   S* dc = f.dc + b * H;
   for (std::size_t k = steps.count; k-- > 0;) {
@@ -218,10 +219,10 @@ void backward(const LstmBackwardLoop<S>& f) noexcept {
       up = nullptr;
       std::copy(dh, dh + rows * P, f.dh_steps + at * P);
       S* d_hidden = f.d_hidden + b * H;
-      PackedGemm<S>{rows, H, P, dh, P, 1, f.projection, false, d_hidden, H, alone}.run();
+      PackedGemm<S>{rows, H, P, dh, P, 1, f.projection, false, d_hidden, H, steps.batch}.run();
       dm = d_hidden;
     }
-    const S* before = k == 0 ? nullptr : f.cell + steps.first(steps.time(k - 1)) * H;
+    const S* before = kept == 0 ? nullptr : f.cell + steps.first(steps.time(k - 1)) * H;
     for (std::size_t r = 0; r < rows; ++r) {
       const S* c_before = r < kept ? before + r * H : f.c0 + (b + r) * H;
       cell_backward(f.units, H, f.gates + (at + r) * G, f.cell + (at + r) * H,
@@ -232,7 +233,7 @@ void backward(const LstmBackwardLoop<S>& f) noexcept {
     f.units.meet();  // the gradient of a unit's h is that of all units' gates
     const std::size_t begin = projects ? 0 : f.units.begin, count = projects ? P : f.units.count();
     const auto weight = columns_from(begin, f.recurrent);
-    PackedGemm<S>{rows, count, G, f.da + at * G, G, 1, weight, false, dh + begin, P, alone}.run();
+    PackedGemm<S>{rows, count, G, f.da + at * G, G, 1, weight, false, dh + begin, P, steps.batch}.run();
   }
 }
 

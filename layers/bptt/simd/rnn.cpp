@@ -17,9 +17,9 @@ void forward(const RnnForwardLoop<S>& f) noexcept {
   const S* h_before = h;
   for (std::size_t k = 0; k < steps.count; ++k) {
     const std::size_t t = steps.time(k), rows = steps.rows(t);
+    if (rows == 0) continue;
     S* a = f.output + steps.first(t) * H;
-    PackedGemm<S>{rows, f.units.count(), H, h_before, H, 1, weight, true, a + first, H, steps.batch == 1}
-        .run();
+    PackedGemm<S>{rows, f.units.count(), H, h_before, H, 1, weight, true, a + first, H, steps.batch}.run();
     for (std::size_t r = 0; r < rows; ++r) {
       S* row = a + r * H;
       for_lanes<S>(first, last, [&](const auto& lane) {
@@ -67,7 +67,7 @@ void backward(const RnnBackwardLoop<S>& f) noexcept {
     if (k == 0 && !f.state_wanted) break;
     f.units.meet();  // the gradient of a unit's h is that of all units
     const std::size_t count = f.units.count();
-    PackedGemm<S>{rows, count, H, f.da + at, H, 1, weight, false, dh + first, H, steps.batch == 1}.run();
+    PackedGemm<S>{rows, count, H, f.da + at, H, 1, weight, false, dh + first, H, steps.batch}.run();
   }
 }
 
