@@ -13,14 +13,11 @@
 
 namespace unroll::detail {
 
-// The rows of all steps, in the order of time; empty Vars (steps without rows) are left out. before: a Var of
-// the state, for the shape when there are no rows at all.
+// The rows of all steps, in the order of time; empty Vars (steps without rows) are left out.
 template <class S>
-Var<S> join_steps(std::vector<Var<S>> steps, bool packed, const Var<S>& before) {
+Var<S> join_steps(std::vector<Var<S>> steps, bool packed) {
   std::erase_if(steps, [](const Var<S>& v) { return !v.defined(); });
-  if (!steps.empty()) return packed ? concat(steps, 0) : stack(steps, 0);
-  const std::size_t width = before.shape(1);
-  return Var<S>(Tensor<S>(packed ? Shape{0, width} : Shape{0, before.shape(0), width}));
+  return packed ? concat(steps, 0) : stack(steps, 0);
 }
 
 // One layer in one direction, op by op: the specification of every fused path. x (T,B,I), or packed (N,I).
@@ -50,7 +47,9 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_on_tape(
   for (std::size_t k = 0; k < steps.count(); ++k) {
     const std::size_t t = steps.time(k);
     const auto rows = static_cast<Index>(steps.rows(t)), first = static_cast<Index>(steps.offset(t));
-    if (rows == 0) continue;
+    // Where nobody has a step one is run with no rows, so that the outputs have its shapes and are on the
+    // tape.
+    if (rows == 0 && (steps.total > 0 || k > 0)) continue;
     if (scope != nullptr) scope->set_step(static_cast<Index>(t));
     const Var<S> x_t = at_once  ? inputs[t]
                        : packed ? slice(x, 0, {first, first + rows})
@@ -75,11 +74,11 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_on_tape(
     }
   }
   LayerResult<S, state_t<Cell>> result;
-  result.output = join_steps(std::move(outputs), packed, hidden_of<S>(initial));
+  result.output = join_steps(std::move(outputs), packed);
   if (all_states) {
     std::size_t part = 0;
     result.all =
-        map_state(initial, [&](const Var<S>& v) { return join_steps(std::move(kept[part++]), packed, v); });
+        map_state(initial, [&](const Var<S>&) { return join_steps(std::move(kept[part++]), packed); });
   }
   result.state = std::move(state);
   return result;

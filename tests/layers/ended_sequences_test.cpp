@@ -1,0 +1,147 @@
+// Steps at which a sequence, or every one of a batch, has ended: kernels leave them alone.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "layers/bptt/gru.hpp"
+#include "layers/bptt/lstm.hpp"
+#include "layers/bptt/rnn.hpp"
+#include "layers/layers.hpp"
+#include "minimal_gated_unit.hpp"
+
+using namespace unroll;
+
+namespace {
+
+using bptt::Steps;
+
+constexpr std::size_t kSteps = 4, kInput = 3;
+constexpr double kUntouched = 7.0;
+
+// A pass that has room for all steps runs so many of them, as with a batch of one that ends there: whether it
+// has written behind them, into one of these results (T,..).
+template <class Pass, class S>
+bool writes_behind(Pass& pass, std::size_t length, bool reverse, const Tensor<S>& x,
+                   std::initializer_list<Var<S>> results) {
+  for (const Var<S>& var : results) std::fill_n(var.raw(), var.size(), S(kUntouched));
+  pass.run({Steps::ragged(kSteps, {length}, reverse)}, x.data());
+  for (const Var<S>& var : results) {
+    const std::size_t row = var.size() / kSteps;
+    for (std::size_t i = length * row; i < var.size(); ++i) {
+      if (var.data()[i] != S(kUntouched)) return true;
+    }
+  }
+  return false;
+}
+
+template <class S, class F>
+void for_each_size(F&& f) {
+  for (std::size_t hidden = 1; hidden <= 17; ++hidden) {
+    for (std::size_t length = 0; length < kSteps; ++length) {
+      for (const bool reverse : {false, true}) f(hidden, length, reverse);
+    }
+  }
+}
+
+// The numbers of a kernel's operands do not matter here.
+template <class S>
+Tensor<S> some(const Shape& shape) {
+  Rng rng(41);
+  return random_normal<S>(shape, 0.0, 0.5, rng);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a kernel writes nothing behind the end of a sequence that is alone", "", float, double) {
+  using S = TestType;
+  const Tensor<S> x = some<S>({kSteps, 1, kInput});
+  const Steps all = Steps::dense(kSteps, 1, false);
+  for_each_size<S>([&](std::size_t H, std::size_t length, bool reverse) {
+    INFO("hidden " << H << ", length " << length << (reverse ? ", reverse" : ""));
+    const Tensor<S> h0 = some<S>({1, H}), b = some<S>({4 * H});
+    {
+      const Tensor<S> w_ih = some<S>({H, kInput}), w_hh = some<S>({H, H});
+      bptt::RnnForwardPass<S> pass(x.shape(), h0, {&w_ih, &w_hh, &b, nullptr}, false, all);
+      CHECK_FALSE(writes_behind(pass, length, reverse, x, {pass.result.output}));
+    }
+    {
+      const Tensor<S> w_ih = some<S>({4 * H, kInput}), w_hh = some<S>({4 * H, H}), w_hr = some<S>({H, H});
+      for (const bool projects : {false, true}) {
+        const bptt::LstmWeights<S> w{&w_ih, &w_hh, &b, nullptr, projects ? &w_hr : nullptr};
+        bptt::LstmForwardPass<S> pass(x.shape(), h0, h0, w, all, true);
+        const auto& f = pass.result;
+        CHECK_FALSE(writes_behind(pass, length, reverse, x, {f.output, f.cell, f.gates, f.tanh_cell}));
+      }
+    }
+    const Tensor<S> w_ih = some<S>({3 * H, kInput}), w_hh = some<S>({3 * H, H});
+    for (const bool reset_after : {true, false}) {
+      bptt::GruForwardPass<S> pass(x.shape(), h0, {&w_ih, &w_hh, nullptr, &b}, {reset_after, true}, all);
+      const auto& f = pass.result;
+      CHECK_FALSE(writes_behind(pass, length, reverse, x, {f.output, f.gates, f.candidate}));
+    }
+  });
+}
+
+namespace {
+
+// Kernel, tape and derivatives of a batch of one that ends before its padding does, or does not begin.
+template <class Layer>
+void check_alone(typename Layer::CellOptions cell, bool covered, Index smallest = 1) {
+  Rng rng(42);
+  cell.input = 2;
+  std::uint64_t seed = 1;
+  for (const Index hidden : {1, 2, 3, 5, 8}) {
+    if (hidden < smallest) continue;
+    cell.hidden = hidden;
+    for (const std::size_t steps : {std::size_t{1}, kSteps}) {
+      for (Index length = 0; length <= static_cast<Index>(steps); length += steps == 1 ? 1 : 2) {
+        for (const bool bidirectional : {false, true}) {
+          Layer layer(cell, {.layers = bidirectional ? 1 : 2, .bidirectional = bidirectional}, rng);
+          CHECK((layer.path() == Path::fused) == covered);
+          const auto x = random_normal<double>({steps, 1, 2}, 0.0, 1.0, rng);
+          const auto report = verify(layer, x, {.seed = seed++, .lengths = {length}});
+          INFO(layer.describe() << ", T = " << steps << ", length " << length << "\n" << report.message);
+          CHECK(report);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what a batch gives in which nobody has a step is on the tape, on every path") {
+  Rng rng(43);
+  const Var<double> x(random_normal<double>({3, 2, 2}, 0.0, 1.0, rng));
+  const auto check = [&](const auto& layer) {
+    INFO(layer.describe());
+    Tape tape;
+    const auto trace = layer.with_all_states(x, {.states = {}, .lengths = {0, 0}});
+    CHECK(trace.output.value() == zeros<double>({3, 2, layer.output_size()}));
+    tape.backward(sum(square(trace.output)) + sum(square(hidden_of<double>(trace.all_states[0]))));
+    for (const auto& p : parameters(layer)) {
+      REQUIRE(p.has_grad());
+      CHECK(p.grad() == zeros<double>(p.shape()));
+    }
+    tape.backward(sum(square(layer(x, {.states = {}, .lengths = {0, 0}}).output)));
+  };
+  for (const Path path : {Path::automatic, Path::tape}) {
+    const RecurrentOptions options{.layers = 2, .bidirectional = true, .path = path};
+    check(Rnn<double>({.input = 2, .hidden = 3}, options, rng));
+    check(Lstm<double>({.input = 2, .hidden = 3, .projection = 2}, options, rng));
+    check(Lstm<double>({.input = 2, .hidden = 3, .peepholes = true, .layer_norm = true}, options, rng));
+    check(Gru<double>({.input = 2, .hidden = 3, .reset = GruReset::before}, options, rng));
+  }
+  const RecurrentOptions drawn{.recurrent_dropout = 0.3, .zoneout_hidden = 0.2, .checkpoint_every = 2};
+  check(Gru<double>({.input = 2, .hidden = 3}, drawn, rng));
+  check(Recurrent<test::MinimalGatedUnit<double>>({.input = 2, .hidden = 3}, rng));
+}
+
+TEST_CASE("a batch of one is right whatever its length is") {
+  check_alone<Rnn<double>>({}, true);
+  check_alone<Rnn<double>>({.activation = Activation::relu()}, true);
+  check_alone<Lstm<double>>({}, true);
+  check_alone<Lstm<double>>({.projection = 2}, true, 3);
+  check_alone<Lstm<double>>({.peepholes = true}, false);
+  check_alone<Gru<double>>({}, true);
+  check_alone<Gru<double>>({.reset = GruReset::before}, true);
+}
