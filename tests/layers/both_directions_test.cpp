@@ -44,7 +44,7 @@ std::vector<Tensor<S>> everything(Layer& layer, const std::vector<Index>& length
                                   bool twice) {
   layer.reseed(92);
   Rng rng(93);
-  const std::size_t batch = kLengths.size();
+  const std::size_t batch = lengths.empty() ? kLengths.size() : lengths.size();
   const Tape tape;
   const Var<S> x =
       parameter(random_normal<S>({std::size_t(kSteps), batch, std::size_t(kInput)}, S(0), S(1), rng));
@@ -114,6 +114,9 @@ TEST_CASE("directions at the same time give the bits of one after the other") {
   SECTION("in float") { check_threads<float>({}, {}); }
   SECTION("in double") { check_threads<double>({}, {}); }
   SECTION("of a ragged batch") { check_threads<float>({}, kLengths); }
+  SECTION("of one sequence") { check_threads<float>({}, {kSteps}); }
+  SECTION("of one sequence that ends before its padding does") { check_threads<float>({}, {kSteps - 2}); }
+  SECTION("of sequences some of which do not begin") { check_threads<float>({}, {0, kSteps, 0}); }
   SECTION("with dropout between the layers") { check_threads<float>({.dropout = 0.3}, kLengths); }
   SECTION("with the states of all steps") { check_threads<float>({}, kLengths, true); }
   SECTION("with second derivatives") { check_threads<double>({}, kLengths, false, true); }

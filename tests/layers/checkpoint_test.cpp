@@ -58,6 +58,7 @@ struct Call {
   bool given_states = true;
   bool all_states = false;
   bool training = true;
+  std::size_t batch = kBatch;
 };
 
 // Outputs, then gradients of x, given states and parameters for random upstream gradients, of two calls one
@@ -74,13 +75,13 @@ std::vector<Tensor<double>> two_calls(typename Recurrent<Cell>::CellOptions size
   std::vector<Tensor<double>> result;
   for (int k = 0; k < 2; ++k) {
     Tape tape;
-    const Shape shape{layer.options().batch_first ? kBatch : kSteps,
-                      layer.options().batch_first ? kSteps : kBatch, kInput};
+    const Shape shape{layer.options().batch_first ? call.batch : kSteps,
+                      layer.options().batch_first ? kSteps : call.batch, kInput};
     std::vector<Var<double>> inputs{parameter(random(shape))};
     States<state_t<Cell>> states;
     for (const Cell& cell : layer.cells()) {
       if (!call.given_states) break;
-      states.push_back(map_state(zero_state(cell, kBatch), [&](const Var<double>& zero) {
+      states.push_back(map_state(zero_state(cell, call.batch), [&](const Var<double>& zero) {
         inputs.push_back(parameter(random(zero.shape())));
         return inputs.back();
       }));
@@ -144,6 +145,10 @@ void compare_all(const typename Recurrent<Cell>::CellOptions& cell) {
       .layers = 2, .bidirectional = true, .zoneout_hidden = 0.2, .zoneout_cell = zoneout_cell};
   compare<Cell>(cell, zoneout, {.lengths = {3, 7, 0}});
   compare<Cell>(cell, zoneout, {.training = false});
+  for (const Index length : {7, 4, 1, 0}) {
+    compare<Cell>(cell, {.bidirectional = true}, {.lengths = {length}, .all_states = true, .batch = 1});
+  }
+  compare<Cell>(cell, {.layers = 2}, {.lengths = {0, 0}, .batch = 2});
 }
 
 // Gradients of every parameter of the scalar that f makes of the layer's output.

@@ -8,44 +8,62 @@ using namespace unroll;
 
 namespace {
 
+// Small ones are as small as the cell allows: one unit, above a projection's size.
+struct Sizes {
+  std::size_t steps, batch;
+  std::vector<Index> lengths;
+  bool small = false, batch_first = false;
+};
+
 struct Case {
   RecurrentOptions options;
-  std::vector<Index> lengths;
-  std::size_t steps;
+  Sizes sizes;
   bool training = false;
 };
 
 constexpr Index kInput = 3, kHidden = 6, kSecondHidden = 5;
-constexpr std::size_t kBatch = 2, kSteps = 4;
 
-// Layers x directions x axis order x lengths x initial states, then the regularisers.
-std::vector<Case> cases(bool has_inner_state) {
+const std::vector<Sizes> kSizes{{4, 2, {}},
+                                {4, 2, {2, 4}, false, true},
+                                {4, 2, {4, 0}},
+                                {1, 2, {}},
+                                // A batch of one, which ends with its padding, before it, or has not begun.
+                                {4, 1, {2}},
+                                {4, 1, {}, true},
+                                {4, 1, {4}, true},
+                                {4, 1, {3}, true, true},
+                                {4, 1, {0}, true},
+                                {1, 1, {}, true},
+                                {1, 1, {0}, true},
+                                {1, 2, {1, 0}, true},
+                                {2, 3, {0, 0, 0}, true}};
+
+// Layers x directions x initial states x sizes, then the regularisers.
+std::vector<Case> cases(bool has_inner_state, Index smallest) {
   std::vector<Case> result;
-  const std::vector<std::vector<Index>> lengths{{}, {2, 4}, {4, 0}};
-  for (const std::vector<Index>& widths :
-       {std::vector<Index>{kHidden}, std::vector<Index>{kHidden, kSecondHidden}}) {
+  for (const bool two : {false, true}) {
+    const auto widths_of = [&](const Sizes& sizes) {
+      std::vector<Index> widths{sizes.small ? smallest : kHidden};
+      if (two) widths.push_back(sizes.small ? smallest : kSecondHidden);
+      return widths;
+    };
     for (const bool bidirectional : {false, true}) {
       for (const bool learned : {false, true}) {
-        for (std::size_t i = 0; i < lengths.size(); ++i) {
-          result.push_back({.options = {.widths = widths,
+        for (const Sizes& sizes : kSizes) {
+          result.push_back({.options = {.widths = widths_of(sizes),
                                         .bidirectional = bidirectional,
-                                        .batch_first = i == 1,
+                                        .batch_first = sizes.batch_first,
                                         .learn_initial_states = learned},
-                            .lengths = lengths[i],
-                            .steps = kSteps});
+                            .sizes = sizes});
         }
-        result.push_back(
-            {.options = {.widths = widths, .bidirectional = bidirectional, .learn_initial_states = learned},
-             .lengths = {},
-             .steps = 1});
       }
       const double cell = has_inner_state ? 0.3 : 0.0;
-      const auto regularized = [&](RecurrentOptions options, std::vector<Index> of, bool training) {
-        options.widths = widths;
+      const auto regularized = [&](RecurrentOptions options, const Sizes& of, bool training) {
+        options.widths = widths_of(of);
         options.bidirectional = bidirectional;
-        result.push_back({options, std::move(of), kSteps, training});
+        result.push_back({options, of, training});
       };
-      for (const std::vector<Index>& of : {lengths[0], lengths[2]}) {
+      for (const Sizes& of : {kSizes[0], kSizes[2], kSizes[7], kSizes[8]}) {
         regularized({.dropout = 0.3}, of, true);
         regularized({.recurrent_dropout = 0.4}, of, true);
         regularized({.zoneout_hidden = 0.2, .zoneout_cell = cell}, of, true);
@@ -62,33 +80,36 @@ std::vector<Case> cases(bool has_inner_state) {
 template <class Cell>
 void sweep(const char* name, typename Recurrent<Cell>::CellOptions cell, bool covered) {
   DYNAMIC_SECTION(name) {
-    cell.input = kInput;
     cell.hidden = kHidden;
+    Index smallest = 1;
+    if constexpr (requires { cell.projection; }) smallest += cell.projection;
     Rng rng(31);
     std::size_t fused = 0, count = 0;
-    for (const Case& c : cases(detail::has_inner_state<state_t<Cell>>())) {
-      // Every eleventh case with checkpoints as well: 7 cases of different kinds.
+    for (const Case& c : cases(detail::has_inner_state<state_t<Cell>>(), smallest)) {
+      cell.input = c.sizes.small ? 1 : kInput;
+      // Every eleventh case with checkpoints as well: cases of different kinds.
       for (const Index every : count % 11 == 0 ? std::vector<Index>{0, 2} : std::vector<Index>{0}) {
         RecurrentOptions options = c.options;
         options.checkpoint_every = every;
         Recurrent<Cell> layer(cell, options, rng);
         layer.training = c.training;
         if (every == 0) fused += layer.path() == Path::fused ? 1U : 0U;
-        Shape shape{c.steps, kBatch, kInput};
+        Shape shape{c.sizes.steps, c.sizes.batch, static_cast<std::size_t>(cell.input)};
         if (c.options.batch_first) std::swap(shape[0], shape[1]);
         const Tensor<double> x = random_normal<double>(shape, 0.0, 1.0, rng);
         const auto report =
-            verify(layer, x, {.seed = 1 + count, .lengths = c.lengths, .training = c.training});
-        INFO("case " << count << ": " << layer.describe() << ", T = " << c.steps << ", "
-                     << (c.lengths.empty() ? "equal" : "ragged") << "\n"
+            verify(layer, x, {.seed = 1 + count, .lengths = c.sizes.lengths, .training = c.training});
+        INFO("case " << count << ": " << layer.describe() << ", T = " << c.sizes.steps << ", B = "
+                     << c.sizes.batch << ", " << (c.sizes.lengths.empty() ? "equal" : "ragged") << "\n"
                      << report.message);
         CHECK(report);
       }
       ++count;
     }
-    CHECK(count == 72);
+    const std::size_t plain = 8 * kSizes.size();
+    CHECK(count == plain + 80);
     // Without a regulariser, and with dropout between layers, everything that has a kernel takes it.
-    CHECK(fused == (covered ? 32U + 8U : 0U));
+    CHECK(fused == (covered ? plain + 16 : 0U));
   }
 }
 

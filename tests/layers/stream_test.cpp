@@ -111,6 +111,12 @@ void check_all() {
       }
     }
   }
+  for (const RecurrentOptions& smallest : {RecurrentOptions{}, RecurrentOptions{.widths = {1, 2, 1}}}) {
+    check(Rnn<S>({.input = 1, .hidden = 1}, smallest, rng));
+    check(Lstm<S>({.input = 1, .hidden = 1}, smallest, rng));
+    check(Gru<S>({.input = 1, .hidden = 1}, smallest, rng));
+    check(Gru<S>({.input = 1, .hidden = 1, .reset = GruReset::before}, smallest, rng));
+  }
   const RecurrentOptions stacked{.widths = {9, 40, 6}};
   check(Rnn<S>({.input = 3}, stacked, rng));
   check(Lstm<S>({.input = 3}, stacked, rng));

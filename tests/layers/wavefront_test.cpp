@@ -137,6 +137,10 @@ TEST_CASE("layers at the same time give the bits of one after the other") {
     check_threads<float>({.batch = 4, .lengths = {60, 2, 71, 71}});
   }
   SECTION("of one sequence") { check_threads<float>({.batch = 1}); }
+  SECTION("of one sequence that ends before its padding does") {
+    check_threads<float>({.batch = 1, .lengths = {kSteps - 2}});
+  }
+  SECTION("of sequences some of which do not begin") { check_threads<float>({.lengths = {0, kSteps, 0}}); }
   SECTION("of many sequences") { check_threads<float>({.batch = 9}); }
   SECTION("without states") { check_threads<float>({.states = false}); }
   SECTION("with learned states") {
