@@ -4,7 +4,6 @@
 
 #include "framework/serialization.hpp"
 #include "framework/tensor_file.hpp"
-#include "layers/linear.hpp"
 #include "tests/fuzz/metadata_checks.hpp"
 #include "training/models/npy.hpp"
 #include "training/models/npz.hpp"
@@ -14,13 +13,12 @@ namespace unroll::fuzz {
 namespace {
 
 struct Model {
-  Linear<float> a;
-  using Scalar = float;
-  Model() : Model(Rng(1)) {}
-  static void each(auto& self, auto&& visit) { visit("a", self.a); }
-
- private:
-  explicit Model(Rng rng) : a(2, 3, rng) {}
+  Var<float> weight = parameter(Tensor<float>{{1, 2}, {3, 4}, {5, 6}});
+  Var<float> bias = parameter(Tensor<float>{1, 2, 3});
+  static void each(auto& self, auto&& visit) {
+    visit("a.weight", self.weight);
+    visit("a.bias", self.bias);
+  }
 };
 
 template <class S>
