@@ -206,7 +206,7 @@ TEST_CASE("an empty layer of every kind says that it is empty") {
   Activation source = own;
   const Activation taken = std::move(source);
   CHECK(source == taken);
-  CHECK(source(x).value() == taken(x).value());
+  CHECK((source(x).value() == taken(x).value()));
   CHECK(source.name() == "twice");
 }
 

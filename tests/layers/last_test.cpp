@@ -23,7 +23,7 @@ void check_last(const Layer& layer, const Var<double>& x, const std::vector<Inde
       CHECK(got(b, k) == (k < half ? y(end - 1, b, k) : y(0, b, k)));
     }
   }
-  CHECK(last(layer.with_all_states(x, {.states = {}, .lengths = lengths})).value() == got);
+  CHECK((last(layer.with_all_states(x, {.states = {}, .lengths = lengths})).value() == got));
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ TEST_CASE("last() of a step is its h") {
   Rng rng(2);
   const Gru<float> gru({.input = 2, .hidden = 3}, {.layers = 2}, rng);
   const auto result = gru.step(Var<float>(ones<float>({1, 2})));
-  CHECK(last(result).value() == result.output.value());
+  CHECK((last(result).value() == result.output.value()));
 }
 
 TEST_CASE("last() refuses a result that no layer has made, and an output that was changed") {

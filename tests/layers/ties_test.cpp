@@ -172,18 +172,18 @@ TEST_CASE("any module is cloned: constructors and lists of members do not matter
   CHECK(copy.unlisted == 0.25);
   const Var<float> x(ones<float>({4, 1, 2}));
   const Tensor<float> before = model(x).value();
-  CHECK(copy(x).value() == before);
+  CHECK((copy(x).value() == before));
   model.head.weight.mutable_value().fill(0.0F);
-  CHECK(copy(x).value() == before);
-  CHECK(alias(x).value() == model(x).value());
+  CHECK((copy(x).value() == before));
+  CHECK((alias(x).value() == model(x).value()));
 
   const Uncopied uncopied{Linear<float>(2, 3, rng)};
-  CHECK(clone(uncopied).linear.weight.value() == uncopied.linear.weight.value());
+  CHECK((clone(uncopied).linear.weight.value() == uncopied.linear.weight.value()));
   CHECK_FALSE(clone(uncopied).linear.weight.same_as(uncopied.linear.weight));
   CHECK(share(uncopied).linear.weight.same_as(uncopied.linear.weight));
 
   const Sequential net(Linear<float>(2, 3, rng), [gain = 2.0](const auto& v) { return v * gain; });
-  CHECK(clone(net)(x).value() == net(x).value());
+  CHECK((clone(net)(x).value() == net(x).value()));
 }
 
 TEST_CASE("a module is not copied by accident") {
