@@ -1,9 +1,9 @@
 // new_parameter: a parameter of a layer that may be too large; and the lack of one. Internal to the layers.
 #pragma once
 
-#include <new>
 #include <utility>
 
+#include "framework/errors.hpp"
 #include "framework/var.hpp"
 
 namespace unroll::detail {
@@ -20,7 +20,7 @@ Var<S> new_parameter(const char* layer, const char* name, const Shape& shape, Ma
   check_parameter_size(layer, name, shape, sizeof(S));
   try {
     return parameter<S>(std::forward<Make>(make)(), name);
-  } catch (const std::bad_alloc&) {
+  } catch (const MemoryError&) {
     throw_no_memory(layer, name, shape);
   }
 }

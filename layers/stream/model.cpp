@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "framework/errors.hpp"
@@ -217,7 +216,7 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   model->result = take(B * model->head.blocks * stream::kernels<S>().lanes);
   try {
     model->initial = zeros<S>({used});
-  } catch (const std::bad_alloc&) {
+  } catch (const MemoryError&) {
     throw ArgumentError(
         fmt::format("[{}.freeze] batch want memory for {} numbers a stream, got none", name.str(), used));
   }

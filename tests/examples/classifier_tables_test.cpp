@@ -69,9 +69,8 @@ TEST_CASE(
                                        {"hidden", "16"},
                                        {"encoder", "{\"labels\":" + std::string(120000, '[') +
                                                        std::string(120000, ']') + "}"}}});
-  check_refused(
-      "--predict --model " + path + " 1",
-      "large.safetensors: 'encoder': [TableEncoder.from_json] json want lists and objects at most 8 deep");
+  check_refused("--predict --model " + path + " 1",
+                "large.safetensors: 'encoder' want JSON that is nested at most 32 deep");
 }
 
 TEST_CASE("the classifier leaves out a first column that only counts the rows, and says so") {

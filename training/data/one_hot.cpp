@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <new>
 
 #include "framework/errors.hpp"
 
@@ -26,7 +25,7 @@ Tensor<S> one_hot(const IndexTensor& ids, Index classes) {
   Tensor<S> result;
   try {
     result = zeros<S>(shape);
-  } catch (const std::bad_alloc&) {
+  } catch (const MemoryError&) {
     fail_size();
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -50,6 +50,7 @@ std::vector<Index> ordered(const char* function, Index n, F&& f) {
     return n > 0 ? f() : std::vector<Index>();
   } catch (const std::bad_alloc&) {
   } catch (const std::length_error&) {
+  } catch (const MemoryError&) {
   }
   throw ArgumentError(fmt::format("[{}] n want as many as memory can hold, got {}", function, n));
 }
