@@ -82,7 +82,8 @@ bool is_utf16_without_mark(std::string_view bytes) {
   std::size_t zeros[2] = {0, 0};
   for (std::size_t i = 0; i < 2 * pairs; ++i)
     if (bytes[i] == '\0') ++zeros[i % 2];
-  return pairs >= 2 && std::min(zeros[0], zeros[1]) == 0 && 5 * (zeros[0] + zeros[1]) >= 2 * pairs;
+  const std::size_t count = zeros[0] + zeros[1];
+  return count >= 2 && std::min(zeros[0], zeros[1]) == 0 && 5 * count >= 2 * pairs;
 }
 
 // Whether text begins with word, in capitals or small letters; word is in small ones.

@@ -1,10 +1,13 @@
 #include "framework/flat_json.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "framework/errors.hpp"
 #include "framework/json_events.hpp"
+#include "framework/quoted.hpp"
 
 namespace unroll::detail {
 namespace {

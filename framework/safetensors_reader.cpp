@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <new>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "framework/errors.hpp"

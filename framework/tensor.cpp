@@ -14,9 +14,15 @@ void detail::throw_too_many_axes(std::size_t axes) {
   throw ShapeError(fmt::format("[Shape] want at most {} axes, got {}", kMaxRank, axes));
 }
 
-void detail::throw_too_large(const std::size_t* sizes, std::size_t axes) {
-  throw ShapeError(fmt::format("[Tensor] shape want a number of elements that memory can hold, got ({})",
-                               fmt::join(sizes, sizes + axes, ",")));
+void detail::check_elements(const std::size_t* sizes, std::size_t axes) {
+  Index elements = 1;
+  for (std::size_t axis = 0; axis < axes; ++axis) {
+    const auto size = static_cast<Index>(sizes[axis]);
+    // Below 0: a size of "-1" that was converted.
+    if (size >= 0 && (size == 0 || !__builtin_mul_overflow(elements, size, &elements))) continue;
+    throw ShapeError(fmt::format("[Tensor] shape want a number of elements that memory can hold, got ({})",
+                                 fmt::join(sizes, sizes + axes, ",")));
+  }
 }
 
 template <class S>

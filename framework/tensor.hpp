@@ -23,9 +23,10 @@ inline constexpr std::size_t kMaxRank = 6;
 
 namespace detail {
 
-// Throw ShapeError: more than kMaxRank axes; more elements than can be counted.
+// Throws ShapeError.
 [[noreturn]] void throw_too_many_axes(std::size_t axes);
-[[noreturn]] void throw_too_large(const std::size_t* sizes, std::size_t axes);
+// Throws ShapeError unless the number of elements fits Index, also without the sizes that are 0.
+void check_elements(const std::size_t* sizes, std::size_t axes);
 
 }  // namespace detail
 
@@ -178,18 +179,19 @@ template <xt::layout_type L>
 requires(L == xt::layout_type::row_major) std::size_t
     compute_strides(const Shape& shape, xt::layout_type, InlineVector<Index>& strides,
                     InlineVector<Index>& backstrides) {
-  Index elements = 1;
-  bool fits = true;
+  std::size_t elements = 1, sizes = 0;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
-    const auto size = static_cast<Index>(shape[axis]);
-    strides[axis] = size == 1 ? 0 : elements;
-    // A size of "-1" is beyond what Index holds.
-    fits &= size >= 0 && !__builtin_mul_overflow(elements, size, &elements);
-    backstrides[axis] = fits ? strides[axis] * (size - 1) : 0;
+    const std::size_t size = shape[axis];
+    const auto stride = static_cast<Index>(size == 1 ? 0 : elements);
+    strides[axis] = stride;
+    backstrides[axis] = stride * static_cast<Index>(size - 1);
+    sizes |= size;
+    elements *= size;
   }
-  if (!fits) [[unlikely]]
-    detail::throw_too_large(shape.data(), shape.size());
-  return static_cast<std::size_t>(elements);
+  // Three sizes of 20 bits, and six of 10, have a product of 60 at most.
+  if (sizes >> (shape.size() <= 3 ? 20 : 10) != 0) [[unlikely]]
+    detail::check_elements(shape.data(), shape.size());
+  return elements;
 }
 
 // So many numbers from the pool, not initialised: a tensor's storage, and the scratch space of kernels, which

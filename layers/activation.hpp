@@ -31,9 +31,14 @@ class Activation {
   Activation(std::string name, F f)
       : functions_(std::make_shared<const Functions>(Functions{std::move(name), f, f})) {}
 
+  // Copies only: what was moved from is still a function.
+  Activation(const Activation&) = default;
+  Activation& operator=(const Activation&) = default;
+
   Var<float> operator()(const Var<float>& x) const { return functions_->in_float(x); }
   Var<double> operator()(const Var<double>& x) const { return functions_->in_double(x); }
-  const std::string& name() const noexcept { return functions_->name; }
+  const std::string& name() const& noexcept { return functions_->name; }
+  std::string name() const&& { return functions_->name; }
   bool operator==(const Activation&) const = default;
 
  private:

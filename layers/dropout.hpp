@@ -18,6 +18,7 @@ struct Dropout : MoveOnly {
   mutable Rng rng{0};
 
   Dropout() = default;
+  UNROLL_MOVE_ONLY(Dropout)
   Dropout(double probability, Rng& source);
   Var<S> operator()(const Var<S>& x) const;
   std::string describe() const;

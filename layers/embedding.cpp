@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
+#include "layers/new_parameter.hpp"
 
 namespace unroll {
 
@@ -14,26 +17,29 @@ Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions
         fmt::format("[Embedding] sizes want >= 1, got vocabulary {} and size {}", vocabulary, size));
   }
   const auto width = static_cast<std::size_t>(size);
-  Tensor<S> rows = random_normal<S>({static_cast<std::size_t>(vocabulary), width}, 0.0, 1.0, rng);
-  if (options.padding_id) {
-    if (*options.padding_id < 0 || *options.padding_id >= vocabulary) {
-      throw ArgumentError(
-          fmt::format("[Embedding] padding_id want 0..{}, got {}", vocabulary - 1, *options.padding_id));
-    }
-    S* row = rows.data() + static_cast<std::size_t>(*options.padding_id) * width;
-    std::fill(row, row + width, S(0));
+  if (options.padding_id && (*options.padding_id < 0 || *options.padding_id >= vocabulary)) {
+    throw ArgumentError(
+        fmt::format("[Embedding] padding_id want 0..{}, got {}", vocabulary - 1, *options.padding_id));
   }
-  weight = parameter(std::move(rows), "weight");
+  const Shape shape{static_cast<std::size_t>(vocabulary), width};
+  weight = detail::new_parameter<S>(kKind, "weight", shape, [&] {
+    Tensor<S> rows = random_normal<S>(shape, 0.0, 1.0, rng);
+    if (options.padding_id)
+      std::fill_n(rows.data() + static_cast<std::size_t>(*options.padding_id) * width, width, S(0));
+    return rows;
+  });
 }
 
 template <class S>
 Var<S> Embedding<S>::operator()(const IndexTensor& ids) const {
+  if (!weight.defined()) detail::throw_empty_layer(kKind, "forward");
   const LayerScope scope(kKind, weight.name());
   return embedding(weight, ids, options.padding_id);
 }
 
 template <class S>
 std::string Embedding<S>::describe() const {
+  if (!weight.defined()) detail::throw_empty_layer(kKind, "describe");
   return fmt::format("{} x {}", weight.shape(0), weight.shape(1));
 }
 

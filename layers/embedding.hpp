@@ -21,6 +21,7 @@ struct Embedding : MoveOnly {
   Var<S> weight;
 
   Embedding() = default;
+  UNROLL_MOVE_ONLY(Embedding)
   Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions options = {});
   Var<S> operator()(const IndexTensor& ids) const;
   std::string describe() const;

@@ -43,6 +43,7 @@ struct GruCell : MoveOnly {
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
 
   GruCell() = default;
+  UNROLL_MOVE_ONLY(GruCell)
   // Throws ArgumentError for sizes below 1.
   GruCell(GruOptions options, Rng& rng);
   // x (B,I), h (B,H) -> the next h.
@@ -50,6 +51,8 @@ struct GruCell : MoveOnly {
   // The same with another h (under dropout, say) for W_h. to read.
   Var<S> step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) const;
   std::vector<std::string> gates() const { return {"r", "z", "n"}; }
+  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/gru.hpp).

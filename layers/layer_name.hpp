@@ -6,6 +6,16 @@
 
 namespace unroll::detail {
 
+// What a recurrent layer of such cells is.
+template <class Cell>
+constexpr const char* kind_of() {
+  if constexpr (requires { Cell::kKind; }) {
+    return Cell::kKind;
+  } else {
+    return "Recurrent";
+  }
+}
+
 // "Lstm", or "encoder (Lstm)" when the model's parameters have got their dotted names. Put together only when
 // an error is thrown.
 struct LayerName {

@@ -4,6 +4,7 @@
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
+#include "layers/new_parameter.hpp"
 
 namespace unroll {
 
@@ -13,13 +14,16 @@ LayerNorm<S>::LayerNorm(Index features, LayerNormOptions opts) : options(opts), 
   if (!(options.eps >= 0.0))
     throw ArgumentError(fmt::format("[LayerNorm] eps want >= 0, got {}", options.eps));
   if (options.affine) {
-    weight = parameter(ones<S>({static_cast<std::size_t>(features)}), "weight");
-    bias = parameter(zeros<S>({static_cast<std::size_t>(features)}), "bias");
+    const Shape shape{static_cast<std::size_t>(features)};
+    weight = detail::new_parameter<S>(kKind, "weight", shape, [&] { return ones<S>(shape); });
+    bias = detail::new_parameter<S>(kKind, "bias", shape, [&] { return zeros<S>(shape); });
   }
 }
 
 template <class S>
 Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
+  // One that was moved from still has its size, and would do without weight and bias.
+  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kKind, "forward");
   const LayerScope scope(kKind, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != static_cast<std::size_t>(size)) {
     throw ShapeError(
@@ -30,6 +34,7 @@ Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
 
 template <class S>
 std::string LayerNorm<S>::describe() const {
+  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kKind, "describe");
   return fmt::format("{}{}", size, options.affine ? "" : ", not affine");
 }
 

@@ -22,6 +22,7 @@ struct LayerNorm : MoveOnly {
   Var<S> weight, bias;
 
   LayerNorm() = default;
+  UNROLL_MOVE_ONLY(LayerNorm)
   explicit LayerNorm(Index features, LayerNormOptions options = {});
   Var<S> operator()(const Var<S>& x) const;
   std::string describe() const;

@@ -6,6 +6,7 @@
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
+#include "layers/new_parameter.hpp"
 
 namespace unroll {
 
@@ -16,13 +17,17 @@ Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
   }
   const double bound = 1.0 / std::sqrt(static_cast<double>(input));
   const auto rows = static_cast<std::size_t>(output);
-  weight =
-      parameter(random_uniform<S>({rows, static_cast<std::size_t>(input)}, -bound, bound, rng), "weight");
-  if (options.bias) bias = parameter(random_uniform<S>({rows}, -bound, bound, rng), "bias");
+  const auto make = [&](const char* name, const Shape& shape) {
+    return detail::new_parameter<S>(kKind, name, shape,
+                                    [&] { return random_uniform<S>(shape, -bound, bound, rng); });
+  };
+  weight = make("weight", {rows, static_cast<std::size_t>(input)});
+  if (options.bias) bias = make("bias", {rows});
 }
 
 template <class S>
 Var<S> Linear<S>::operator()(const Var<S>& x) const {
+  if (!weight.defined()) detail::throw_empty_layer(kKind, "forward");
   const LayerScope scope(kKind, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != weight.shape(1)) {
     throw ShapeError(
@@ -33,6 +38,7 @@ Var<S> Linear<S>::operator()(const Var<S>& x) const {
 
 template <class S>
 std::string Linear<S>::describe() const {
+  if (!weight.defined()) detail::throw_empty_layer(kKind, "describe");
   return fmt::format("{} -> {}{}", weight.shape(1), weight.shape(0), bias.defined() ? "" : ", no bias");
 }
 

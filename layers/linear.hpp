@@ -19,6 +19,7 @@ struct Linear : MoveOnly {
   Var<S> weight, bias;
 
   Linear() = default;
+  UNROLL_MOVE_ONLY(Linear)
   Linear(Index input, Index output, Rng& rng, LinearOptions options = {});
   Var<S> operator()(const Var<S>& x) const;
   std::string describe() const;

@@ -29,7 +29,7 @@ LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
              input = static_cast<std::size_t>(options.input),
              output = static_cast<std::size_t>(output_size());
   const std::size_t count = options.coupled ? 3 : 4, rows = count * hidden;
-  const detail::CellParameters<S> make(options.hidden, rng);
+  const detail::CellParameters<S> make(kKind, options.hidden, rng);
   weight_ih = make.uniform({rows, input}, "weight_ih");
   weight_hh = make.recurrent(count, output, options.recurrent_init, "weight_hh");
   if (options.bias != Bias::none) bias_ih = make.uniform({rows}, "bias_ih");
@@ -79,6 +79,18 @@ template <class S>
 std::vector<std::string> LstmCell<S>::gates() const {
   if (options.coupled) return {"i", "g", "o"};
   return {"i", "f", "g", "o"};
+}
+
+template <class S>
+void LstmCell<S>::check_parameters(const detail::LayerName& layer) const {
+  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input),
+             P = static_cast<std::size_t>(output_size()), rows = (options.coupled ? 3 : 4) * H;
+  detail::check_cell_parameter(layer, "weight_ih", weight_ih, rows, I);
+  detail::check_cell_parameter(layer, "weight_hh", weight_hh, rows, P);
+  detail::check_cell_parameter(layer, "bias_ih", bias_ih, rows, 0, /*optional=*/true);
+  detail::check_cell_parameter(layer, "bias_hh", bias_hh, rows, 0, /*optional=*/true);
+  if (options.projection > 0 || weight_hr.defined())
+    detail::check_cell_parameter(layer, "weight_hr", weight_hr, options.projection > 0 ? P : 0, H);
 }
 
 template <class S>

@@ -63,6 +63,7 @@ struct LstmCell : MoveOnly {
   Var<S> weight_ch, norm_ih, norm_hh, norm_c, norm_c_bias;
 
   LstmCell() = default;
+  UNROLL_MOVE_ONLY(LstmCell)
   // Throws ArgumentError for sizes below 1, a projection outside 0..H-1, or a forget_bias without a bias or
   // with coupled gates.
   LstmCell(LstmOptions options, Rng& rng);
@@ -71,6 +72,8 @@ struct LstmCell : MoveOnly {
   State zero_state(std::size_t batch) const;
   Index output_size() const noexcept { return options.projection > 0 ? options.projection : options.hidden; }
   std::vector<std::string> gates() const;
+  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/lstm.hpp).

@@ -20,6 +20,36 @@ void throw_slot_mismatch(const std::string& name) {
                   "in an order that depends on them?)",
                   name));
 }
+void throw_copied() {
+  throw ArgumentError(
+      "[copy] module want clone(module), with parameters of its own, or share(module), a second handle to "
+      "the "
+      "same ones, got a plain copy");
+}
+void throw_constant(const std::string& name) {
+  throw TapeError(fmt::format(
+      "[parameters] '{}' want a parameter, got a constant (parameter(tensor) makes one; what is not to be "
+      "trained is left out of the optimizer)",
+      name));
+}
+
+void SummaryRows::begin(const std::string& name, const char* kind, const std::string& text) {
+  rows.push_back({name, kind, text, 0});
+}
+
+void SummaryRows::add(const std::string& name, const void* parameter, std::size_t size) {
+  SummaryRow& row = rows.back();
+  const auto [first, fresh] = first_names_.emplace(parameter, name);
+  if (fresh) {
+    row.parameters += size;
+  } else {
+    // In the row of a layer, which of its parameters it is.
+    const std::string own = name.size() > row.name.size() && !row.name.empty()
+                                ? name.substr(row.name.size() + 1) + " "
+                                : (name == row.name ? "" : name + " ");
+    row.detail += fmt::format(", {}shared with {}", own, first->second);
+  }
+}
 }  // namespace detail
 
 namespace {

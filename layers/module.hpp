@@ -9,16 +9,22 @@
 // A member is a parameter (Var), a module, a vector of modules, or a setting (anything else: copied by clone
 // and convert, otherwise ignored). The list gives dotted names ("hidden.weight"), parameters(), summary(),
 // clone(), convert() and saving.
+//
+// Two members may be handles to one parameter, a tie: head.weight = embedding.weight. It is one parameter
+// with several names, then: counted and updated once, saved under each, and tied in every copy.
 #pragma once
 
 #include <any>
 #include <concepts>
 #include <string>
 #include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "framework/var.hpp"
+#include "layers/move_only.hpp"
 
 namespace unroll {
 
@@ -40,15 +46,6 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 template <class M>
 concept Module = requires(M& module) {
   std::remove_const_t<M>::each(module, detail::IgnoreMembers{});
-};
-
-// Base of the library's layers: moving is allowed, copying is said out loud (clone, share).
-struct MoveOnly {
-  MoveOnly() = default;
-  MoveOnly(MoveOnly&&) = default;
-  MoveOnly& operator=(MoveOnly&&) = default;
-  MoveOnly(const MoveOnly&) = delete;
-  MoveOnly& operator=(const MoveOnly&) = delete;
 };
 
 namespace detail {
@@ -147,7 +144,7 @@ struct NamedParameter {
   Var<S> var;
 };
 
-// All parameters with their dotted names, in list order.
+// All parameters with their dotted names, in list order; a tied one under each of its names.
 template <Module M>
 auto named_parameters(const M& module, const std::string& prefix = "") {
   std::vector<NamedParameter<scalar_t<M>>> list;
@@ -160,14 +157,22 @@ auto named_parameters(const M& module, const std::string& prefix = "") {
   return list;
 }
 
-// The parameters of one or several modules, as an optimizer wants them. Labels each with its dotted name, so
-// that error messages can say which it is.
+namespace detail {
+[[noreturn]] void throw_constant(const std::string& name);
+}
+
+// The parameters of one or several modules, each once, as an optimizer wants them. Labels each with its
+// (first) dotted name, so that error messages can say which it is. Throws TapeError for a member that is a
+// constant.
 template <Module First, Module... Rest>
 auto parameters(const First& first, const Rest&... rest) {
   std::vector<Var<scalar_t<First>>> list;
+  std::unordered_set<const void*> seen;
   const auto collect = [&](const auto& module, std::size_t index) {
     const std::string prefix = sizeof...(Rest) == 0 ? "" : std::to_string(index);
     for (auto& [name, var] : named_parameters(module, prefix)) {
+      if (var.get()->leaf == nullptr) detail::throw_constant(name);
+      if (!seen.insert(var.get()).second) continue;
       var.set_name(name);
       list.push_back(var);
     }
@@ -182,7 +187,10 @@ auto parameters(const First& first, const Rest&... rest) {
 template <Module M>
 std::size_t parameter_count(const M& module) {
   std::size_t count = 0;
-  for_each_parameter(module, [&](const std::string&, const auto& var) { count += var.size(); });
+  std::unordered_set<const void*> seen;
+  for_each_parameter(module, [&](const std::string&, const auto& var) {
+    if (seen.insert(var.get()).second) count += var.size();
+  });
   return count;
 }
 
@@ -217,29 +225,82 @@ void copy_slots(To& to, const From& from, Copy&& copy) {
 
 }  // namespace detail
 
-// The same module with scalar type To (float or double) and its own parameters.
-template <class To, Module M>
-auto convert(const M& module) {
-  typename detail::Rebind<M, To>::type result;
-  detail::copy_slots(result, module, [](const auto& var) {
-    if (!var.defined()) return Var<To>();
-    return parameter(convert_tensor<To>(var.value()), var.name());
+namespace detail {
+
+// Copies of parameters: one for each, however many handles there are to it.
+class FreshParameters {
+ public:
+  template <class To, class From>
+  Var<To> copy(const Var<From>& var) {
+    if (!var.defined()) return {};
+    std::any& made = made_[var.get()];
+    if (!made.has_value()) {
+      Tensor<To> tensor = convert_tensor<To>(var.value());
+      made = var.get()->leaf == nullptr ? Var<To>(std::move(tensor))
+                                        : parameter<To>(std::move(tensor), var.name());
+    }
+    return std::any_cast<const Var<To>&>(made);
+  }
+
+ private:
+  std::unordered_map<const void*, std::any> made_;
+};
+
+struct CopyScope {
+  bool outer = std::exchange(copies_modules, true);
+  CopyScope() = default;
+  CopyScope(const CopyScope&) = delete;
+  CopyScope& operator=(const CopyScope&) = delete;
+  ~CopyScope() { copies_modules = outer; }
+};
+
+}  // namespace detail
+
+// A second handle to the same parameters: training one trains the other. Everything else is copied.
+template <Module M>
+M share(const M& module) {
+  if constexpr (std::is_constructible_v<M, const M&>) {
+    const detail::CopyScope scope;
+    return M(module);
+  } else {
+    static_assert(std::default_initializable<M>,
+                  "clone() and share() want a module that can be copied (all its members can) or made "
+                  "without arguments (Model() = default;)");
+    M result;
+    detail::copy_slots(result, module, [](const auto& var) { return var; });
+    return result;
+  }
+}
+
+// An independent copy, tied where the module is.
+template <Module M>
+M clone(const M& module) {
+  M result = share(module);
+  detail::FreshParameters fresh;
+  detail::for_each_slot(result, "", [&]<class T>(const std::string&, T& slot) {
+    if constexpr (detail::is_parameter<T>) slot = fresh.copy<typename T::Scalar>(slot);
   });
   return result;
 }
 
-// An independent copy.
-template <Module M>
-M clone(const M& module) {
-  return convert<scalar_t<M>>(module);
-}
-
-// A second handle to the same parameters: training one trains the other.
-template <Module M>
-M share(const M& module) {
-  M result;
-  detail::copy_slots(result, module, [](const auto& var) { return var; });
-  return result;
+// The same module with scalar type To (float or double) and its own parameters, tied where the module is. Of
+// the other scalar type it is made by its default constructor and filled through each().
+template <class To, Module M>
+auto convert(const M& module) {
+  if constexpr (std::same_as<To, scalar_t<M>>) {
+    return clone(module);
+  } else {
+    using Result = typename detail::Rebind<M, To>::type;
+    static_assert(!std::same_as<Result, M>,
+                  "convert() wants a module that is a template of its scalar type: template <class S> struct "
+                  "Model");
+    static_assert(std::default_initializable<Result>,
+                  "convert() wants a module that can be made without arguments: Model() = default;");
+    Result result;
+    detail::FreshParameters fresh;
+    detail::copy_slots(result, module, [&](const auto& var) { return fresh.copy<To>(var); });
+    return result;
+  }
 }
 
 // Switches every member called `training` of the module and its members (dropout): true while training, false
@@ -263,19 +324,38 @@ struct SummaryRow {
 std::string format_summary(const std::vector<SummaryRow>& rows);
 
 namespace detail {
+
+// The rows of a summary, in which every parameter counts where it is met first.
+class SummaryRows {
+ public:
+  void begin(const std::string& name, const char* kind, const std::string& text);
+  // A parameter of the row that has begun; what it is tied to becomes part of the row's text.
+  void add(const std::string& name, const void* parameter, std::size_t size);
+  std::vector<SummaryRow> rows;
+
+ private:
+  std::unordered_map<const void*, std::string> first_names_;
+};
+
 template <class M>
-void summarize(const M& module, const std::string& name, std::vector<SummaryRow>& rows) {
+void summarize(const M& module, const std::string& name, SummaryRows& rows) {
   // A module that describes itself is one row; any other is the rows of its members.
   if constexpr (requires {
                   { module.describe() } -> std::convertible_to<std::string>;
                 }) {
-    rows.push_back({name, M::kKind, module.describe(), parameter_count(module)});
+    rows.begin(name, M::kKind, module.describe());
+    for_each_parameter(
+        module,
+        [&](const std::string& parameter, const auto& var) { rows.add(parameter, var.get(), var.size()); },
+        name);
   } else {
     M::each(module, [&](const std::string& member_name, const auto& member) {
       using T = std::remove_cvref_t<decltype(member)>;
       const std::string path = join_names(name, member_name);
       if constexpr (is_parameter<T>) {
-        if (member.defined()) rows.push_back({path, "parameter", to_string(member.shape()), member.size()});
+        if (!member.defined()) return;
+        rows.begin(path, "parameter", to_string(member.shape()));
+        rows.add(path, member.get(), member.size());
       } else if constexpr (Module<const T>) {
         summarize(member, path, rows);
       } else if constexpr (is_vector<T>) {
@@ -289,12 +369,13 @@ void summarize(const M& module, const std::string& name, std::vector<SummaryRow>
 }
 }  // namespace detail
 
-// A printable table: layers, shapes, parameter counts and their total.
+// A printable table: layers, shapes, parameter counts and their total; a tied parameter counts where it is
+// listed first, and is said to be shared where it comes again.
 template <Module M>
 std::string summary(const M& module) {
-  std::vector<SummaryRow> rows;
+  detail::SummaryRows rows;
   detail::summarize(module, "", rows);
-  return format_summary(rows);
+  return format_summary(rows.rows);
 }
 
 }  // namespace unroll

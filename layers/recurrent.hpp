@@ -11,39 +11,15 @@
 #include "framework/anomaly.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
+#include "layers/cell_parameters.hpp"
 #include "layers/checkpoint.hpp"
+#include "layers/last.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent_options.hpp"
 #include "layers/sequence_plan.hpp"
 #include "layers/state.hpp"
 
 namespace unroll {
-
-// The last layer's final hidden state (B,directions*H): what a classifier reads.
-template <class S, class State>
-Var<S> last(const RecurrentOutput<S, State>& result, bool bidirectional = false) {
-  const Var<S>& h = hidden_of<S>(result.states.back());
-  if (!bidirectional) return h;
-  return concat(std::vector<Var<S>>{hidden_of<S>(result.states[result.states.size() - 2]), h}, 1);
-}
-
-namespace detail {
-
-template <class Cell>
-constexpr const char* kind_of() {
-  if constexpr (requires { Cell::kKind; }) {
-    return Cell::kKind;
-  } else {
-    return "Recurrent";
-  }
-}
-
-template <class State>
-constexpr bool has_inner_state() {
-  return !is_parameter<State>;
-}
-
-}  // namespace detail
 
 // A recurrent layer made from a cell: a struct with
 //   using Scalar = S (or its first template argument), a member options with .input and .hidden, Cell(),
@@ -81,6 +57,7 @@ class Recurrent : public MoveOnly {
   static constexpr const char* kKind = detail::kind_of<Cell>();
 
   Recurrent() = default;
+  UNROLL_MOVE_ONLY(Recurrent)
   // Throws ArgumentError for sizes below 1, options out of range, and Path::fused where the kernel does not
   // cover the options.
   Recurrent(CellOptions cell, Rng& rng) : Recurrent(std::move(cell), RecurrentOptions{}, rng) {}
@@ -125,13 +102,21 @@ class Recurrent : public MoveOnly {
   // Restarts the random numbers of dropout and zoneout: the same seed gives the same masks again.
   void reseed(std::uint64_t seed) { rng_ = Rng(seed); }
 
-  const RecurrentOptions& options() const noexcept { return options_; }
+  const RecurrentOptions& options() const& noexcept { return options_; }
+  RecurrentOptions options() && { return std::move(options_); }
   std::size_t directions() const noexcept { return options_.bidirectional ? 2 : 1; }
-  std::size_t input_size() const { return static_cast<std::size_t>(cells_.at(0).options.input); }
+  std::size_t input_size() const {
+    require_cells("input_size");
+    return static_cast<std::size_t>(cells_.front().options.input);
+  }
   // Features of the output: directions * H (or the projection's size).
-  std::size_t output_size() const { return output_size(cells_.back()) * directions(); }
-  const std::vector<Cell>& cells() const noexcept { return cells_; }
-  std::vector<Cell>& cells() noexcept { return cells_; }
+  std::size_t output_size() const {
+    require_cells("output_size");
+    return output_size(cells_.back()) * directions();
+  }
+  const std::vector<Cell>& cells() const& noexcept { return cells_; }
+  std::vector<Cell>& cells() & noexcept { return cells_; }
+  std::vector<Cell> cells() && noexcept { return std::move(cells_); }
   std::string describe() const;
 
   bool training = true;
@@ -140,10 +125,14 @@ class Recurrent : public MoveOnly {
     visit("options", self.options_);
     visit("training", self.training);
     visit("rng", self.rng_);
+    // The counts are settings, too: a copy first takes them over, then fills what they count.
+    std::size_t cells = self.cells_.size(), learned = self.learned_.size();
+    visit("cells", cells);
+    visit("learned", learned);
     if constexpr (!std::is_const_v<std::remove_reference_t<decltype(self)>> &&
                   std::default_initializable<Cell>) {
-      self.cells_.resize(static_cast<std::size_t>(self.options_.layers) * self.directions());
-      self.learned_.resize(self.options_.learn_initial_states ? self.cells_.size() : 0);
+      self.cells_.resize(cells);
+      self.learned_.resize(learned);
     }
     for (std::size_t k = 0; k < self.cells_.size(); ++k) {
       const std::string suffix =
@@ -174,6 +163,13 @@ class Recurrent : public MoveOnly {
       }
     });
     return result;
+  }
+
+  // Throws ArgumentError for a layer without cells, which a default-constructed or moved-from one is.
+  void require_cells(const char* function) const {
+    const std::size_t want = static_cast<std::size_t>(options_.layers) * directions();
+    if (cells_.size() != want || cells_.front().options.input < 1)
+      detail::throw_no_cells(name(), function, want, cells_.size());
   }
 
   const char* option_obstacle() const noexcept {
@@ -227,6 +223,7 @@ Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
       const Index width = options_.widths[static_cast<std::size_t>(layer)];
       cell.hidden = static_cast<decltype(cell.hidden)>(width);
     }
+    detail::check_cell_sizes(kKind, static_cast<Index>(cell.input), static_cast<Index>(cell.hidden));
     for (std::size_t direction = 0; direction < directions(); ++direction) {
       cells_.emplace_back(cell, rng);
       if (!options_.learn_initial_states) continue;
@@ -269,6 +266,7 @@ void Recurrent<Cell>::set_path(Path path) {
 
 template <class Cell>
 std::string Recurrent<Cell>::describe() const {
+  require_cells("describe");
   std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
   if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
   if (options_.bidirectional) text += ", both directions";
@@ -284,6 +282,10 @@ std::string Recurrent<Cell>::describe() const {
 template <class Cell>
 auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* all_states) const -> Output {
   const detail::LayerName layer_name = name();
+  require_cells("forward");
+  if constexpr (requires(const Cell& cell) { cell.check_parameters(layer_name); }) {
+    for (const Cell& cell : cells_) cell.check_parameters(layer_name);
+  }
   LayerScope scope(kKind, layer_name.parameter);
   const auto plan =
       detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
@@ -387,7 +389,8 @@ auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const Sta
                             [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
     std::size_t next = 0;
     states[k] = map_states(states[k], given[k], [&](const Var<S>& zero, const Var<S>& initial) {
-      detail::check_state(name(), k, parts[next++], zero.shape(), initial.shape());
+      detail::check_state(name(), k, parts[next++], zero.shape(),
+                          initial.defined() ? &initial.shape() : nullptr);
       return plan.order ? index_select(initial, 0, *plan.order) : initial;
     });
   }

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/errors.hpp"
+#include "layers/last.hpp"
 
 namespace unroll {
 
@@ -23,6 +26,12 @@ namespace detail {
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state) {
   if (options.layers < 1)
     throw ArgumentError(fmt::format("[{}] layers want >= 1, got {}", layer.str(), options.layers));
+  constexpr Index kMostLayers = Index{1} << 16;  // what is beyond is a mistake, and would fill the memory
+  if (options.layers > kMostLayers || options.widths.size() > static_cast<std::size_t>(kMostLayers)) {
+    throw ArgumentError(
+        fmt::format("[{}] layers want <= {}, got {}", layer.str(), kMostLayers,
+                    std::max<std::size_t>(static_cast<std::size_t>(options.layers), options.widths.size())));
+  }
   if (!options.widths.empty() && options.layers != 1 &&
       options.widths.size() != static_cast<std::size_t>(options.layers)) {
     throw ArgumentError(fmt::format("[{}] widths want one for each of the {} layers, got {}", layer.str(),
@@ -66,17 +75,43 @@ void throw_one_direction(const LayerName& layer, const char* function) {
                   layer.str(), function));
 }
 
+void throw_no_cells(const LayerName& layer, const char* function, std::size_t want, std::size_t got) {
+  if (got == 0 || got == want) {
+    throw ArgumentError(
+        fmt::format("[{}.{}] layer want one with cells, got an empty one (default-constructed or moved from)",
+                    layer.str(), function));
+  }
+  throw ArgumentError(fmt::format("[{}.{}] cells want {} (one per layer and direction), got {}", layer.str(),
+                                  function, want, got));
+}
+
 void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got) {
   throw ShapeError(fmt::format("[{}.forward] states want {} entries (one per layer and direction), got {}",
                                layer.str(), want, got));
 }
 
 void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
-                 const Shape& got) {
-  if (want == got) return;
+                 const Shape* got) {
+  if (got != nullptr && want == *got) return;
   throw ShapeError(fmt::format(
       "[{}.forward] states[{}]{}{} want {} (batch, features), got {} (the states of another layer or batch?)",
-      layer.str(), index, part.empty() ? "" : ".", part, to_string(want), to_string(got)));
+      layer.str(), index, part.empty() ? "" : ".", part, to_string(want),
+      got == nullptr ? "an empty handle" : to_string(*got)));
+}
+
+std::size_t directions_of(const Shape& output, std::size_t states, const Shape* hidden) {
+  if (hidden == nullptr) {
+    throw ArgumentError(
+        "[last] result want what a recurrent layer has returned, got an empty one "
+        "(default-constructed or moved from)");
+  }
+  const std::size_t features = output.empty() ? 0 : output.back();
+  if (hidden->size() == 2 && features == hidden->back()) return 1;
+  if (hidden->size() == 2 && features == 2 * hidden->back() && states % 2 == 0) return 2;
+  throw ShapeError(fmt::format(
+      "[last] result want an output with once or twice the features of the final h, got {} and {} (an output "
+      "that has been changed?)",
+      to_string(output), to_string(*hidden)));
 }
 
 }  // namespace detail

@@ -67,10 +67,13 @@ namespace detail {
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
 [[noreturn]] void throw_not_covered(const LayerName& layer, const char* obstacle);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
+// want: the number of cells that the options call for.
+[[noreturn]] void throw_no_cells(const LayerName& layer, const char* function, std::size_t want,
+                                 std::size_t got);
 [[noreturn]] void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got);
-// part: the Var's name in the state, or "".
+// part: the Var's name in the state, or "". got: null for an empty handle.
 void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
-                 const Shape& got);
+                 const Shape* got);
 
 }  // namespace detail
 }  // namespace unroll

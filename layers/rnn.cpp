@@ -13,7 +13,7 @@ RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(std::move(opts)) {
   detail::check_cell_sizes(kKind, options.input, options.hidden);
   const auto hidden = static_cast<std::size_t>(options.hidden),
              input = static_cast<std::size_t>(options.input);
-  const detail::CellParameters<S> make(options.hidden, rng);
+  const detail::CellParameters<S> make(kKind, options.hidden, rng);
   weight_ih = make.uniform({hidden, input}, "weight_ih");
   weight_hh = make.recurrent(1, hidden, options.recurrent_init, "weight_hh");
   if (options.bias != Bias::none) bias_ih = make.uniform({hidden}, "bias_ih");
@@ -23,6 +23,15 @@ RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(std::move(opts)) {
 template <class S>
 Var<S> RnnCell<S>::step(const Var<S>& x, const Var<S>& h) const {
   return options.activation(linear(x, weight_ih, bias_ih) + linear(h, weight_hh, bias_hh));
+}
+
+template <class S>
+void RnnCell<S>::check_parameters(const detail::LayerName& layer) const {
+  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input);
+  detail::check_cell_parameter(layer, "weight_ih", weight_ih, H, I);
+  detail::check_cell_parameter(layer, "weight_hh", weight_hh, H, H);
+  detail::check_cell_parameter(layer, "bias_ih", bias_ih, H, 0, /*optional=*/true);
+  detail::check_cell_parameter(layer, "bias_hh", bias_hh, H, 0, /*optional=*/true);
 }
 
 template <class S>

@@ -32,11 +32,14 @@ struct RnnCell : MoveOnly {
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;
 
   RnnCell() = default;
+  UNROLL_MOVE_ONLY(RnnCell)
   // Throws ArgumentError for sizes below 1.
   RnnCell(RnnOptions options, Rng& rng);
   // x (B,I), h (B,H) -> the next h.
   Var<S> step(const Var<S>& x, const Var<S>& h) const;
   std::vector<std::string> gates() const { return {"h"}; }
+  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* uncovered() const noexcept;
   // The whole sequence by the hand-derived kernel (layers/bptt/rnn.hpp).

@@ -19,7 +19,8 @@ template <class... Parts>
 class Sequential : MoveOnly {
  public:
   Sequential() = default;
-  explicit Sequential(Parts... parts) : parts_(std::move(parts)...) {}
+  UNROLL_MOVE_ONLY(Sequential)
+  explicit Sequential(Parts... parts) requires(sizeof...(Parts) > 0) : parts_(std::move(parts)...) {}
 
   template <class X>
   auto operator()(const X& x) const {
@@ -27,12 +28,16 @@ class Sequential : MoveOnly {
   }
   static constexpr std::size_t kSize = sizeof...(Parts);
   template <std::size_t I>
-  auto& part() {
+  auto& part() & {
     return std::get<I>(parts_);
   }
   template <std::size_t I>
-  const auto& part() const {
+  const auto& part() const& {
     return std::get<I>(parts_);
+  }
+  template <std::size_t I>
+  auto part() && {
+    return std::get<I>(std::move(parts_));
   }
 
   static void each(auto& self, auto&& visit) {

@@ -33,6 +33,14 @@ using state_t = typename detail::StateOf<Cell>::type;
 template <class State>
 using States = PooledVector<State>;
 
+namespace detail {
+// Whether a state is more than h.
+template <class State>
+constexpr bool has_inner_state() {
+  return !is_parameter<State>;
+}
+}  // namespace detail
+
 // Calls f(Var&) for every Var of a state.
 template <class State, class F>
 void for_each_in_state(State& state, F&& f) {
@@ -75,6 +83,12 @@ const Var<S>& hidden_of(const State& state) {
   } else {
     return state.h;
   }
+}
+
+// The same of a state that is about to go.
+template <class S, class State>
+Var<S> hidden_of(const State&& state) {
+  return hidden_of<S>(state);
 }
 
 // Calls f(name, Var&) for every Var of a state; the name of a state that is one Var is "h".

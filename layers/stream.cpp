@@ -9,8 +9,9 @@
 
 namespace unroll {
 template <class S>
-Stream<S>::Stream(std::shared_ptr<const detail::StreamModel<S>> model)
-    : model_(std::move(model)), memory_(model_->initial) {}
+Stream<S>::Stream(std::shared_ptr<const detail::StreamModel<S>> model) : model_(std::move(model)) {
+  if (model_ != nullptr) memory_ = model_->initial;
+}
 
 template <class S>
 std::span<const S> Stream<S>::step(std::span<const S> x) noexcept {

@@ -76,12 +76,16 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
 // step() and reset() neither allocate nor lock, wait, throw or call a BLAS. A stream belongs to one thread at
 // a time; several streams, clones too, run on several threads at once.
 template <class S>
-class Stream : public MoveOnly {
+class Stream {
  public:
   using Scalar = S;
 
   // An empty stream, which takes no input.
   Stream() = default;
+  Stream(Stream&&) = default;
+  Stream& operator=(Stream&&) = default;
+  Stream(const Stream&) = delete;  // stream.clone()
+  Stream& operator=(const Stream&) = delete;
 
   // One step: x (B,I) -> y (B,H), with a projection (B,P), with a head (B,O); both row after row. y is valid
   // until the next call of a member and always at the same address; it may be given to step() as x. An x of
@@ -126,7 +130,7 @@ class Stream : public MoveOnly {
   std::size_t input_size() const noexcept;
   std::size_t output_size() const noexcept;
 
-  // What freeze() makes.
+  // What freeze() makes; of null, an empty stream.
   explicit Stream(std::shared_ptr<const detail::StreamModel<S>> model);
 
  private:

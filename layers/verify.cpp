@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "framework/errors.hpp"
 
@@ -19,9 +21,10 @@ std::vector<Var<double>> as_parameters(const std::vector<Tensor<double>>& values
   return vars;
 }
 
-Pass differentiate(const VerifyProblem& problem, Path path, const std::vector<Var<double>>& upstream) {
+Pass differentiate(const VerifyProblem& problem, const std::vector<Tensor<double>>& values, Path path,
+                   const std::vector<Var<double>>& upstream) {
   Tape tape;
-  const auto inputs = as_parameters(problem.values);
+  const auto inputs = as_parameters(values);
   const auto outputs = problem.run(path, inputs);
   Pass pass;
   for (const auto& output : outputs) pass.outputs.push_back(output.value());
@@ -89,9 +92,90 @@ class Worst {
   double in_tolerances_ = -1.0;
 };
 
+// Derivatives of the weighted sum by differences, at the values of the problem or at others.
+class Differences {
+ public:
+  Differences(const VerifyProblem& problem, std::vector<Tensor<double>> values,
+              const std::vector<Var<double>>& upstream, const VerifyOptions& options)
+      : problem_(problem),
+        values_(std::move(values)),
+        upstream_(upstream),
+        options_(options),
+        here_(weighted_sum(problem_, values_, upstream_)) {}
+
+  struct Slope {
+    double value;
+    bool kink;  // the slopes to both sides part, and not by less for a smaller step
+  };
+  // By element j of input i; close to what the tape has found if it can be.
+  Slope operator()(std::size_t i, std::size_t j, double tape) {
+    const auto agrees = [&](double d) { return std::abs(d - tape) <= options_.numeric_tolerance; };
+    const Sides coarse = sides(i, j, options_.step);
+    if (agrees(coarse.slope())) return {coarse.slope(), false};
+    // Where they part, the difference quotient itself may be too coarse (layer norm of nearly equal values):
+    // a smaller step and Richardson's extrapolation take its h^2 error away.
+    const Sides fine = sides(i, j, options_.step / 4.0);
+    const double d = fine.slope() + (fine.slope() - coarse.slope()) / 15.0;
+    const bool kink = !agrees(d) && std::abs(fine.jump()) > options_.numeric_tolerance &&
+                      std::abs(fine.jump()) > std::abs(coarse.jump()) / 2.0;
+    return {d, kink};
+  }
+
+ private:
+  struct Sides {
+    double left, right;
+    double slope() const noexcept { return (left + right) / 2.0; }
+    double jump() const noexcept { return right - left; }
+  };
+  Sides sides(std::size_t i, std::size_t j, double step) {
+    double& x = values_[i].data()[j];
+    const double kept = x, h = step * std::max(1.0, std::abs(kept));
+    x = kept + h;
+    const double above = weighted_sum(problem_, values_, upstream_);
+    x = kept - h;
+    const double below = weighted_sum(problem_, values_, upstream_);
+    x = kept;
+    return {(here_ - below) / h, (above - here_) / h};
+  }
+
+  const VerifyProblem& problem_;
+  std::vector<Tensor<double>> values_;
+  const std::vector<Var<double>>& upstream_;
+  const VerifyOptions& options_;
+  double here_;
+};
+
+// A point close by, at which what depends on a kink by accident is off it.
+std::vector<Tensor<double>> moved(std::vector<Tensor<double>> values, Rng& rng) {
+  for (Tensor<double>& tensor : values) {
+    for (double& x : tensor) x += 1e-2 * std::max(1.0, std::abs(x)) * rng.normal();
+  }
+  return values;
+}
+
+void check_options(const VerifyOptions& options) {
+  const auto positive = [](const char* name, double value) {
+    if (!(std::isfinite(value) && value > 0.0))
+      throw ArgumentError(fmt::format("[verify] {} want a finite number > 0, got {}", name, value));
+  };
+  positive("step", options.step);
+  positive("analytic_tolerance", options.analytic_tolerance);
+  positive("numeric_tolerance", options.numeric_tolerance);
+}
+
+// What was compared with what.
+std::string compared(const VerifyProblem& problem, std::size_t kinks) {
+  std::string text = problem.obstacle == nullptr
+                         ? "kernel, tape and central differences"
+                         : fmt::format("tape and central differences, no kernel: {}", problem.obstacle);
+  if (kinks > 0) text += fmt::format("; {} derivatives on a kink beside it", kinks);
+  return text;
+}
+
 }  // namespace
 
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options) {
+  check_options(options);
   Rng rng(options.seed + 1);
   std::vector<Var<double>> upstream;
   {
@@ -101,11 +185,11 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       upstream.emplace_back(random_normal<double>(output.shape(), 0.0, 1.0, rng));
     }
   }
-  VerifyReport report;
+  VerifyReport report{.ok = true, .with_kernel = problem.obstacle == nullptr};
   Worst worst(report);
-  const Pass tape = differentiate(problem, Path::tape, upstream);
-  if (problem.has_kernel) {
-    const Pass fused = differentiate(problem, Path::fused, upstream);
+  const Pass tape = differentiate(problem, problem.values, Path::tape, upstream);
+  if (report.with_kernel) {
+    const Pass fused = differentiate(problem, problem.values, Path::fused, upstream);
     for (std::size_t k = 0; k < tape.outputs.size(); ++k) {
       report.worst_analytic =
           std::max(report.worst_analytic,
@@ -119,35 +203,40 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
                                  options.analytic_tolerance, "kernel", "tape"));
     }
   }
-  auto values = problem.values;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    Tensor<double> numeric(values[i].shape());
-    for (std::size_t j = 0; j < numeric.size(); ++j) {
-      double& x = values[i].data()[j];
-      const auto slope = [&](double step) {
-        const double kept = x, h = step * std::max(1.0, std::abs(kept));
-        x = kept + h;
-        const double above = weighted_sum(problem, values, upstream);
-        x = kept - h;
-        const double below = weighted_sum(problem, values, upstream);
-        x = kept;
-        return (above - below) / (2.0 * h);
-      };
-      double& d = numeric.data()[j];
-      d = slope(options.step);
-      // Where they part, the difference quotient itself may be too coarse (layer norm of nearly equal
-      // values): a smaller step and Richardson's extrapolation take its h^2 error away.
-      if (!(std::abs(d - tape.gradients[i].data()[j]) <= options.numeric_tolerance)) {
-        const double finer = slope(options.step / 4.0);
-        d = finer + (finer - d) / 15.0;
-      }
-    }
+  const auto compare_numeric = [&](const char* what, std::size_t i, const Tensor<double>& got,
+                                   const Tensor<double>& numeric) {
     report.worst_numeric = std::max(
-        report.worst_numeric, worst.compare("gradient of", problem.inputs[i], tape.gradients[i], numeric,
-                                            options.numeric_tolerance, "tape", "central difference"));
+        report.worst_numeric, worst.compare(what, problem.inputs[i], got, numeric, options.numeric_tolerance,
+                                            "tape", "central difference"));
+  };
+  Differences differences(problem, problem.values, upstream, options);
+  std::vector<std::pair<std::size_t, std::size_t>> kinks;  // input and element
+  for (std::size_t i = 0; i < problem.values.size(); ++i) {
+    Tensor<double> numeric(problem.values[i].shape());
+    for (std::size_t j = 0; j < numeric.size(); ++j) {
+      const double found = tape.gradients[i].data()[j];
+      const auto slope = differences(i, j, found);
+      const bool kink = slope.kink && std::isfinite(found);
+      numeric.data()[j] = kink ? found : slope.value;
+      if (kink) kinks.emplace_back(i, j);
+    }
+    compare_numeric("gradient of", i, tape.gradients[i], numeric);
   }
-  report.message = fmt::format("[verify] {} {}: worst is {}", problem.kind,
-                               report.ok ? "agrees" : "DISAGREES", report.message);
+  if (!kinks.empty()) {
+    const auto values = moved(problem.values, rng);
+    const Pass beside = differentiate(problem, values, Path::tape, upstream);
+    Differences near(problem, values, upstream, options);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      Tensor<double> numeric = beside.gradients[i];
+      for (const auto& [input, j] : kinks) {
+        if (input == i) numeric.data()[j] = near(i, j, numeric.data()[j]).value;
+      }
+      compare_numeric("beside a kink, gradient of", i, beside.gradients[i], numeric);
+    }
+  }
+  report.message =
+      fmt::format("[verify] {} {} ({}): worst is {}", problem.kind, report.ok ? "agrees" : "DISAGREES",
+                  compared(problem, kinks.size()), report.message);
   return report;
 }
 

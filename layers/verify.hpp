@@ -20,11 +20,13 @@ struct VerifyOptions {
 
 // The comparison that came out worst, measured in its own tolerance.
 struct VerifyReport {
-  bool ok = true;
+  bool ok = false;              // false in a report that verify() has not made, too
+  bool with_kernel = false;     // whether a hand-derived kernel took part
   double worst_analytic = 0.0;  // largest |fused - tape| / (1 + max|tape|) over all outputs and gradients
   double worst_numeric = 0.0;   // largest |tape - numeric| / (1 + max|numeric|) over all gradients
-  std::string where;    // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
-  std::string message;  // all of it in a sentence
+  std::string where =
+      {};  // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
+  std::string message = {};  // all of it in a sentence, which says what was compared with what
   explicit operator bool() const noexcept { return ok; }
 };
 
@@ -43,7 +45,7 @@ struct VerifyProblem {
   std::vector<Tensor<double>> values;
   // (path, inputs) -> outputs
   std::function<std::vector<Var<double>>(Path, const std::vector<Var<double>>&)> run;
-  bool has_kernel;
+  const char* obstacle;  // why no kernel takes part, or null
 };
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
@@ -59,7 +61,8 @@ std::string locate_step(const Shape& position, std::size_t time_axis);
 // states by kernel, tape and central differences, with random upstream gradients on all results and random
 // initial states (or the layer's learned ones, moved away from where they are). The report names the worst
 // parameter, gate and time step. A layer without kernel for its options is checked against central
-// differences.
+// differences. A derivative on a kink of the function (relu at 0), where the differences to both sides part,
+// is compared beside it. Throws ArgumentError for options out of range and what the layer throws.
 template <class Cell, class S = scalar_t<Cell>>
 VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const VerifyOptions& options = {}) {
   auto copy = convert<double>(layer);
@@ -68,7 +71,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   using Layer = decltype(copy);
   detail::VerifyProblem problem;
   problem.kind = Layer::kKind;
-  problem.has_kernel = copy.obstacle() == nullptr;
+  problem.obstacle = copy.obstacle();
   Rng rng(options.seed);
 
   const std::size_t time_axis = layer.options().batch_first ? 1 : 0;

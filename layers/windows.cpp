@@ -10,16 +10,24 @@ namespace unroll {
 
 std::vector<Window> windows(Index steps, Index size) {
   if (size < 1) throw ArgumentError(fmt::format("[windows] size want >= 1, got {}", size));
+  if (steps < 0) throw ArgumentError(fmt::format("[windows] steps want >= 0, got {}", steps));
+  constexpr Index kMost = Index{1} << 28;  // what is beyond is a mistake, and would fill the memory
+  const Index count = steps == 0 ? 0 : (steps - 1) / size + 1;
+  if (count > kMost)
+    throw ArgumentError(
+        fmt::format("[windows] want <= {} windows, got {} steps in windows of {}", kMost, steps, size));
   std::vector<Window> result;
-  for (Index first = 0; first < steps; first += size)
-    result.push_back({first, std::min(first + size, steps)});
+  for (Index k = 0; k < count; ++k) {
+    const Index first = k * size;
+    result.push_back({first, first + std::min(size, steps - first)});
+  }
   return result;
 }
 
 std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths) {
   std::vector<Index> result;
   for (const Index length : lengths) {
-    result.push_back(std::clamp<Index>(length - window.first, 0, window.size()));
+    result.push_back(std::clamp(length, window.first, std::max(window.first, window.last)) - window.first);
   }
   return result;
 }
@@ -31,6 +39,10 @@ void detail::check_window_lengths(Index steps, const std::vector<Index>& lengths
           fmt::format("[for_each_window] lengths[{}] want 0..{} (the steps), got {}", b, steps, lengths[b]));
     }
   }
+}
+
+void detail::throw_no_function(const char* name) {
+  throw ArgumentError(fmt::format("[for_each_window] {} want a function, got an empty one", name));
 }
 
 }  // namespace unroll

@@ -12,6 +12,14 @@ namespace unroll {
 
 namespace detail {
 void check_window_lengths(Index steps, const std::vector<Index>& lengths);
+[[noreturn]] void throw_no_function(const char* name);
+// Throws ArgumentError for an empty std::function.
+template <class F>
+void require_function(const char* name, const F& f) {
+  if constexpr (requires { f.target_type(); }) {
+    if (!f) throw_no_function(name);
+  }
+}
 }  // namespace detail
 
 // The steps [first, last) of a sequence.
@@ -44,6 +52,8 @@ template <class Cell, class Input, class F>
 States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps, Index size,
                                       RecurrentInputs<state_t<Cell>> given, Input&& input, F&& f) {
   layer.require_one_direction("for_each_window");
+  detail::require_function("input", input);
+  detail::require_function("f", f);
   detail::check_window_lengths(steps, given.lengths);
   for (const Window window : windows(steps, size)) {
     Tape tape;

@@ -1,6 +1,7 @@
 #include "optim/nadam.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "optim/kernels/updates.hpp"
 #include "optim/options.hpp"
@@ -28,7 +29,9 @@ void NAdam<S>::update(const NAdamOptions& options, const ParameterUpdate<S>& u) 
   };
   S& kept_product = *u.state[2].data();
   const double product = static_cast<double>(kept_product) * mu(t);
-  kept_product = static_cast<S>(product);
+  // As in the loops, not for ever a subnormal number.
+  kept_product =
+      product < static_cast<double>(std::numeric_limits<S>::min()) ? S(0) : static_cast<S>(product);
   kernel::updates<S>().nadam(
       {.rate_now = static_cast<S>(options.lr * (1.0 - mu(t)) / (1.0 - product)),
        .rate_next = static_cast<S>(options.lr * mu(t + 1.0) / (1.0 - product * mu(t + 1.0))),

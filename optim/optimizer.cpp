@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "framework/errors.hpp"
 #include "optim/options.hpp"
@@ -50,13 +52,27 @@ Optimizer<S>::Optimizer(const char* name, const std::vector<Group>& groups) : na
 }
 
 template <class S>
-std::span<const Var<S>> Optimizer<S>::parameters(std::size_t group) const {
+std::span<const Var<S>> Optimizer<S>::parameters(std::size_t group) const& {
   const GroupInfo& info = groups_[checked_group("parameters", group)];
   return std::span(parameters_).subspan(info.first, info.count);
 }
 
 template <class S>
+std::vector<Var<S>> Optimizer<S>::parameters(std::size_t group) && {
+  const std::span<const Var<S>> part = std::as_const(*this).parameters(group);
+  return {part.begin(), part.end()};
+}
+
+template <class S>
+void Optimizer<S>::require_parameters(const char* function) const {
+  if (!parameters_.empty()) return;
+  throw ArgumentError(fmt::format("[{}.{}] optimizer want one with parameters, got one that was moved from",
+                                  name_, function));
+}
+
+template <class S>
 std::size_t Optimizer<S>::checked_group(const char* function, std::size_t group) const {
+  require_parameters(function);
   if (group < groups_.size()) return group;
   throw ArgumentError(
       fmt::format("[{}.{}] group want a number < {}, got {}", name_, function, groups_.size(), group));
@@ -64,6 +80,7 @@ std::size_t Optimizer<S>::checked_group(const char* function, std::size_t group)
 
 template <class S>
 std::size_t Optimizer<S>::only_group(const char* function, const char* for_all) const {
+  require_parameters(function);
   if (groups_.size() == 1) return 0;
   throw ArgumentError(fmt::format("[{0}.{1}] want the number of a group, got none of {2} ({3} changes all)",
                                   name_, function, groups_.size(), for_all));
@@ -71,17 +88,23 @@ std::size_t Optimizer<S>::only_group(const char* function, const char* for_all) 
 
 template <class S>
 void Optimizer<S>::scale_lr(double factor) {
+  require_parameters("scale_lr");
   require_at_least(fmt::format("{}.scale_lr", name_).c_str(), "factor", factor, 0.0);
   for (std::size_t g = 0; g < groups_.size(); ++g) set_group_lr(g, groups_[g].lr * factor);
 }
 
 template <class S>
 void Optimizer<S>::step() {
+  require_parameters("step");
   // Everything is checked before anything changes.
   bool any = false;
+  std::size_t lost = parameters_.size();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Var<S>& p = parameters_[i];
-    if (!p.has_grad()) continue;
+    if (!p.has_grad()) {
+      if (p.get()->references == 1) lost = std::min(lost, i);
+      continue;
+    }
     any = true;
     // Without state beside it a parameter may change its shape.
     if (p.grad().shape() != p.shape() || (!slots_[i].state.empty() && p.shape() != slots_[i].shape)) {
@@ -99,6 +122,13 @@ void Optimizer<S>::step() {
                     "gradient lives as long as "
                     "the tape that computed it: call step() after backward() and inside the tape's scope)",
                     name_, parameters_.size()));
+  }
+  if (lost < parameters_.size()) {
+    throw ArgumentError(
+        fmt::format("[{}.step] parameter {} want a place in the model, got one that only the optimizer holds "
+                    "and that has no "
+                    "gradient (was it replaced after the optimizer was made? make the optimizer anew)",
+                    name_, label(lost)));
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Var<S>& p = parameters_[i];
@@ -129,6 +159,7 @@ Tensor<S> Optimizer<S>::group_sizes() const {
 
 template <class S>
 TensorMap<S> Optimizer<S>::state() const {
+  require_parameters("state");
   TensorMap<S> state;
   state["step_count"] = Tensor<S>(static_cast<S>(step_count_));
   if (groups_.size() > 1) state["groups"] = group_sizes();
@@ -144,6 +175,7 @@ TensorMap<S> Optimizer<S>::state() const {
 
 template <class S>
 void Optimizer<S>::load_state(const TensorMap<S>& state) {
+  require_parameters("load_state");
   std::set<std::string> known;
   const auto find = [&](const std::string& key, const Shape& shape) -> const Tensor<S>& {
     const auto found = state.find(key);

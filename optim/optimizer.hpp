@@ -64,13 +64,18 @@ class Optimizer {
   // "Adam", as error messages and checkpoints call it.
   const char* optimizer_name() const noexcept { return name_; }
   // The parameters, each once, in the order given: those of the first group, of the second and so on.
-  const std::vector<Var<S>>& parameters() const noexcept { return parameters_; }
+  const std::vector<Var<S>>& parameters() const& noexcept { return parameters_; }
+  std::vector<Var<S>> parameters() && { return parameters_; }
   // The parameters of one group.
-  std::span<const Var<S>> parameters(std::size_t group) const;
+  std::span<const Var<S>> parameters(std::size_t group) const&;
+  std::vector<Var<S>> parameters(std::size_t group) &&;
   std::size_t group_count() const noexcept { return groups_.size(); }
 
   // Updates every parameter that has a gradient; the others, and every gradient, stay as they are. Throws
-  // TapeError when no parameter has one, ShapeError when a parameter has changed its shape.
+  // TapeError when no parameter has one, ShapeError when a parameter has changed its shape, and ArgumentError
+  // for one without a gradient that nothing but the optimizer holds any more: a model in which it was
+  // replaced (head.weight = ...) after the optimizer was made would never be trained. Nothing has changed
+  // then.
   void step();
   // Number of step() calls so far.
   std::int64_t step_count() const noexcept { return step_count_; }
@@ -105,6 +110,8 @@ class Optimizer {
   Optimizer(Optimizer&&) noexcept = default;
   Optimizer& operator=(Optimizer&&) noexcept = default;
 
+  // Throws ArgumentError, naming the function, for an optimizer that was moved from.
+  void require_parameters(const char* function) const;
   // group. Throws ArgumentError, naming the function, when there is no such group
   std::size_t checked_group(const char* function, std::size_t group) const;
   // or when there are several, hinting at what does work on all.
@@ -146,9 +153,10 @@ class ConfiguredOptimizer : public Optimizer<S> {
  public:
   using Group = ParameterGroup<S, Options>;
 
-  const Options& options(std::size_t group = 0) const {
+  const Options& options(std::size_t group = 0) const& {
     return options_[this->checked_group("options", group)];
   }
+  Options options(std::size_t group = 0) && { return options_[this->checked_group("options", group)]; }
   // New options from the next step on. Throws ArgumentError for values not allowed, and when they need other
   // state beside the parameters than before.
   void set_options(const Options& options) {

@@ -32,6 +32,13 @@ double cosine(double start, double end, double share) {
   return end + (start - end) / 2.0 * (1.0 + std::cos(std::numbers::pi * share));
 }
 
+const Schedule& checked(const char* where, const char* what, const std::vector<Schedule>& list,
+                        std::size_t i) {
+  if (list[i] == nullptr)
+    throw ArgumentError(fmt::format("[{}] {}[{}] want a schedule, got an empty function", where, what, i));
+  return list[i];
+}
+
 double ratio(std::int64_t k, std::int64_t n) { return static_cast<double>(k) / static_cast<double>(n); }
 
 }  // namespace
@@ -150,6 +157,11 @@ double CyclicSchedule::height(std::int64_t k) const {
   require_count("CyclicSchedule", "steps_up", steps_up, 1);
   require_count("CyclicSchedule", "steps_down", steps_down, 0);
   require_above("CyclicSchedule", "gamma", gamma, 0.0);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 2;
+  if (steps_up > kMost || steps_down > kMost) {
+    throw ArgumentError(fmt::format("[CyclicSchedule] steps_up and steps_down want <= {}, got {} and {}",
+                                    kMost, steps_up, steps_down));
+  }
   const std::int64_t down = steps_down == 0 ? steps_up : steps_down, length = steps_up + down;
   const std::int64_t cycle = k / length, step = k % length;
   const double share = step <= steps_up ? ratio(step, steps_up) : ratio(length - step, down);
@@ -175,7 +187,8 @@ double PolynomialSchedule::operator()(std::int64_t k) const {
 double ChainedSchedule::operator()(std::int64_t k) const {
   if (factors.empty()) throw ArgumentError("[ChainedSchedule] factors want at least one schedule, got none");
   double product = 1.0;
-  for (const Schedule& factor : factors) product *= factor(k);
+  for (std::size_t i = 0; i < factors.size(); ++i)
+    product *= checked("ChainedSchedule", "factors", factors, i)(k);
   return product;
 }
 
@@ -189,9 +202,10 @@ double SequentialSchedule::operator()(std::int64_t k) const {
   if (!std::is_sorted(milestones.begin(), milestones.end())) {
     throw ArgumentError("[SequentialSchedule] milestones want rising order, got another");
   }
+  if (!milestones.empty()) require_count("SequentialSchedule", "milestones[0]", milestones[0], 0);
   const auto next = std::upper_bound(milestones.begin(), milestones.end(), k);
   const auto i = static_cast<std::size_t>(next - milestones.begin());
-  return schedules[i](i == 0 ? k : k - milestones[i - 1]);
+  return checked("SequentialSchedule", "schedules", schedules, i)(i == 0 ? k : k - milestones[i - 1]);
 }
 
 double PlateauSchedule::operator()(double metric) {
@@ -202,11 +216,12 @@ double PlateauSchedule::operator()(double metric) {
   require_count("PlateauSchedule", "cooldown", cooldown, 0);
   require_at_least("PlateauSchedule", "lr_min", lr_min, 0.0);
   require_at_least("PlateauSchedule", "eps", eps, 0.0);
-  const double sign = mode == Mode::kMin ? -1.0 : 1.0;
-  const double best = std::isnan(memory.best) ? -sign * std::numeric_limits<double>::infinity() : memory.best;
-  const double bar =
-      threshold_mode == Threshold::kRelative ? best * (1.0 + sign * threshold) : best + sign * threshold;
-  const bool better = sign * metric > sign * bar;
+  const double sign = mode == Mode::kMin ? -1.0 : 1.0, best = memory.best;
+  // Relative to the size of the best: a negative one is to be beaten, too.
+  const double bar = threshold_mode == Threshold::kAbsolute
+                         ? best + sign * threshold
+                         : best * (1.0 + std::copysign(threshold, sign * best));
+  const bool better = std::isfinite(metric) && (std::isnan(best) || sign * metric > sign * bar);
   if (better) memory.best = metric;
   memory.bad_epochs = better ? 0 : memory.bad_epochs + 1;
   if (memory.cooldown_left > 0) {
@@ -242,9 +257,15 @@ void PlateauSchedule::load_state(const std::string& state) {
   read(read_memory.best);
   read(read_memory.bad_epochs);
   read(read_memory.cooldown_left);
-  if (!good || at != end) {
-    throw ArgumentError(
-        fmt::format("[PlateauSchedule.load_state] state want what state() gave, got '{}'", state));
+  const auto is_count = [](std::int64_t n) { return n >= 0 && n < std::int64_t{1} << 53; };
+  good = good && at == end && std::isfinite(rate) && rate > 0.0 && !std::isinf(read_memory.best) &&
+         is_count(read_memory.bad_epochs) && is_count(read_memory.cooldown_left);
+  if (!good) {
+    std::string shown = state.substr(0, 60);
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    throw ArgumentError(fmt::format("[PlateauSchedule.load_state] state want what state() gave, got '{}'{}",
+                                    shown, state.size() > shown.size() ? " ..." : ""));
   }
   lr = rate;
   memory = read_memory;

@@ -9,7 +9,8 @@
 // adam.set_lr(schedules[group](epoch), group).
 //
 // A schedule is a struct of options and one function, so a user's own is any function of the epoch. All throw
-// ArgumentError for options out of range and for a negative epoch.
+// ArgumentError for options out of range, as those of a schedule without options are, and for a negative
+// epoch.
 #pragma once
 
 #include <cstdint>
@@ -22,40 +23,40 @@ namespace unroll {
 
 // lr gamma^floor(k / step_size)
 struct StepSchedule {
-  double lr;
-  std::int64_t step_size;
+  double lr = 0.0;
+  std::int64_t step_size = 0;
   double gamma = 0.1;
   double operator()(std::int64_t k) const;
 };
 
 // lr gamma^n, n the number of milestones <= k
 struct MultiStepSchedule {
-  double lr;
-  std::vector<std::int64_t> milestones;
+  double lr = 0.0;
+  std::vector<std::int64_t> milestones = {};
   double gamma = 0.1;
   double operator()(std::int64_t k) const;
 };
 
 // lr factor for the first `steps` steps, then lr.
 struct ConstantSchedule {
-  double lr;
-  std::int64_t steps;
+  double lr = 0.0;
+  std::int64_t steps = 0;
   double factor = 1.0 / 3.0;
   double operator()(std::int64_t k) const;
 };
 
 // lr gamma^k
 struct ExponentialSchedule {
-  double lr;
-  double gamma;
+  double lr = 0.0;
+  double gamma = 0.0;
   double operator()(std::int64_t k) const;
 };
 
 // lr_min + (lr - lr_min) (1 + cos(pi k / period)) / 2; beyond the period it rises again (Loshchilov and
 // Hutter 2017).
 struct CosineSchedule {
-  double lr;
-  std::int64_t period;
+  double lr = 0.0;
+  std::int64_t period = 0;
   double lr_min = 0.0;
   double operator()(std::int64_t k) const;
 };
@@ -63,8 +64,8 @@ struct CosineSchedule {
 // The falling half of the cosine again and again: the first time over period steps, each time factor times as
 // many (Loshchilov and Hutter 2017).
 struct CosineRestartsSchedule {
-  double lr;
-  std::int64_t period;
+  double lr = 0.0;
+  std::int64_t period = 0;
   std::int64_t factor = 1;
   double lr_min = 0.0;
   double operator()(std::int64_t k) const;
@@ -76,8 +77,8 @@ struct CosineRestartsSchedule {
 // ArgumentError for k >= total_steps.
 struct OneCycleSchedule {
   enum class Anneal { kCos, kLinear };
-  double max_lr;
-  std::int64_t total_steps;
+  double max_lr = 0.0;
+  std::int64_t total_steps = 0;
   double pct_start = 0.3;
   Anneal anneal = Anneal::kCos;
   double div_factor = 25.0;
@@ -98,8 +99,8 @@ struct OneCycleSchedule {
 // momentum runs the other way.
 struct CyclicSchedule {
   enum class Mode { kTriangular, kTriangular2, kExpRange };
-  double max_lr;
-  double lr_min;
+  double max_lr = 0.0;
+  double lr_min = 0.0;
   std::int64_t steps_up = 2000;
   std::int64_t steps_down = 0;
   Mode mode = Mode::kTriangular;
@@ -116,8 +117,8 @@ struct CyclicSchedule {
 
 // lr (start + (end - start) min(k, steps) / steps): a linear warm-up.
 struct WarmupSchedule {
-  double lr;
-  std::int64_t steps;
+  double lr = 0.0;
+  std::int64_t steps = 0;
   double start = 1.0 / 3.0;
   double end = 1.0;
   double operator()(std::int64_t k) const;
@@ -125,8 +126,8 @@ struct WarmupSchedule {
 
 // lr (1 - min(k, steps) / steps)^power
 struct PolynomialSchedule {
-  double lr;
-  std::int64_t steps;
+  double lr = 0.0;
+  std::int64_t steps = 0;
   double power = 1.0;
   double operator()(std::int64_t k) const;
 };
@@ -136,25 +137,26 @@ using Schedule = std::function<double(std::int64_t)>;
 
 // The product of several schedules: give one the learning rate and the others lr = 1.
 struct ChainedSchedule {
-  std::vector<Schedule> factors;
+  std::vector<Schedule> factors = {};
   double operator()(std::int64_t k) const;
 };
 
 // One schedule after the other: number i + 1 takes over at milestones[i] and counts from there.
 struct SequentialSchedule {
-  std::vector<Schedule> schedules;
-  std::vector<std::int64_t> milestones;
+  std::vector<Schedule> schedules = {};
+  std::vector<std::int64_t> milestones = {};
   double operator()(std::int64_t k) const;
 };
 
 // Lowers lr when a metric has stopped getting better: called after each epoch with the epoch's metric it
-// returns the lr of the next. A metric is better when it beats the best so far by threshold, relative or
-// absolute. After more than `patience` epochs in a row without a better one, lr = max(lr factor, lr_min),
-// unless that changes it by less than eps, and then `cooldown` epochs pass uncounted. NaN is never better.
+// returns the lr of the next. A metric is better when it beats the best so far by threshold, absolute, or
+// relative to its size: best - |best| threshold. After more than `patience` epochs in a row without a better
+// one, lr = max(lr factor, lr_min), unless that changes it by less than eps, and then `cooldown` epochs pass
+// uncounted. NaN and infinities are never better.
 struct PlateauSchedule {
   enum class Mode { kMin, kMax };
   enum class Threshold { kRelative, kAbsolute };
-  double lr;  // the present one
+  double lr = 0.0;  // the present one
   Mode mode = Mode::kMin;
   double factor = 0.1;
   std::int64_t patience = 10;

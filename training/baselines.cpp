@@ -9,6 +9,7 @@
 #include <xtensor/xtensor.hpp>
 
 #include "framework/errors.hpp"
+#include "framework/kernels/blas.hpp"
 
 namespace unroll {
 namespace {
@@ -45,6 +46,7 @@ Forecast autoregression(std::span<const double> x, Index order, Index fitted) {
     for (std::size_t k = 1; k <= p; ++k) rows(i - p, k) = x[i - k];
     targets(i - p) = x[i];
   }
+  const kernel::BlasUse blas;
   const auto a = std::get<0>(xt::linalg::lstsq(rows, targets));
   Forecast forecast(x.size(), kNone);
   for (std::size_t i = p; i < x.size(); ++i) {

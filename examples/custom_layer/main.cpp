@@ -55,7 +55,7 @@ struct Model {
     visit("head", self.head);
   }
   Var<float> operator()(const Batch<float>& batch) const {
-    return head(last(recurrent(Var<float>(batch.values)), recurrent.options().bidirectional));
+    return head(last(recurrent(Var<float>(batch.values))));
   }
 };
 

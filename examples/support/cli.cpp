@@ -162,6 +162,8 @@ int run_program(const char* name, const std::function<int()>& body) {
     const int status = body();
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
     message = "standard output want a place to write to, got an error (disk full?)";
+  } catch (const MemoryError& error) {
+    message = fmt::format("{} (smaller --hidden or --batch?)", error.what());
   } catch (const std::bad_alloc&) {
     message = "want enough memory for these sizes, got none (smaller --hidden or --batch?)";
   } catch (const std::exception& error) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "framework/errors.hpp"
@@ -179,6 +180,9 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   const LayerName& name = source.layer;
   if (source.batch < 1)
     throw ArgumentError(fmt::format("[{}.freeze] batch want >= 1, got {}", name.str(), source.batch));
+  constexpr Index kMost = Index{1} << 32;  // so that the memory can be counted
+  if (source.batch > kMost)
+    throw ArgumentError(fmt::format("[{}.freeze] batch want <= {}, got {}", name.str(), kMost, source.batch));
   if (source.cells.empty()) {
     throw ArgumentError(fmt::format("[{}.freeze] layer want one with cells, got an empty one", name.str()));
   }
@@ -211,7 +215,12 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   model->work_size = area<S>(B * widest);
   model->work = take(4 * model->work_size);
   model->result = take(B * model->head.blocks * stream::kernels<S>().lanes);
-  model->initial = zeros<S>({used});
+  try {
+    model->initial = zeros<S>({used});
+  } catch (const std::bad_alloc&) {
+    throw ArgumentError(
+        fmt::format("[{}.freeze] batch want memory for {} numbers a stream, got none", name.str(), used));
+  }
 
   auto learned = source.learned.begin();
   for (const StreamLayer<S>& layer : model->layers) {

@@ -68,8 +68,8 @@ TEST_CASE("a file of another kind is named by its first bytes, with what to do a
 TEST_CASE("plain text is of no other kind") {
   for (const std::string& text :
        {""s, "a"s, "\0"s, "a,b\n1,2\n"s, "\xef\xbb\xbfgrad;größe\n1;2\n"s, "a\0b\0\0c"s, "<tag> a, b\n"s,
-        "PK,a\n1,2\n"s, "Żółw\n"s, "text with a NUL \0 in it\n"s, "{\"a\": 1}"s, "BZ\n"s, "\xe6vil\n"s,
-        "version https://example.org\n"s}) {
+        "PK,a\n1,2\n"s, "Żółw\n"s, "text with a NUL \0 in it\n"s, "{\"a\": 1}"s, "[\n\0\n"s, "BZ\n"s,
+        "\xe6vil\n"s, "version https://example.org\n"s}) {
     CAPTURE(text);
     CHECK(file_kind(text).empty());
     CHECK_FALSE(is_markup(text));

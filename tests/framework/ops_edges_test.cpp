@@ -181,12 +181,12 @@ TEST_CASE("tensors without elements are joined, cut and padded like others") {
   Tape tape;
   CHECK(concat({flat, flat}, 1).shape() == Shape{0, 6});
   CHECK(concat({flat, flat, flat}, 0).shape() == Shape{0, 3});
-  CHECK(concat({thin, Var<double>(ones<double>({3, 2})), thin}, 1).value() == ones<double>({3, 2}));
+  CHECK((concat({thin, Var<double>(ones<double>({3, 2})), thin}, 1).value() == ones<double>({3, 2})));
   CHECK(stack({flat, flat, flat}, 1).shape() == Shape{0, 3, 3});
   CHECK(split(flat, {1, 2}, 1)[1].shape() == Shape{0, 2});
   CHECK(unbind(flat, 1)[2].shape() == Shape{0});
   CHECK(pad(flat, 1, 1, 2).shape() == Shape{0, 6});
-  CHECK(pad(flat, 0, 1, 1, 5.0).value() == full<double>({2, 3}, 5.0));
+  CHECK((pad(flat, 0, 1, 1, 5.0).value() == full<double>({2, 3}, 5.0)));
   CHECK(slice(flat, 1, {1, 3}).shape() == Shape{0, 2});
   tape.backward(sum(concat({flat, pad(flat, 1, 2, 0), flat}, 1)) + sum(pad(thin, 1, 0, 4)));
   CHECK(flat.grad().shape() == Shape{0, 3});

@@ -25,7 +25,7 @@ struct Model {
     heads.emplace_back(10, 2, rng, LinearOptions{.bias = false});
   }
   Var<S> operator()(const IndexTensor& ids) const {
-    const Var<S> h = last(encoder(letters(ids)), true);
+    const Var<S> h = last(encoder(letters(ids)));
     return heads[0](h) * scale + heads[1](h);
   }
   static void each(auto& self, auto&& visit) {

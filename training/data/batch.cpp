@@ -50,7 +50,7 @@ Batch<S> make_batch(const SequenceDataset<S>& data, std::span<const Index> sampl
     place(data.values(sample), width, b, count, batch.values);
     place(data.labels(sample), 1, b, count, batch.labels);
     place(data.target(sample), targets, b, count, batch.targets);
-    if (kind == TargetKind::step_labels) {
+    if (kind == TargetKind::step_labels || kind == TargetKind::label) {
       const auto labels = data.labels(sample);
       batch.weight += labels.size() - static_cast<std::size_t>(
                                           std::count(labels.begin(), labels.end(), options.ignore_index));

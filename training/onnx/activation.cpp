@@ -1,7 +1,7 @@
 #include "training/onnx/activation.hpp"
 
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 
 #include "training/onnx/ops.hpp"
 
@@ -12,9 +12,10 @@ namespace {
 std::optional<double> argument(const std::string& name, const std::string& function) {
   if (!name.starts_with(function + "(") || !name.ends_with(")")) return std::nullopt;
   const std::string text = name.substr(function.size() + 1, name.size() - function.size() - 2);
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0') return std::nullopt;
+  const char* const end = text.data() + text.size();
+  double value = 0.0;
+  const auto [at, error] = std::from_chars(text.data(), end, value);  // in every locale
+  if (error != std::errc() || at != end) return std::nullopt;
   return value;
 }
 

@@ -220,9 +220,21 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
 
 }  // namespace
 
-OnnxValue last(const OnnxRecurrentOutput& result, bool bidirectional) {
+OnnxValue last(const OnnxRecurrentOutput& result) {
+  if (result.states.empty() || !result.states.back().h.defined() || !result.output.defined()) {
+    throw ArgumentError(
+        "[last] result want what to_onnx() or scan() has made of a recurrent layer, got an empty one");
+  }
   const OnnxValue& h = result.states.back().h;
-  return bidirectional ? concat({result.states[result.states.size() - 2].h, h}, 1) : h;
+  const OnnxDim features = result.output.rank() > 0 ? result.output.shape().back() : OnnxDim(0),
+                &size = h.shape().back();
+  if (features == size) return h;
+  if (result.states.size() % 2 == 0 && features.fixed() && size.fixed() && features.size == 2 * size.size)
+    return concat({result.states[result.states.size() - 2].h, h}, 1);
+  throw ShapeError(
+      fmt::format("[last] result want an output with once or twice the features of the final h, got {} "
+                  "and {} (an output that has been changed?)",
+                  to_string(result.output.shape()), to_string(h.shape())));
 }
 
 template <class S>

@@ -29,8 +29,9 @@ struct OnnxRecurrentOutput {
   std::vector<OnnxState> states;  // after each sequence's own last step
 };
 
-// The last layer's final hidden state (B,directions*H), as last() of a RecurrentOutput.
-OnnxValue last(const OnnxRecurrentOutput& result, bool bidirectional = false);
+// The last layer's final hidden state (B,H), of both directions (B,2H), as last() of a RecurrentOutput.
+// Throws ArgumentError for a result without states, ShapeError for one whose output has been changed.
+OnnxValue last(const OnnxRecurrentOutput& result);
 
 // Adds a recurrent layer to the graph of x (T,B,I), or (B,T,I): ONNX's RNN, LSTM or GRU for every layer, both
 // directions in one node. What those operators have not is a Scan over the steps, made of simpler operators:

@@ -2,9 +2,31 @@
 #include "optim/kernels/updates.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace unroll::kernel::UNROLL_ISA {
 namespace {
+
+// What decays and is fed no more comes to the subnormal numbers, where rounding would hold it for ever and a
+// step takes twice as long: there it is 0.
+template <class S>
+constexpr S kTiny = std::numeric_limits<S>::min();
+
+template <class S>
+S decayed(S value, S tiny) noexcept {
+  return std::abs(value) < tiny ? S(0) : value;
+}
+// The same of a mean of squares.
+template <class S>
+S decayed_square(S value, S tiny) noexcept {
+  return value < tiny ? S(0) : value;
+}
+// Something is divided by its root: it becomes 0 where what is added to it, `least`, is so much larger that
+// no step can tell.
+template <class S>
+S tiny_square(S least) noexcept {
+  return least > kTiny<S> * S(1e12) ? kTiny<S> : S(0);
+}
 
 template <class S>
 void sgd(const typename Updates<S>::Sgd& c, std::size_t n, S* __restrict p, const S* __restrict g) noexcept {
@@ -17,7 +39,7 @@ void sgd_momentum(const typename Updates<S>::Sgd& constants, std::size_t n, S* _
   const auto c = constants;  // a copy, which the stores cannot change
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.decay * p[i];
-    b[i] = c.keep * b[i] + c.take * d;
+    b[i] = decayed(c.keep * b[i] + c.take * d, kTiny<S>);
     p[i] -= c.lr * b[i];
   }
 }
@@ -28,7 +50,7 @@ void sgd_nesterov(const typename Updates<S>::Sgd& constants, std::size_t n, S* _
   const auto c = constants;
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.decay * p[i];
-    b[i] = c.keep * b[i] + c.take * d;
+    b[i] = decayed(c.keep * b[i] + c.take * d, kTiny<S>);
     p[i] -= c.lr * (d + c.momentum * b[i]);
   }
 }
@@ -37,10 +59,11 @@ template <class S>
 void adam(const typename Updates<S>::Adam& constants, std::size_t n, S* __restrict p, const S* __restrict g,
           S* __restrict m, S* __restrict v) noexcept {
   const auto c = constants;
+  const S tiny = tiny_square(c.eps * c.eps);
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.l2 * p[i];
-    m[i] = c.beta1 * m[i] + c.rest1 * d;
-    v[i] = c.beta2 * v[i] + c.rest2 * d * d;
+    m[i] = decayed(c.beta1 * m[i] + c.rest1 * d, kTiny<S>);
+    v[i] = decayed_square(c.beta2 * v[i] + c.rest2 * d * d, tiny);
     p[i] = c.shrink * p[i] - c.rate * m[i] / (std::sqrt(v[i]) / c.root_correction + c.eps);
   }
 }
@@ -49,10 +72,11 @@ template <class S>
 void amsgrad(const typename Updates<S>::Adam& constants, std::size_t n, S* __restrict p,
              const S* __restrict g, S* __restrict m, S* __restrict v, S* __restrict largest) noexcept {
   const auto c = constants;
+  const S tiny = tiny_square(c.eps * c.eps);
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.l2 * p[i];
-    m[i] = c.beta1 * m[i] + c.rest1 * d;
-    v[i] = c.beta2 * v[i] + c.rest2 * d * d;
+    m[i] = decayed(c.beta1 * m[i] + c.rest1 * d, kTiny<S>);
+    v[i] = decayed_square(c.beta2 * v[i] + c.rest2 * d * d, tiny);
     largest[i] = largest[i] < v[i] ? v[i] : largest[i];
     p[i] = c.shrink * p[i] - c.rate * m[i] / (std::sqrt(largest[i]) / c.root_correction + c.eps);
   }
@@ -62,10 +86,11 @@ template <class S>
 void nadam(const typename Updates<S>::NAdam& constants, std::size_t n, S* __restrict p, const S* __restrict g,
            S* __restrict m, S* __restrict v) noexcept {
   const auto c = constants;
+  const S tiny = tiny_square(c.eps * c.eps);
   for (std::size_t i = 0; i < n; ++i) {
     const S d = g[i] + c.decay * p[i];
-    m[i] = c.beta1 * m[i] + c.rest1 * d;
-    v[i] = c.beta2 * v[i] + c.rest2 * d * d;
+    m[i] = decayed(c.beta1 * m[i] + c.rest1 * d, kTiny<S>);
+    v[i] = decayed_square(c.beta2 * v[i] + c.rest2 * d * d, tiny);
     p[i] -= (c.rate_now * d + c.rate_next * m[i]) / (std::sqrt(v[i]) / c.root_correction + c.eps);
   }
 }
@@ -75,18 +100,19 @@ template <class S, bool kCentered, bool kMomentum>
 void rmsprop_loop(const typename Updates<S>::RmsProp& constants, std::size_t n, S* __restrict p,
                   const S* __restrict g, S* __restrict v, S* __restrict a, S* __restrict b) noexcept {
   const auto c = constants;
+  const S tiny = tiny_square(c.eps * c.eps);
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.decay * p[i];
-    v[i] = c.alpha * v[i] + c.rest * d * d;
+    v[i] = decayed_square(c.alpha * v[i] + c.rest * d * d, tiny);
     S w = v[i];
     if constexpr (kCentered) {
-      a[i] = c.alpha * a[i] + c.rest * d;
+      a[i] = decayed(c.alpha * a[i] + c.rest * d, kTiny<S>);
       w -= a[i] * a[i];
       w = w < S(0) ? S(0) : w;
     }
     const S scale = std::sqrt(w) + c.eps;
     if constexpr (kMomentum) {
-      b[i] = c.momentum * b[i] + d / scale;
+      b[i] = decayed(c.momentum * b[i] + d / scale, kTiny<S>);
       p[i] -= c.lr * b[i];
     } else {
       p[i] -= c.lr * d / scale;
@@ -121,11 +147,12 @@ template <class S>
 void adadelta(const typename Updates<S>::Adadelta& constants, std::size_t n, S* __restrict p,
               const S* __restrict g, S* __restrict v, S* __restrict a) noexcept {
   const auto c = constants;
+  const S tiny = tiny_square(c.eps);
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.decay * p[i];
-    v[i] = c.rho * v[i] + c.rest * d * d;
+    v[i] = decayed_square(c.rho * v[i] + c.rest * d * d, tiny);
     const S change = std::sqrt(a[i] + c.eps) / std::sqrt(v[i] + c.eps) * d;
-    a[i] = c.rho * a[i] + c.rest * change * change;
+    a[i] = decayed_square(c.rho * a[i] + c.rest * change * change, tiny);
     p[i] -= c.lr * change;
   }
 }

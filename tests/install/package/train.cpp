@@ -27,8 +27,9 @@ int main() {
 
   Rng rng(1);
   Sequential model(
-      Embedding<float>(letters.size(), 4, rng), Lstm<float>({.input = 4, .hidden = 8}, rng),
-      [](const auto& result) { return last(result); }, Linear<float>(8, 2, rng));
+      Embedding<float>(static_cast<Index>(letters.size()), 4, rng),
+      Lstm<float>({.input = 4, .hidden = 8}, rng), [](const auto& result) { return last(result); },
+      Linear<float>(8, 2, rng));
   Adam<float> adam(parameters(model), {.lr = 2e-2});
   TensorBoardLog log("logs");
   const auto loss = [](auto& m, const Batch<float>& batch) {

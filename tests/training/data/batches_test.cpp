@@ -311,3 +311,12 @@ TEST_CASE("sizes beyond all bounds are the data set's, or are refused by name") 
         Catch::Matchers::StartsWith("[Batches] num_samples want as many as memory can hold, got "));
   }
 }
+
+TEST_CASE("a batch weighs the samples whose label counts") {
+  SequenceDataset<double> data;
+  data.add(ones<double>({2, 1}), 0);
+  data.add(ones<double>({1, 1}), -100);
+  CHECK(make_batch(data, std::vector<Index>{0, 1}).size() == 1);
+  CHECK(make_batch(data, std::vector<Index>{0, 1}, {.ignore_index = 0}).size() == 1);
+  CHECK(make_batch(data, std::vector<Index>{1}).size() == 0);
+}

@@ -1,0 +1,43 @@
+// MoveOnly: who may copy a layer.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+namespace unroll {
+
+namespace detail {
+// True while clone() or share() copies a module on this thread.
+inline thread_local constinit bool copies_modules = false;
+[[noreturn]] void throw_copied();
+template <class T>
+inline constexpr bool never_copied = false;
+}  // namespace detail
+
+// Base of layers, the library's and a user's: they move, and only clone() and share() copy them, whatever
+// struct they are members of. Any other copy throws ArgumentError.
+struct MoveOnly {
+  MoveOnly() = default;
+  MoveOnly(MoveOnly&&) = default;
+  MoveOnly& operator=(MoveOnly&&) = default;
+  MoveOnly(const MoveOnly&) {
+    if (!detail::copies_modules) detail::throw_copied();
+  }
+  MoveOnly& operator=(const MoveOnly&) = delete;  // clone(module) or share(module)
+};
+
+// The copying of one of the library's layers, whose other copies do not even compile: the constructor that
+// copies is explicit, so that a struct of layers has one, and `Layer b = a` finds the last one.
+#define UNROLL_MOVE_ONLY(Layer)                                                                           \
+  Layer(Layer&&) = default;                                                                               \
+  Layer& operator=(Layer&&) = default;                                                                    \
+  explicit Layer(const Layer&) = default;                                                                 \
+  Layer& operator=(const Layer&) = delete; /* clone(layer) or share(layer) */                             \
+  template <class Other>                                                                                  \
+  requires std::same_as<std::remove_const_t<Other>, Layer> Layer(Other&) {                                \
+    static_assert(detail::never_copied<Other>,                                                            \
+                  "a layer is not copied by accident: want clone(layer), with parameters of its own, or " \
+                  "share(layer), a second handle to the same ones; move it, or take it by reference");    \
+  }
+
+}  // namespace unroll
