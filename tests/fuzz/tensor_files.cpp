@@ -13,6 +13,7 @@ namespace unroll::fuzz {
 namespace {
 
 struct Model {
+  using Scalar = float;
   Var<float> weight = parameter(Tensor<float>{{1, 2}, {3, 4}, {5, 6}});
   Var<float> bias = parameter(Tensor<float>{1, 2, 3});
   static void each(auto& self, auto&& visit) {
@@ -112,10 +113,12 @@ void check_arrays(const std::string& path) {
 void one_input(std::string_view input) {
   const std::string safetensors = file("in.safetensors", input), npz = file("in.npz", input),
                     npy = file("in.npy", input);
-  for (const auto open : {open_safetensors, open_npz, open_npy}) {
-    const std::string& path = open == open_safetensors ? safetensors : open == open_npz ? npz : npy;
-    if (const auto opened = attempt([&] { return open(path, "open"); })) read_all(**opened);
-  }
+  const auto check = [](auto&& open) {
+    if (const auto file = attempt(open)) read_all(**file);
+  };
+  check([&] { return open_safetensors(safetensors); });
+  check([&] { return open_npz(npz); });
+  check([&] { return open_npy(npy); });
   check_state<float>(safetensors, npz);
   check_state<double>(safetensors, npz);
   check_model(safetensors);
