@@ -177,7 +177,8 @@ TEST_CASE("a stream goes on where a sequence ended, and hands its states back") 
   const Tensor<double> middle = slice(whole, 0, {20, 40}).value(), rest = slice(whole, 0, {40, 60}).value();
   CHECK(distance(stream, middle, slice(want.output, 0, {20, 40}).value()) < 1e-12);
   const auto now = lstm(Var<double>(rest), {.states = stream.states<LstmState<double>>(), .lengths = {}});
-  CHECK(distance(now.output.data(), slice(want.output, 0, {40, 60}).value().data(), now.output.size()) < 1e-12);
+  CHECK(distance(now.output.data(), slice(want.output, 0, {40, 60}).value().data(), now.output.size()) <
+        1e-12);
 }
 
 TEST_CASE("a stream is independent of its layer, of the layer's dropout and of its clones") {
