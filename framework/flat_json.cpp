@@ -12,7 +12,7 @@
 namespace unroll::detail {
 namespace {
 
-using Value = JsonEvents::Value;
+using JsonValue = JsonEvents::Value;
 
 // Elements of one list, as long as take() accepts them.
 template <class T>
@@ -27,7 +27,7 @@ class ListReader final : public JsonEvents {
   }
 
  private:
-  bool value(const Value& value) override { return inside_ && take_(value, list_); }
+  bool value(const JsonValue& value) override { return inside_ && take_(value, list_); }
   bool begin(bool list) override { return list && !std::exchange(inside_, true); }
   bool end() override { return true; }
   bool name(std::string&) override { return false; }
@@ -48,7 +48,7 @@ class TextsReader final : public JsonEvents {
   }
 
  private:
-  bool value(const Value& value) override {
+  bool value(const JsonValue& value) override {
     if (!inside_) return wanted(value.kind_name());
     if (value.kind != Value::text) return wanted_text(value.kind_name());
     if (!texts_.emplace(name_, std::move(*value.string)).second) {
@@ -92,7 +92,7 @@ std::map<std::string, std::string> parse_texts(std::string_view json,
 }
 
 std::optional<std::vector<std::string>> parse_text_list(std::string_view json) {
-  return ListReader<std::string>([](const Value& v, std::vector<std::string>& list) {
+  return ListReader<std::string>([](const JsonValue& v, std::vector<std::string>& list) {
            if (v.kind == Value::text) list.push_back(std::move(*v.string));
            return v.kind == Value::text;
          })
@@ -100,7 +100,7 @@ std::optional<std::vector<std::string>> parse_text_list(std::string_view json) {
 }
 
 std::optional<std::vector<double>> parse_real_list(std::string_view json) {
-  return ListReader<double>([](const Value& v, std::vector<double>& list) {
+  return ListReader<double>([](const JsonValue& v, std::vector<double>& list) {
            if (v.kind == Value::natural) list.push_back(static_cast<double>(v.number));
            if (v.kind == Value::integer) list.push_back(static_cast<double>(v.negative));
            if (v.kind == Value::real) list.push_back(v.fraction);
@@ -111,7 +111,7 @@ std::optional<std::vector<double>> parse_real_list(std::string_view json) {
 }
 
 std::optional<std::vector<std::int64_t>> parse_integer_list(std::string_view json) {
-  return ListReader<std::int64_t>([](const Value& v, std::vector<std::int64_t>& list) {
+  return ListReader<std::int64_t>([](const JsonValue& v, std::vector<std::int64_t>& list) {
            constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
            const bool natural = v.kind == Value::natural && v.number <= kMost;
            if (natural || v.kind == Value::integer) {
