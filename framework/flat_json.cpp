@@ -18,7 +18,7 @@ using JsonValue = JsonEvents::Value;
 template <class T>
 class ListReader final : public JsonEvents {
  public:
-  using Take = bool (*)(const Value&, std::vector<T>&);
+  using Take = bool (*)(const JsonValue&, std::vector<T>&);
   explicit ListReader(Take take) : take_(take) {}
 
   std::optional<std::vector<T>> read(std::string_view json) {
@@ -50,7 +50,7 @@ class TextsReader final : public JsonEvents {
  private:
   bool value(const JsonValue& value) override {
     if (!inside_) return wanted(value.kind_name());
-    if (value.kind != Value::text) return wanted_text(value.kind_name());
+    if (value.kind != JsonValue::text) return wanted_text(value.kind_name());
     if (!texts_.emplace(name_, std::move(*value.string)).second) {
       fail_(fmt::format("want distinct names, got {} twice", quoted(name_)));
       return false;
@@ -93,19 +93,19 @@ std::map<std::string, std::string> parse_texts(std::string_view json,
 
 std::optional<std::vector<std::string>> parse_text_list(std::string_view json) {
   return ListReader<std::string>([](const JsonValue& v, std::vector<std::string>& list) {
-           if (v.kind == Value::text) list.push_back(std::move(*v.string));
-           return v.kind == Value::text;
+           if (v.kind == JsonValue::text) list.push_back(std::move(*v.string));
+           return v.kind == JsonValue::text;
          })
       .read(json);
 }
 
 std::optional<std::vector<double>> parse_real_list(std::string_view json) {
   return ListReader<double>([](const JsonValue& v, std::vector<double>& list) {
-           if (v.kind == Value::natural) list.push_back(static_cast<double>(v.number));
-           if (v.kind == Value::integer) list.push_back(static_cast<double>(v.negative));
-           if (v.kind == Value::real) list.push_back(v.fraction);
-           return v.kind == Value::natural || v.kind == Value::integer ||
-                  (v.kind == Value::real && std::isfinite(v.fraction));
+           if (v.kind == JsonValue::natural) list.push_back(static_cast<double>(v.number));
+           if (v.kind == JsonValue::integer) list.push_back(static_cast<double>(v.negative));
+           if (v.kind == JsonValue::real) list.push_back(v.fraction);
+           return v.kind == JsonValue::natural || v.kind == JsonValue::integer ||
+                  (v.kind == JsonValue::real && std::isfinite(v.fraction));
          })
       .read(json);
 }
@@ -113,11 +113,11 @@ std::optional<std::vector<double>> parse_real_list(std::string_view json) {
 std::optional<std::vector<std::int64_t>> parse_integer_list(std::string_view json) {
   return ListReader<std::int64_t>([](const JsonValue& v, std::vector<std::int64_t>& list) {
            constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
-           const bool natural = v.kind == Value::natural && v.number <= kMost;
-           if (natural || v.kind == Value::integer) {
+           const bool natural = v.kind == JsonValue::natural && v.number <= kMost;
+           if (natural || v.kind == JsonValue::integer) {
              list.push_back(natural ? static_cast<std::int64_t>(v.number) : v.negative);
            }
-           return natural || v.kind == Value::integer;
+           return natural || v.kind == JsonValue::integer;
          })
       .read(json);
 }
