@@ -115,7 +115,7 @@ TEST_CASE("a tape may be replaced by the next one") {
 
 TEST_CASE("tapes may end in any order") {
   const Var<double> w = parameter(Tensor<double>{3.0}, "w");
-  std::vector<int> order{0, 1, 2};
+  std::vector<std::size_t> order{0, 1, 2};
   do {
     std::unique_ptr<Tape> tapes[3];
     Var<double> squares[3];
@@ -123,8 +123,8 @@ TEST_CASE("tapes may end in any order") {
       tapes[i] = std::make_unique<Tape>();
       squares[i] = square(w) * static_cast<double>(i + 1);
     }
-    for (int k = 0; k < 3; ++k) {
-      tapes[order[k]].reset();
+    for (const std::size_t ended : order) {
+      tapes[ended].reset();
       // The innermost of the others records, and the parameter has one place on each, where its gradient
       // goes.
       int innermost = -1;
