@@ -34,7 +34,7 @@ std::string describe_element(const Tensor<S>& tensor, std::size_t flat) {
   return fmt::format("{} at {} of shape {}", what, to_string(position), to_string(tensor.shape()));
 }
 
-std::string where(const std::string& context) { return context.empty() ? "" : " in " + context; }
+std::string in_context(const std::string& context) { return context.empty() ? "" : " in " + context; }
 
 }  // namespace
 
@@ -84,7 +84,7 @@ void check_forward(const char* op, const Var<S>& output, std::span<const Checked
     break;
   }
   throw NonfiniteError(fmt::format("[{}] forward: {}{}, {}", op, describe_element(output.value(), bad),
-                                   where(LayerScope::describe()), cause));
+                                   in_context(LayerScope::describe()), cause));
 }
 
 template <class S>
@@ -102,7 +102,7 @@ void check_backward(const Tape& tape, const char* op, std::uint32_t node, std::u
   }
   throw NonfiniteError(fmt::format("[{}] backward: gradient{} is {}{}", op, target,
                                    describe_element(g.value(), bad),
-                                   where(context == tape.contexts_.end() ? "" : context->second)));
+                                   in_context(context == tape.contexts_.end() ? "" : context->second)));
 }
 
 template bool is_finite(const Var<float>&) noexcept;
