@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "training/class_scores.hpp"
 #include "training/state_text.hpp"
 
@@ -212,8 +213,8 @@ std::string ConfusionMatrix::state() const {
 void ConfusionMatrix::load_state(const std::string& state) {
   detail::StateText text("ConfusionMatrix", state);
   if (text.count() != classes_) {
-    throw ArgumentError(
-        fmt::format("[ConfusionMatrix.load_state] state want {} classes, got '{}'", classes_, state));
+    throw ArgumentError(fmt::format("[ConfusionMatrix.load_state] state want {} classes, got {}", classes_,
+                                    unroll::quoted(state)));
   }
   std::vector<std::int64_t> counts(counts_.size());
   for (std::int64_t& n : counts) n = text.count();
