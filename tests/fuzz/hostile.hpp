@@ -33,7 +33,7 @@ std::string list(std::size_t n, F&& item) {
 }
 
 constexpr std::size_t kDeep = 200'000;  // beyond 8 MiB of stack, if each level takes 50 bytes
-constexpr std::size_t kWide = 400'000;  // what is quadratic takes minutes
+constexpr std::size_t kWide = 400'000;  // what is quadratic takes minutes; sanitizers take fewer
 
 inline std::string safetensors(const std::string& header) { return little(header.size(), 8) + header; }
 inline std::string with_metadata(const std::string& key, const std::string& text) {
@@ -75,7 +75,7 @@ inline std::vector<std::pair<std::string, std::string>> state_members() {
 }
 
 // JSON texts for every from_json, deep at each of their members, and wide.
-inline std::vector<File> hostile_json() {
+inline std::vector<File> hostile_json(std::size_t wide) {
   const std::string deep = nested(kDeep), deep_objects = nested(kDeep, R"({"a":)", "}");
   std::vector<File> files{
       {"encoders", "deep", deep},
@@ -90,14 +90,14 @@ inline std::vector<File> hostile_json() {
       {"encoders", "deep_standardizer", R"({"period":12,"standardizer":)" + deep + "}"},
       {"encoders", "deep_mean_inside",
        R"({"period":12,"standardizer":{"mean":[)" + deep + R"(],"scale":[1]}})"},
-      {"encoders", "wide_lists", "[" + list(kWide, [](std::size_t) { return "[]"; }) + "]"},
+      {"encoders", "wide_lists", "[" + list(wide, [](std::size_t) { return "[]"; }) + "]"},
       {"encoders", "wide_members",
-       "{" + list(kWide, [](std::size_t i) { return fmt::format(R"("{:x}":0)", i); }) + "}"},
+       "{" + list(wide, [](std::size_t i) { return fmt::format(R"("{:x}":0)", i); }) + "}"},
       {"encoders", "wide_vocabulary",
        R"({"unit":"word","special":0,"tokens":[)" +
-           list(kWide, [](std::size_t i) { return fmt::format(R"("{:x}")", i); }) + "]}"},
+           list(wide, [](std::size_t i) { return fmt::format(R"("{:x}")", i); }) + "]}"},
       {"encoders", "wide_labels",
-       "[" + list(kWide, [](std::size_t i) { return fmt::format(R"("{:x}")", i); }) + "]"},
+       "[" + list(wide, [](std::size_t i) { return fmt::format(R"("{:x}")", i); }) + "]"},
       {"encoders", "unequal_lists", R"({"mean":[1],"scale":[1,2]})"},
       {"encoders", "steps_beyond",
        R"({"label":"l","labels":["a","b"],"columns":["c"],"steps":18446744073709551615,)"
@@ -124,7 +124,7 @@ inline std::vector<File> hostile_json() {
   return files;
 }
 
-inline std::vector<File> hostile_tensor_files() {
+inline std::vector<File> hostile_tensor_files(std::size_t wide) {
   const auto entry = [](const std::string& shape, const std::string& offsets = "0,0") {
     return safetensors(
         fmt::format(R"({{"a":{{"dtype":"F32","shape":[{}],"data_offsets":[{}]}}}})", shape, offsets));
@@ -138,7 +138,7 @@ inline std::vector<File> hostile_tensor_files() {
       {"tensor_files", "deep_encoder.safetensors", with_metadata("encoder", R"({"labels":)" + deep + "}")},
       {"tensor_files", "many.safetensors",
        safetensors("{" +
-                   list(kWide / 4,
+                   list(wide / 4,
                         [](std::size_t i) {
                           return fmt::format(R"("{:x}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
                                              i);
@@ -146,9 +146,9 @@ inline std::vector<File> hostile_tensor_files() {
                    "}")},
       {"tensor_files", "many_texts.safetensors",
        safetensors(R"({"__metadata__":{)" +
-                   list(kWide, [](std::size_t i) { return fmt::format(R"("{:x}":"")", i); }) + "}}")},
+                   list(wide, [](std::size_t i) { return fmt::format(R"("{:x}":"")", i); }) + "}}")},
       {"tensor_files", "many_axes.safetensors",
-       entry(list(kWide, [](std::size_t) { return "1"; }), "0,4") + "1234"},
+       entry(list(wide, [](std::size_t) { return "1"; }), "0,4") + "1234"},
       {"tensor_files", "header_beyond.safetensors", std::string(8, '\xff')},
       {"tensor_files", "header_largest.safetensors", little(100'000'000, 8) + "{"},
       {"tensor_files", "shape_beyond.safetensors", entry("4611686018427387904,4")},
@@ -202,7 +202,7 @@ inline std::vector<File> hostile_tensor_files() {
   return files;
 }
 
-inline std::vector<File> hostile_data() {
+inline std::vector<File> hostile_data(std::size_t wide) {
   const std::string zeros(1'000'000, '\0');
   return {
       {"idx", "zero_and_huge_axes", idx(0x08, {0, 0xffffffff, 0xffffffff, 0xffffffff})},
@@ -215,21 +215,21 @@ inline std::vector<File> hostile_data() {
       {"idx", "empty_gz", gzip(Deflated())},
       {"idx", "head_gz", std::string("\x1f\x8b\x08", 3)},
       {"tables", "wide.csv",
-       list(kWide, [](std::size_t i) { return fmt::format("{:x}", i); }) + "\n" +
-           std::string(kWide - 1, ',') + "\n"},
+       list(wide, [](std::size_t i) { return fmt::format("{:x}", i); }) + "\n" + std::string(wide - 1, ',') +
+           "\n"},
       {"tables", "wide_numbers.csv",
-       list(kWide, [](std::size_t i) { return fmt::format("c{:x}", i); }) + "\n" +
-           list(kWide, [](std::size_t) { return "1"; }) + "\n"},
+       list(wide, [](std::size_t i) { return fmt::format("c{:x}", i); }) + "\n" +
+           list(wide, [](std::size_t) { return "1"; }) + "\n"},
       {"tables", "many_parts.csv",
-       [] {
+       [&] {
          std::string text = "v,split\n";
-         for (std::size_t i = 0; i < kWide; ++i) text += fmt::format("1,{:x}\n", i);
+         for (std::size_t i = 0; i < wide; ++i) text += fmt::format("1,{:x}\n", i);
          return text;
        }()},
       {"tables", "many_labels.csv",
-       [] {
+       [&] {
          std::string text = "a,label\n";
-         for (std::size_t i = 0; i < kWide / 4; ++i) text += fmt::format("1,{:x}\n1,{:x}\n", i, i);
+         for (std::size_t i = 0; i < wide / 4; ++i) text += fmt::format("1,{:x}\n1,{:x}\n", i, i);
          return text;
        }()},
       {"tables", "open_quote.csv", "a,b\n\"" + std::string(1 << 20, '\n')},
@@ -242,9 +242,9 @@ inline std::vector<File> hostile_data() {
       {"text", "no_line_end", std::string(1 << 20, 'x')},
       {"text", "line_ends", std::string(1 << 20, '\n')},
       {"text", "many_words",
-       [] {
+       [&] {
          std::string text;
-         for (std::size_t i = 0; i < kWide / 2; ++i) text += fmt::format("{:x} ", i);
+         for (std::size_t i = 0; i < wide / 2; ++i) text += fmt::format("{:x} ", i);
          return text;
        }()},
       {"text", "zeros", std::string(1 << 16, '\0')},
@@ -252,16 +252,16 @@ inline std::vector<File> hostile_data() {
   };
 }
 
-inline std::vector<File> hostile_logs() {
+inline std::vector<File> hostile_logs(std::size_t wide) {
   return {
       {"logs", "deep", R"({"step":)" + nested(kDeep) + "}\n"},
       {"logs", "deep_beside", R"({"step":1,"x":)" + nested(kDeep) + "}\n"},
       {"logs", "step_beyond", "{\"step\":18446744073709551615}\n"},
       {"logs", "long_line", std::string(1 << 20, '{')},
-      {"logs", "many_lines", nested(kWide, "{}\n", "")},
+      {"logs", "many_lines", nested(wide, "{}\n", "")},
       {"logs", "wide",
-       "step,epoch," + list(kWide / 4, [](std::size_t i) { return fmt::format("c{:x}", i); }) + "\n" + "1,1" +
-           std::string(kWide / 4, ',') + "\n"},
+       "step,epoch," + list(wide / 4, [](std::size_t i) { return fmt::format("c{:x}", i); }) + "\n" + "1,1" +
+           std::string(wide / 4, ',') + "\n"},
       {"logs", "open_quote", "step,epoch,\"" + std::string(1 << 20, '\n')},
       {"logs", "control_bytes", "step,epoch,a\n\x1b[2J,1,1\n"},
       {"logs", "step_beyond_table", "step,epoch,a\n9223372036854775808,1,1\n"},
@@ -269,9 +269,10 @@ inline std::vector<File> hostile_logs() {
   };
 }
 
-inline std::vector<File> hostile_files() {
+inline std::vector<File> hostile_files(std::size_t wide = kWide) {
   std::vector<File> all;
-  for (auto files : {hostile_json(), hostile_tensor_files(), hostile_data(), hostile_logs()}) {
+  for (auto files :
+       {hostile_json(wide), hostile_tensor_files(wide), hostile_data(wide), hostile_logs(wide)}) {
     for (File& f : files) all.push_back(std::move(f));
   }
   return all;

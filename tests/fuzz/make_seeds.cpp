@@ -204,7 +204,7 @@ void add_logs(const Seeds& seeds) {
 }
 
 void add_hostile(const Seeds& seeds) {
-  for (const hostile::File& file : hostile::hostile_files()) {
+  for (const hostile::File& file : hostile::hostile_files(10'000)) {
     seeds.add(file.family, "hostile_" + file.name, file.bytes);
     // In a checkpoint and in metadata it is the same text that is read.
     if (file.family == "train_state") seeds.add("checkpoint", "hostile_" + file.name, file.bytes);

@@ -10,10 +10,10 @@
 
 namespace unroll::hostile {
 
-// The last `bytes` bytes of a number, little-endian.
+// A number in so many bytes, little-endian.
 inline std::string little(std::uint64_t number, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(static_cast<unsigned char>(number >> (8 * i)));
+  for (int i = 0; i < bytes; ++i, number >>= 8) text += static_cast<char>(static_cast<unsigned char>(number));
   return text;
 }
 inline std::string big(std::uint64_t number, int bytes) {

@@ -21,7 +21,7 @@ failed=0
 for name in "$@"; do
   log=$build/$name.log
   # The time of an input is that on the wall: there is room for a busy machine.
-  limits="-timeout=60 -malloc_limit_mb=300 -rss_limit_mb=1500 -artifact_prefix=$build/findings/$name-"
+  limits="-timeout=120 -malloc_limit_mb=300 -rss_limit_mb=1500 -artifact_prefix=$build/findings/$name-"
   mkdir -p "$corpus/$name" "$folder/small/$name"
   find "$folder/made/$name" -type f -size -8k -exec cp {} "$folder/small/$name" \;
   # Made files whole, however large they are; those in a corpus are cut.
