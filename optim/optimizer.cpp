@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "optim/options.hpp"
 #include "optim/parameter_list.hpp"
 
@@ -213,7 +214,7 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
   for (const auto& [key, tensor] : state) {
     if (known.contains(key)) continue;
     throw ArgumentError(
-        fmt::format("[{}.load_state] want only what this optimizer keeps, got '{}'", name_, key));
+        fmt::format("[{}.load_state] want only what this optimizer keeps, got {}", name_, quoted(key)));
   }
   slots_ = std::move(slots);
   step_count_ = steps;
