@@ -46,6 +46,7 @@ TEST_CASE("a program's first product with little memory", "[.]") {
   limit.rlim_cur = before;
   REQUIRE(::setrlimit(RLIMIT_AS, &limit) == 0);
   CHECK(multiply(300));
+  ::alarm(0);
 }
 
 TEST_CASE("a product that the BLAS finds no memory for is an error and no endless loop") {
