@@ -161,13 +161,18 @@ void TrainLoop<S>::resume(const std::string& path) {
   const Checkpoint<S> checkpoint = load_checkpoint<S>(path);
   check(checkpoint, path);
   const Checkpoint<S> before = capture();
+  const TrainState state_before = state_;  // what capture() adds to it stays out
+  const auto go_back = [&] {
+    apply(before);
+    state_ = state_before;
+  };
   try {
     apply(checkpoint);
   } catch (const Error& error) {
-    apply(before);
+    go_back();
     throw FileError(fmt::format("[Trainer.resume] {}: {}", escaped(path, 200), error.what()));
   } catch (...) {
-    apply(before);
+    go_back();
     throw;
   }
   resumed_ = true;
