@@ -182,9 +182,9 @@ requires(L == xt::layout_type::row_major) std::size_t
   std::size_t elements = 1, sizes = 0;
   for (std::size_t axis = shape.size(); axis-- > 0;) {
     const std::size_t size = shape[axis];
-    const auto stride = static_cast<Index>(size == 1 ? 0 : elements);
-    strides[axis] = stride;
-    backstrides[axis] = stride * static_cast<Index>(size - 1);
+    const std::size_t stride = size == 1 ? 0 : elements;
+    strides[axis] = static_cast<Index>(stride);
+    backstrides[axis] = static_cast<Index>(stride * (size - 1));  // may wrap: such a shape is refused below
     sizes |= size;
     elements *= size;
   }
