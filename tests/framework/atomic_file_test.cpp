@@ -16,28 +16,14 @@
 #include <iterator>
 
 #include "framework/errors.hpp"
+#include "tests/scratch.hpp"
 
 using namespace unroll;
 namespace fs = std::filesystem;
 
 namespace {
 
-// A folder that goes away with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "unroll_atomic_XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  std::size_t count() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
+using Folder = test::ScratchFolder;
 
 std::string read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -84,7 +70,7 @@ TEST_CASE("a pipe is written to and stays a pipe") {
   CHECK(std::string(got.data(), static_cast<std::size_t>(size)) == "through the pipe");
   CHECK(S_ISFIFO(information(pipe).st_mode));
   CHECK_NOTHROW(AtomicFile(pipe, "test"));  // asking alone opens nothing
-  CHECK(folder.count() == 1);
+  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("what leads to an open pipe is written to") {
@@ -122,7 +108,7 @@ TEST_CASE("a device is written to and stays a device, and a socket stays one") {
   }  // else devices do not work in this folder
   CHECK(S_ISCHR(information(null).st_mode));
   CHECK(S_ISCHR(information(full).st_mode));
-  CHECK(folder.count() == 3);
+  CHECK(folder.files() == 3);
 }
 
 TEST_CASE("behind a symbolic link the target is replaced or made, and the link stays") {
@@ -143,7 +129,7 @@ TEST_CASE("behind a symbolic link the target is replaced or made, and the link s
   CHECK_THROWS_WITH(write(folder.file("circle"), "x"), Catch::Contains("symbolic links"));
   fs::create_symlink("none/target", folder.file("nowhere"));
   CHECK_THROWS_AS(write(folder.file("nowhere"), "x"), FileError);
-  CHECK(folder.count() == 6);
+  CHECK(folder.files() == 6);
 }
 
 TEST_CASE("an old file keeps its mode, and a new one obeys the umask") {
@@ -179,16 +165,16 @@ TEST_CASE("a file that may not be written, a folder and no name are refused befo
     CHECK_THROWS_WITH(AtomicFile(path, "test"), Catch::Contains("Permission denied"));
     CHECK(read_bytes(path) == "old");
   }
-  CHECK_THROWS_WITH(AtomicFile(folder.path.string(), "test"),
-                    "[test] " + folder.path.string() + ": want a file, got: Is a directory");
-  CHECK_THROWS_AS(AtomicFile(folder.path.string() + "/", "test"), FileError);
+  CHECK_THROWS_WITH(AtomicFile(folder.path().string(), "test"),
+                    "[test] " + folder.path().string() + ": want a file, got: Is a directory");
+  CHECK_THROWS_AS(AtomicFile(folder.path().string() + "/", "test"), FileError);
   CHECK_THROWS_AS(AtomicFile("", "test"), FileError);
   CHECK_THROWS_AS(AtomicFile(folder.file("new") + "/", "test"), FileError);
   CHECK_THROWS_AS(AtomicFile(path + "/b", "test"), FileError);
   CHECK_THROWS_AS(AtomicFile(folder.file(std::string("b\0c", 3)), "test"), FileError);
   CHECK_THROWS_WITH(AtomicFile(folder.file(std::string(256, 'x')), "test"), Catch::Contains("name too long"));
   CHECK_THROWS_WITH(AtomicFile(folder.file("none\x1b[2J/a"), "test"), !Catch::Contains("\x1b"));
-  CHECK(folder.count() == 1);
+  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("a file may have the longest name there is") {
@@ -199,7 +185,7 @@ TEST_CASE("a file may have the longest name there is") {
     write(folder.file(name), "text");
     CHECK(read_bytes(folder.file(name)) == "text");
   }
-  CHECK(folder.count() == 2);
+  CHECK(folder.files() == 2);
 }
 
 TEST_CASE("the name while writing begins as promised, and is none that TensorBoard would read") {
@@ -208,11 +194,11 @@ TEST_CASE("the name while writing begins as promised, and is none that TensorBoa
   const Folder folder;
   for (const std::string name : {"model.npz", "events.out.tfevents.17.0.unroll"}) {
     const AtomicFile file(folder.file(name), "test");
-    REQUIRE(folder.count() == 1);
-    const std::string temporary = fs::directory_iterator(folder.path)->path().filename().string();
+    REQUIRE(folder.files() == 1);
+    const std::string temporary = fs::directory_iterator(folder.path())->path().filename().string();
     CHECK_THAT(temporary,
                Catch::StartsWith(detail::temporary_stem(name) + "." + std::to_string(::getpid())) &&
                    Catch::EndsWith(".tmp") && !Catch::Contains("tfevents"));
   }
-  CHECK(folder.count() == 0);
+  CHECK(folder.files() == 0);
 }

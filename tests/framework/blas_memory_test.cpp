@@ -32,6 +32,8 @@ bool multiply(std::size_t n) {
 }  // namespace
 
 #if UNROLL_POOL  // a sanitizer has memory of its own
+// Hidden, since it limits the memory of its whole process and wants one that has not multiplied yet: the next
+// test runs it in such a process and fails if it does.
 TEST_CASE("a program's first product with little memory", "[.]") {
   ::alarm(100);  // rather a failure than a program that never ends
   long pages = 0;
