@@ -35,6 +35,17 @@ function(unroll_kernel_options target)
   endif()
 endfunction()
 
+# Optimised builds compile a target's files eight at a time: less than two thirds of the time from nothing, as what they instantiate is
+# mostly the same. Debug builds compile each alone, which also finds an include that is missing.
+function(unroll_compile_together target)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes such a group's files for headers
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    endif()
+  endif()
+endfunction()
+
 # unroll_library(name DIRS dir... EXCLUDE file... FILES file... PUBLIC lib... PRIVATE lib...): unroll::name from the files, and
 # from all .cpp files of the dirs but the excluded ones; those in the dirs' folders simd/ are compiled for every instruction set.
 function(unroll_library name)

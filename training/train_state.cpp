@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "framework/errors.hpp"
+#include "framework/flat_json.hpp"
 #include "framework/quoted.hpp"
+#include "training/data/json_text.hpp"
 
 namespace unroll {
 namespace {
@@ -23,32 +25,6 @@ constexpr std::int64_t kMost = std::int64_t{1} << 62;  // of any count; it can s
 
 [[noreturn]] void fail(const std::string& what) {
   throw ArgumentError(fmt::format("[TrainState.from_text] {}", what));
-}
-
-// What a value is, for a message: never all of it, as it may be large or deep.
-std::string shown(const Json& value) {
-  if (value.is_string()) return unroll::quoted(value.get_ref<const std::string&>());
-  return value.is_structured() ? value.type_name() : value.dump();
-}
-
-// Every value that is read here is then safe to copy and to print, which nlohmann does recursively.
-void check_depth(std::string_view text) {
-  std::size_t depth = 0;
-  bool inside = false;  // of a string
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (inside) {
-      if (c == '\\') ++i;
-      if (c == '"') inside = false;
-    } else if (c == '"') {
-      inside = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kDeepest)
-        fail(fmt::format("want at most {} brackets within each other, got more", kDeepest));
-    } else if (c == ']' || c == '}') {
-      depth -= depth > 0 ? 1 : 0;
-    }
-  }
 }
 
 double to_number(const char* key, const Json& value) {
@@ -73,7 +49,7 @@ double number_at(const Json& object, const char* key) { return to_number(key, me
 std::int64_t count_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMost)) {
-    fail(fmt::format("'{}' want a whole number from 0 to 2^62, got {}", key, shown(value)));
+    fail(fmt::format("'{}' want a whole number from 0 to 2^62, got {}", key, detail::excerpt(value)));
   }
   return value.get<std::int64_t>();
 }
@@ -106,7 +82,7 @@ Scores scores_at(const Json& object, const char* key) {
   Scores scores;
   for (const Json& pair : list_at(object, key)) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) {
-      fail(fmt::format("'{}' want pairs of name and number, got {}", key, shown(pair)));
+      fail(fmt::format("'{}' want pairs of name and number, got {}", key, detail::excerpt(pair)));
     }
     scores.push_back({pair[0].get<std::string>(), to_number(key, pair[1])});
   }
@@ -132,7 +108,7 @@ EpochReport to_report(const Json& json) {
   report.grad_norm = number_at(json, "grad_norm");
   report.lr = number_at(json, "lr");
   const Json& best = member(json, "best");
-  if (!best.is_boolean()) fail("'best' want true or false, got " + shown(best));
+  if (!best.is_boolean()) fail("'best' want true or false, got " + detail::excerpt(best));
   report.best = best.get<bool>();
   return report;
 }
@@ -167,7 +143,10 @@ std::string TrainState::to_text() const {
 }
 
 TrainState TrainState::from_text(const std::string& text) {
-  check_depth(text);
+  // Every value that is read here is then safe to copy and to print, which nlohmann does recursively.
+  if (detail::nested_deeper(text, kDeepest)) {
+    fail(fmt::format("want at most {} brackets within each other, got more", kDeepest));
+  }
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) fail("want a JSON object, got something else");
   TrainState state;
@@ -181,7 +160,7 @@ TrainState TrainState::from_text(const std::string& text) {
   state.steps = count_at(json, "steps");
   state.metrics = texts_at(json, "metrics");
   const Json& plateau = member(json, "plateau");
-  if (!plateau.is_string()) fail("'plateau' want a text, got " + shown(plateau));
+  if (!plateau.is_string()) fail("'plateau' want a text, got " + detail::excerpt(plateau));
   state.plateau = plateau.get<std::string>();
   state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
   state.best_score = number_at(json, "best_score");

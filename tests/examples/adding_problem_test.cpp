@@ -48,11 +48,8 @@ TEST_CASE("adding_problem says that it is not solved, with an error no better th
 TEST_CASE("adding_problem answers bad options with one line and a non-zero status") {
   for (const std::string option :
        {"--length 1", "--length x", "--cell cnn", "--batch 0", "--lr 0", "--none"}) {
-    const ProgramResult run = run_example("adding_problem", option);
-    CAPTURE(option, run.err);
-    CHECK(run.status == 1);
-    CHECK(run.error_lines() == 1);
-    CHECK_THAT(run.err, Catch::Matchers::StartsWith("adding_problem: ") &&
-                            Contains(option.substr(0, option.find(' '))));
+    CAPTURE(option);
+    check_refused("adding_problem", run_example("adding_problem", option),
+                  option.substr(0, option.find(' ')));
   }
 }

@@ -127,10 +127,7 @@ TEST_CASE("char_lm answers bad input with one line and a non-zero status") {
       {"--sample " + model + ".safetensors --prompt '\xff'", "UTF-8"},
   };
   for (const auto& c : cases) {
-    const ProgramResult run = char_lm(c.arguments);
-    CAPTURE(c.arguments, run.out, run.err);
-    CHECK(run.status == 1);
-    CHECK(run.error_lines() == 1);
-    CHECK_THAT(run.err, Catch::Matchers::StartsWith("char_lm: ") && Contains(c.want));
+    CAPTURE(c.arguments);
+    check_refused("char_lm", char_lm(c.arguments), c.want);
   }
 }

@@ -41,10 +41,7 @@ TEST_CASE("custom_layer answers bad input with one line and a non-zero status") 
        "steps want a divisor of the 1 columns"},
   };
   for (const auto& c : cases) {
-    const ProgramResult result = run_example("custom_layer", c.arguments);
-    CAPTURE(c.arguments, result.err);
-    CHECK(result.status == 1);
-    CHECK(result.error_lines() == 1);
-    CHECK(result.err.find(c.want) != std::string::npos);
+    CAPTURE(c.arguments);
+    check_refused("custom_layer", run_example("custom_layer", c.arguments), c.want);
   }
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -53,8 +54,16 @@ inline ProgramResult run_example(const std::string& name, const std::string& arg
           read_text(folder.path("err"))};
 }
 
-// The same, and Ctrl-C as soon as the program has written `text` to its standard error. It comes once, since
-// a second one would end the program at once; and by what the program says, not by the clock. That is a
+// What a program answers to a mistake: exit status 1 and one line, "name: .. message ..".
+inline void check_refused(const std::string& name, const ProgramResult& run, const std::string& message) {
+  INFO(name << " wrote: " << run.err);
+  CHECK(run.status == 1);
+  CHECK(run.error_lines() == 1);
+  CHECK_THAT(run.err, Catch::Matchers::StartsWith(name + ": ") && Catch::Matchers::Contains(message));
+}
+
+// run_example, and Ctrl-C as soon as the program has written `text` to its standard error. It comes once,
+// since a second one would end the program at once; and by what the program says, not by the clock. That is a
 // socket that holds a few writes only, so that the program, however fast, waits there before it has said much
 // more.
 inline ProgramResult interrupt_example(const std::string& name, const std::string& arguments,

@@ -98,11 +98,8 @@ TEST_CASE("sequence_tagger answers bad input with one line and a non-zero status
       {"--predict zolw --model " + folder.path("none.safetensors"), "none.safetensors"},
   };
   for (const auto& c : cases) {
-    const ProgramResult result = tagger(c.arguments);
-    CAPTURE(c.arguments, result.err);
-    CHECK(result.status == 1);
-    CHECK(result.error_lines() == 1);
-    CHECK_THAT(result.err, Catch::Matchers::StartsWith("sequence_tagger: ") && Contains(c.want));
+    CAPTURE(c.arguments);
+    check_refused("sequence_tagger", tagger(c.arguments), c.want);
     CHECK_FALSE(std::filesystem::exists(folder.path("m.safetensors")));
   }
   CHECK(tagger("--help").status == 0);

@@ -37,7 +37,7 @@ const MemoryRow& row_of(const MemoryReport& report, const std::string& layer) {
   return report.rows.front();
 }
 
-double sum_of(const MemoryReport& report, std::size_t MemoryRow::*column) {
+[[maybe_unused]] double sum_of(const MemoryReport& report, std::size_t MemoryRow::*column) {
   double sum = 0.0;
   for (const MemoryRow& row : report.rows) sum += static_cast<double>(row.*column);
   return sum;

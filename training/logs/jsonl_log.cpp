@@ -13,7 +13,7 @@
 namespace unroll {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;  // in the order in which it was written
 
 double now() {
   using namespace std::chrono;
@@ -21,16 +21,16 @@ double now() {
   return static_cast<double>(since.count()) / 1e6;
 }
 
-Json number(double value) {
+OrderedJson number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
   return value;
 }
 
-std::string line_of(const Json& object, const char* function) {
+std::string line_of(const OrderedJson& object, const char* function) {
   try {
     return object.dump() + "\n";
-  } catch (const Json::exception& error) {
+  } catch (const nlohmann::json::exception& error) {
     throw ArgumentError(
         fmt::format("[JsonLinesLog.{}] names and texts want UTF-8, got: {}", function, error.what()));
   }
@@ -55,7 +55,7 @@ JsonLinesLog::JsonLinesLog(const std::string& path) : file_(path, "JsonLinesLog"
 
 void JsonLinesLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) {
   detail::check_scalar_names("JsonLinesLog", values, {"step", "epoch", "time", "name", "text"});
-  Json object{{"step", step}, {"epoch", epoch}, {"time", now()}};
+  OrderedJson object{{"step", step}, {"epoch", epoch}, {"time", now()}};
   for (const NamedScalar& value : values) object[value.name] = number(value.value);
   append(line_of(object, "scalars"));
 }
