@@ -89,12 +89,11 @@ void AtomicFile::open_temporary(bool replaces, mode_t mode, uid_t owner, gid_t g
       fail("want to create the file");
     }
     // Tells others that it is being written; where there are no locks nobody can ask for them either.
+    const bool locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+    if (!locked && errno != EWOULDBLOCK) break;
     struct stat info {};
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 || ::fstat(descriptor_, &info) != 0 ||
-        info.st_nlink > 0) {
-      break;
-    }
-    ::close(descriptor_);  // taken for a leftover before it was locked
+    if (locked && (::fstat(descriptor_, &info) != 0 || info.st_nlink > 0)) break;
+    ::close(descriptor_);  // another has taken it for a leftover: it removes it now, or has done so
   }
   if (!replaces) return;
   const bool same_group =

@@ -31,7 +31,7 @@ struct NonfiniteError : Error {
   using Error::Error;
 };
 
-// Memory that the system does not give; the message says how much was wanted.
+// Memory that the system does not give; the message says what it was wanted for.
 struct MemoryError : Error {
   using Error::Error;
 };

@@ -116,7 +116,7 @@ std::string file_kind(std::string_view first_bytes) {
   if (bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5) return "a Python pickle";
   if (bytes.size() > 10 && bytes.substr(8).starts_with("{\"") &&
       little_endian(bytes.substr(0, 8)) < 100000000)
-    return "a safetensors file";
+    return kSafetensorsKind;
   if (is_utf16_without_mark(bytes)) return kUtf16;
   const std::string_view text = without_space(bytes);
   if (is_html(text)) return kWebPage;

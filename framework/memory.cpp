@@ -20,17 +20,20 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
-void empty_pools() noexcept {
-  for (Pool* each : {&pool, &helper_pool}) {
-    for (auto& list : each->lists) {
-      while (list != nullptr) {
-        FreeBlock* next = list->next;
-        system_free(list);
-        list = next;
-      }
+void empty(Pool& each) noexcept {
+  for (auto& list : each.lists) {
+    while (list != nullptr) {
+      FreeBlock* next = list->next;
+      system_free(list);
+      list = next;
     }
-    each->held = 0;
   }
+  each.held = 0;
+}
+
+void empty_pools() noexcept {
+  empty(pool);
+  empty(helper_pool);
 }
 
 // Opens this thread's pool and, at the thread's end, empties and closes it.
@@ -53,8 +56,10 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
 #endif
   void* block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
   if (block == nullptr) [[unlikely]] {
-    // What this thread keeps for reuse may be what is missing.
-    empty_pools();
+    // What this thread keeps for reuse may be what is missing. Not its helpers' pool, which they may be
+    // using.
+    discard_recycled_values();
+    empty(pool);
     block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
     if (block == nullptr) throw_no_memory(bytes, 1);
   }

@@ -6,7 +6,8 @@
 //
 // Where the upstream gradient is 0 the gradient is exactly 0, whatever the slope there (infinite, NaN), in
 // second derivatives too: what a result does not depend on cannot spoil its gradients. The matrix products
-// alone multiply 0 by infinity as IEEE 754 does, to NaN.
+// alone multiply 0 by infinity as IEEE 754 does, to NaN, and so do the hand-derived kernels of recurrent
+// layers.
 #pragma once
 
 #include <initializer_list>

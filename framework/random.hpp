@@ -40,8 +40,8 @@ class Rng {
   bool has_spare_ = false;
 };
 
-// The tensors below are refused by ArgumentError where a range, mean, deviation or gain is NaN, infinite (as
-// S, too) or negative.
+// The tensors below throw ArgumentError for low > high, for a negative deviation or gain, and where any of
+// these is NaN or infinite, as S too.
 
 // U(low, high).
 template <class S>

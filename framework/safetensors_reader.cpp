@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "framework/input_file.hpp"
 #include "framework/json_events.hpp"
 #include "framework/quoted.hpp"
@@ -235,7 +236,7 @@ class SafetensorsFile final : public TensorFile {
   void read_header() {
     const std::uint64_t size = file_.size();
     const std::string kind = file_.kind();
-    const bool other = !kind.empty() && kind != "a safetensors file";
+    const bool other = !kind.empty() && kind != kSafetensorsKind;
     if (size < kPrefix && !other) {
       fail(fmt::format("want at least {} bytes (the header's length), got {}", kPrefix, size));
     }

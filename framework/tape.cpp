@@ -23,49 +23,38 @@ std::uint64_t next_serial() noexcept {
   return ++counter;
 }
 
-// The threads that have made a tape and have not ended: a tape may end on another one.
-struct Threads {
-  std::mutex mutex;
-  detail::ThreadState* first = nullptr;
-};
-constinit Threads threads;
-
-void enter_thread() {
-  struct Entry {
-    Entry() {
-      const std::scoped_lock lock(threads.mutex);
-      detail::thread_state.next = std::exchange(threads.first, &detail::thread_state);
-    }
-    ~Entry() {
-      const std::scoped_lock lock(threads.mutex);
-      detail::ThreadState** at = &threads.first;
-      while (*at != &detail::thread_state) at = &(*at)->next;
-      *at = detail::thread_state.next;
-    }
-  };
-  static thread_local const Entry entry;
-  detail::thread_state.has_made_tapes = true;
-}
+// Held while a thread ends and while a tape ends on a thread that has not made it.
+constinit std::mutex leaving;
 
 }  // namespace
 
+// Of a thread that has made tapes. Those that outlive it have no home any more; the address may be that of
+// another thread's state by then.
+struct Tape::Leave {
+  ~Leave() {
+    const std::scoped_lock lock(leaving);
+    for (Tape* tape = detail::thread_state.tape; tape != nullptr; tape = tape->outer_) tape->home_ = nullptr;
+  }
+};
+
 Tape::Tape()
-    : serial_(next_serial()), home_(&detail::thread_state), outer_(home_->tape), no_grad_(home_->no_grad) {
+    : serial_(next_serial()),
+      home_(&detail::thread_state),
+      outer_(detail::thread_state.tape),
+      birth_(++detail::thread_state.clock),
+      no_grad_(detail::thread_state.no_grad) {
+  static thread_local const Leave leave;
   nodes_.reserve(kFirstNodes);
-  if (!home_->has_made_tapes) [[unlikely]]
-    enter_thread();
-  home_->tape = this;
-  home_->recording = true;
+  detail::thread_state.tape = this;
+  detail::thread_state.recording = true;
 }
 
 Tape::~Tape() {
-  if (home_ == &detail::thread_state) {
-    unlink(*home_);
+  if (home_.load(std::memory_order_relaxed) == &detail::thread_state) {
+    unlink(detail::thread_state);
   } else {
-    const std::scoped_lock lock(threads.mutex);
-    for (auto* state = threads.first; state != nullptr; state = state->next) {
-      if (state == home_) unlink(*state);
-    }
+    const std::scoped_lock lock(leaving);
+    if (detail::ThreadState* home = home_) unlink(*home);
   }
   clear_leaf_gradients();
   clear_nodes();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,10 +45,9 @@ struct Node {
 struct ThreadState {
   Tape* tape = nullptr;  // innermost tape of this thread
   bool recording = false;
-  bool has_made_tapes = false;         // then other threads can find this state (tape.cpp)
   std::uint32_t no_grad = 0;           // NoGrad objects that live
   std::uint32_t detect_nonfinite = 0;  // DetectNonfinite objects that live
-  ThreadState* next = nullptr;         // among the states of threads that have made tapes
+  std::uint64_t clock = 0;             // counts the tapes and NoGrad objects that have begun
 
   void update_recording() noexcept;
 };
@@ -125,8 +125,7 @@ class Tape {
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
   }
-  // Notes that a recorded op uses var. Not asked whether as a constant: what has a place on this tape is
-  // known to be used.
+  // Marks what a recorded op uses: constants need it, for what has a place on this tape it says nothing new.
   template <class S>
   void note_use(const Var<S>& var) {
     if (!var.defined()) return;
@@ -206,13 +205,15 @@ class Tape {
   std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters that it has met
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
   std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step per node, when looking for NaN
-  std::optional<Change> change_;                             // the last one
+  std::optional<Change> change_;                             // the first one
   // Constants of this tape that an inner one has used after it: their `reader` no longer names this tape.
   std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> also_read_;
-  detail::ThreadState* home_;  // of the thread that made it
+  struct Leave;
+  std::atomic<detail::ThreadState*> home_;  // of the thread that made it; null: that has ended
   Tape* outer_;
   bool stopped_ = false;
-  std::uint32_t no_grad_;  // NoGrad objects that lived when it began: those of later ones it obeys
+  std::uint64_t birth_;    // on the thread's clock
+  std::uint32_t no_grad_;  // NoGrad objects from before it that live: only later ones keep it from recording
 };
 
 inline void detail::ThreadState::update_recording() noexcept {
@@ -222,21 +223,20 @@ inline void detail::ThreadState::update_recording() noexcept {
 // While it lives, this thread records nothing but on tapes that begin later.
 class NoGrad {
  public:
-  NoGrad() noexcept {
+  NoGrad() noexcept : birth_(++detail::thread_state.clock) {
     ++detail::thread_state.no_grad;
     detail::thread_state.recording = false;
   }
   ~NoGrad() {
-    auto& state = detail::thread_state;
-    --state.no_grad;
-    // One from before the tape that ends inside of it: the tape's own count begins lower.
-    for (Tape* t = state.tape; t != nullptr && t->no_grad_ > state.no_grad; t = t->outer_) {
-      t->no_grad_ = state.no_grad;
-    }
-    state.update_recording();
+    --detail::thread_state.no_grad;
+    for (Tape* t = Tape::current(); t != nullptr && t->birth_ > birth_; t = t->outer_) --t->no_grad_;
+    detail::thread_state.update_recording();
   }
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  std::uint64_t birth_;
 };
 
 // d sum_k(outputs[k] * upstream[k]) / d inputs[i], computed on the current tape without touching any

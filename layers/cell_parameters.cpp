@@ -29,7 +29,10 @@ void throw_parameter_shape(const LayerName& layer, const char* name, const Shape
 void check_parameter_size(const char* layer, const char* name, const Shape& shape, std::size_t bytes) {
   std::size_t most = static_cast<std::size_t>(PTRDIFF_MAX) / bytes;
   for (const std::size_t size : shape) {
-    if (size > most) throw_no_memory(layer, name, shape);
+    if (size > most) {
+      throw ArgumentError(
+          fmt::format("[{}] {} want sizes that fit in memory, got {}", layer, name, to_string(shape)));
+    }
     most /= std::max<std::size_t>(size, 1);
   }
 }
@@ -40,9 +43,8 @@ void throw_empty_layer(const char* layer, const char* function) {
       function));
 }
 
-void throw_no_memory(const char* layer, const char* name, const Shape& shape) {
-  throw ArgumentError(
-      fmt::format("[{}] {} want sizes that fit in memory, got {}", layer, name, to_string(shape)));
+void throw_no_memory(const char* layer, const char* name, const Shape& shape, const MemoryError& error) {
+  throw MemoryError(fmt::format("[{}] {} {}: {}", layer, name, to_string(shape), error.what()));
 }
 
 template <class S>

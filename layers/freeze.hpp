@@ -4,6 +4,7 @@
 #include "layers/gru.hpp"
 #include "layers/linear.hpp"
 #include "layers/lstm.hpp"
+#include "layers/new_parameter.hpp"
 #include "layers/rnn.hpp"
 #include "layers/stream.hpp"
 
@@ -43,6 +44,7 @@ Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<s
     throw_no_stream(source.layer);
   }
   if (head != nullptr) {
+    if (!head->weight.defined()) throw_empty_layer(Linear<S>::kKind, "freeze");
     source.has_head = true;
     source.head_weight = head->weight;
     source.head_bias = head->bias;

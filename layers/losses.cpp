@@ -122,7 +122,7 @@ Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const 
   // What the target rules out adds nothing, even if the prediction rules it out, too.
   Var<S> losses;
   if (options.log_target) {
-    const Mask ruled_out = xt::equal(target.value(), -std::numeric_limits<S>::infinity());
+    const Mask ruled_out = xt::equal(xt::exp(target.value()), S(0));
     const Var<S> q = masked_fill(target, ruled_out, 0.0);
     losses = masked_fill(exp(q) * (q - log_probabilities), ruled_out, 0.0);
   } else {

@@ -89,8 +89,12 @@ void LstmCell<S>::check_parameters(const detail::LayerName& layer) const {
   detail::check_cell_parameter(layer, "weight_hh", weight_hh, rows, P);
   detail::check_cell_parameter(layer, "bias_ih", bias_ih, rows, 0, /*optional=*/true);
   detail::check_cell_parameter(layer, "bias_hh", bias_hh, rows, 0, /*optional=*/true);
-  if (options.projection > 0 || weight_hr.defined())
-    detail::check_cell_parameter(layer, "weight_hr", weight_hr, options.projection > 0 ? P : 0, H);
+  if (options.projection > 0) {
+    detail::check_cell_parameter(layer, "weight_hr", weight_hr, P, H);
+  } else if (weight_hr.defined()) {
+    throw ShapeError(fmt::format("[{}.forward] weight_hr want none for a cell without a projection, got {}",
+                                 layer.str(), to_string(weight_hr.shape())));
+  }
 }
 
 template <class S>

@@ -23,8 +23,7 @@ void throw_slot_mismatch(const std::string& name) {
 void throw_copied() {
   throw ArgumentError(
       "[copy] module want clone(module), with parameters of its own, or share(module), a second handle to "
-      "the "
-      "same ones, got a plain copy");
+      "the same ones, got a plain copy (as a std::vector makes when a member may throw as it moves)");
 }
 void throw_constant(const std::string& name) {
   throw TapeError(fmt::format(

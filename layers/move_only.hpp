@@ -15,7 +15,8 @@ inline constexpr bool never_copied = false;
 }  // namespace detail
 
 // Base of layers, the library's and a user's: they move, and only clone() and share() copy them, whatever
-// struct they are members of. Any other copy throws ArgumentError.
+// struct they are members of. Any other copy throws ArgumentError; so a std::vector of layers cannot grow
+// when a member of theirs may throw as it moves (a std::deque, say), since it then copies.
 struct MoveOnly {
   MoveOnly() = default;
   MoveOnly(MoveOnly&&) = default;
@@ -26,8 +27,9 @@ struct MoveOnly {
   MoveOnly& operator=(const MoveOnly&) = delete;  // clone(module) or share(module)
 };
 
-// The copying of one of the library's layers, whose other copies do not even compile: the constructor that
-// copies is explicit, so that a struct of layers has one, and `Layer b = a` finds the last one.
+// The copying of one of the library's layers. `Layer b = a` and copies of a layer that is not const do not
+// even compile, as they find the last constructor; the one that copies is explicit, so that a struct of
+// layers has one.
 #define UNROLL_MOVE_ONLY(Layer)                                                                           \
   Layer(Layer&&) = default;                                                                               \
   Layer& operator=(Layer&&) = default;                                                                    \

@@ -12,16 +12,19 @@ namespace unroll::detail {
 void check_parameter_size(const char* layer, const char* name, const Shape& shape, std::size_t bytes);
 // Of a layer that was default-constructed or moved from.
 [[noreturn]] void throw_empty_layer(const char* layer, const char* function);
-[[noreturn]] void throw_no_memory(const char* layer, const char* name, const Shape& shape);
+// MemoryError with what was missing.
+[[noreturn]] void throw_no_memory(const char* layer, const char* name, const Shape& shape,
+                                  const MemoryError& error);
 
-// parameter(make(), name). Throws ArgumentError, with the layer and the shape, where there is not the memory.
+// parameter(make(), name). Throws ArgumentError for a shape that no memory can hold, MemoryError where there
+// is too little.
 template <class S, class Make>
 Var<S> new_parameter(const char* layer, const char* name, const Shape& shape, Make&& make) {
   check_parameter_size(layer, name, shape, sizeof(S));
   try {
     return parameter<S>(std::forward<Make>(make)(), name);
-  } catch (const MemoryError&) {
-    throw_no_memory(layer, name, shape);
+  } catch (const MemoryError& error) {
+    throw_no_memory(layer, name, shape, error);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "framework/errors.hpp"
+#include "framework/quoted.hpp"
 #include "optim/options.hpp"
 
 namespace unroll {
@@ -261,11 +262,8 @@ void PlateauSchedule::load_state(const std::string& state) {
   good = good && at == end && std::isfinite(rate) && rate > 0.0 && !std::isinf(read_memory.best) &&
          is_count(read_memory.bad_epochs) && is_count(read_memory.cooldown_left);
   if (!good) {
-    std::string shown = state.substr(0, 60);
-    std::replace_if(
-        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    throw ArgumentError(fmt::format("[PlateauSchedule.load_state] state want what state() gave, got '{}'{}",
-                                    shown, state.size() > shown.size() ? " ..." : ""));
+    throw ArgumentError(
+        fmt::format("[PlateauSchedule.load_state] state want what state() gave, got {}", quoted(state)));
   }
   lr = rate;
   memory = read_memory;

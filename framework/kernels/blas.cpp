@@ -28,7 +28,7 @@ namespace {
 std::atomic<int> threads_inside{0};
 std::atomic<int> buffers{0};  // that OpenBLAS has, or has memory for
 
-// Whether there is memory for the buffer of one more thread, which stays free for OpenBLAS to take.
+// Whether there is memory for so many bytes of buffers, which stay free for OpenBLAS to take.
 bool room_for_buffer(std::size_t bytes) {
   void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) return false;
@@ -41,9 +41,11 @@ void want_buffers(int threads) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (threads <= buffers) return;
-  if (!room_for_buffer(kBuffer)) {
-    throw MemoryError(fmt::format(
-        "[matmul] want {} bytes for OpenBLAS, got none (out of memory, or a limit of it)", kBuffer));
+  // For all threads that are inside: none of them need have taken its buffer yet.
+  const std::size_t bytes = kBuffer * static_cast<std::size_t>(threads);
+  if (!room_for_buffer(bytes)) {
+    throw MemoryError(
+        fmt::format("[blas] want {} bytes for OpenBLAS, got none (out of memory, or a limit of it)", bytes));
   }
   buffers = threads;
 }
@@ -75,7 +77,7 @@ void run_onednn(const BlasProduct<float>& p) {
       dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', as<dnnl_dim_t>(p.m),
                  as<dnnl_dim_t>(p.n), as<dnnl_dim_t>(p.k), p.alpha, p.a, as<dnnl_dim_t>(p.lda), p.b,
                  as<dnnl_dim_t>(p.ldb), p.beta, p.c, as<dnnl_dim_t>(p.ldc));
-  if (status != dnnl_success) throw Error("[matmul] oneDNN's product failed (out of memory?)");
+  if (status != dnnl_success) throw Error("[blas] oneDNN's product failed (out of memory?)");
 }
 #endif
 

@@ -135,7 +135,8 @@ struct PackedGemm {
   bool accumulate;
   S* c;
   std::size_t ldc;
-  std::size_t batch = 0;  // sequences that the rows are of, those alive: m or more; 0: of none
+  std::size_t batch =
+      0;  // B, the sequences whose rows these are, those that have ended included; 0: other rows
 
   void run() const {
     if (is_alone() && n <= kWidth && k <= kDepth && k > 0) return dot<1>(0, 0, 0, k);
@@ -143,7 +144,7 @@ struct PackedGemm {
   }
 
  private:
-  // The row of a batch of one. A sequence that has ended is such a batch, too, but of no row.
+  // Only a batch of one is summed in another order; where its sequence has ended, m is 0.
   bool is_alone() const { return m == 1 && batch == 1; }
 
   using V = Batch<S>;

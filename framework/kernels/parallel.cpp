@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <exception>
+#include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "framework/threads.hpp"
@@ -41,7 +43,7 @@ class Workers {
           begin_.wait(seen);
           seen = begin_.load();
           if (stop_) return;
-          if (part < parts_) work_(context_, part);
+          if (part < parts_) run_part(part);
           if (left_.fetch_sub(1) == 1) left_.notify_one();
         }
       });
@@ -51,15 +53,17 @@ class Workers {
     return false;
   }
 
-  void run(std::size_t parts, void (*work)(void*, std::size_t), void* context) noexcept {
+  void run(std::size_t parts, void (*work)(void*, std::size_t), void* context) {
     work_ = work, context_ = context, parts_ = parts;
     left_ = threads_.size();
     begin_.fetch_add(1);
     begin_.notify_all();
     inside = true;
-    work(context, 0);
+    run_part(0);
     inside = false;
     for (std::size_t left = left_.load(); left != 0; left = left_.load()) left_.wait(left);
+    if (thrown_ != nullptr) [[unlikely]]
+      std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
   // Held by the thread whose parts run; false: another holds it.
@@ -80,6 +84,11 @@ class Workers {
   };
 
  private:
+  void run_part(std::size_t part) noexcept try { work_(context_, part); } catch (...) {
+    const std::scoped_lock lock(throwing_);
+    if (thrown_ == nullptr) thrown_ = std::current_exception();
+  }
+
   std::atomic_flag busy_;
   std::vector<std::thread> threads_;
   std::atomic<std::size_t> begin_{0}, left_{0};
@@ -87,6 +96,8 @@ class Workers {
   void (*work_)(void*, std::size_t) = nullptr;
   void* context_ = nullptr;
   std::size_t parts_ = 0;
+  std::mutex throwing_;
+  std::exception_ptr thrown_;  // by the first part that has thrown
 };
 
 // The process's workers. A child of fork() has none of its parent's threads: it begins with new ones, and

@@ -189,8 +189,10 @@ Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value)
   const std::size_t at = normalize_axis("pad", axis, x.dimension());
   const kernel::AxisView view(x.shape(), at);
   Shape shape = x.shape();
-  shape[at] += static_cast<std::size_t>(before) + static_cast<std::size_t>(after);
-  detail::check_size("pad", shape);
+  for (const Index more : {before, after}) {
+    shape[at] += static_cast<std::size_t>(more);  // at most 2^63 more: no sum of two wraps around
+    detail::check_size("pad", shape);
+  }
   Var<S> y(full<S>(shape, static_cast<S>(value)));
   if (x.size() != 0) {
     const std::size_t run = view.size * view.inner;

@@ -216,9 +216,9 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   model->result = take(B * model->head.blocks * stream::kernels<S>().lanes);
   try {
     model->initial = zeros<S>({used});
-  } catch (const MemoryError&) {
-    throw ArgumentError(
-        fmt::format("[{}.freeze] batch want memory for {} numbers a stream, got none", name.str(), used));
+  } catch (const MemoryError& error) {
+    throw MemoryError(
+        fmt::format("[{}.freeze] batch want memory for {} numbers: {}", name.str(), used, error.what()));
   }
 
   auto learned = source.learned.begin();

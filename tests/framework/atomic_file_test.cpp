@@ -2,6 +2,7 @@
 #include "framework/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -10,10 +11,13 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <thread>
 
 #include "framework/errors.hpp"
 #include "tests/scratch.hpp"
@@ -175,6 +179,33 @@ TEST_CASE("a file that may not be written, a folder and no name are refused befo
   CHECK_THROWS_WITH(AtomicFile(folder.file(std::string(256, 'x')), "test"), Catch::Contains("name too long"));
   CHECK_THROWS_WITH(AtomicFile(folder.file("none\x1b[2J/a"), "test"), !Catch::Contains("\x1b"));
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a file that another takes for a leftover while it is made is written all the same") {
+  const Folder folder;
+  std::atomic<bool> done = false;
+  std::thread cleaner([&] {  // takes every unlocked file away, as a trainer does that begins
+    while (!done) {
+      for (const auto& entry : fs::directory_iterator(folder.path())) {
+        if (entry.path().extension() != ".tmp") continue;
+        const int file = ::open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+        if (file < 0) continue;
+        if (::flock(file, LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+        ::close(file);
+      }
+    }
+  });
+  const std::string path = folder.file("saved");
+  std::string failure;
+  try {
+    for (int i = 0; i < 500; ++i) write(path, std::to_string(i));
+  } catch (const FileError& error) {
+    failure = error.what();
+  }
+  done = true;
+  cleaner.join();
+  CHECK(failure.empty());
+  CHECK(read_bytes(path) == "499");
 }
 
 TEST_CASE("a file may have the longest name there is") {

@@ -150,6 +150,8 @@ TEST_CASE("sizes whose product wraps around are refused") {
   CHECK_THROWS_AS(reshape(four, {kLarge + 1, 4}), ShapeError);
   CHECK_THROWS_AS(reshape(none, {kLarge, kLarge, 0}), ShapeError);
   CHECK_THROWS_AS(pad(four, 0, kLarge, kLarge), ShapeError);
+  CHECK_THROWS_AS(pad(four, 0, std::numeric_limits<Index>::max(), std::numeric_limits<Index>::max()),
+                  ShapeError);
   CHECK_THROWS_AS(
       broadcast_to(Var<float>(Tensor<float>(1.0F)), Shape{std::size_t{1} << 32, std::size_t{1} << 32}),
       ShapeError);

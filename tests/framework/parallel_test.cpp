@@ -9,6 +9,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "framework/errors.hpp"
+
 using namespace unroll;
 
 namespace {
@@ -64,4 +66,21 @@ TEST_CASE("where no thread can be started the calling one does all") {
     pthread_setattr_default_np(&attributes);
     return all_parts_run() && parts_meet();  // when there are threads again
   }));
+}
+
+TEST_CASE("what a part throws is thrown when all have ended") {
+  std::atomic<int> ran = 0;
+  for (const std::size_t thrower : {0, 2}) {
+    ran = 0;
+    CHECK_THROWS_AS(kernel::parallel(3,
+                                     [&](std::size_t part) {
+                                       ++ran;
+                                       if (part == thrower) throw MemoryError("none");
+                                     }),
+                    MemoryError);
+    CHECK(ran >= static_cast<int>(thrower) + 1);
+  }
+  ran = 0;
+  kernel::parallel(3, [&](std::size_t) { ++ran; });
+  CHECK(ran == 3);
 }

@@ -1,5 +1,6 @@
 // What may go wrong with lifetimes: values of temporaries, tapes that end in another order or on another
 // thread, and values that change between the forward and the backward pass.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <memory>
 #include <thread>
@@ -359,4 +360,38 @@ TEST_CASE("ops of a user are told what they left out") {
   CHECK_THROWS_AS(Var<double>(w).register_hook({}), ArgumentError);
   CHECK_THROWS_AS(gradcheck(GradcheckFunction(), {ones<double>({2})}), ArgumentError);
   CHECK_THROWS_AS(gradgradcheck(GradcheckFunctions(), {ones<double>({2})}), ArgumentError);
+}
+
+TEST_CASE("a NoGrad that ends before a later one leaves that in force") {
+  auto first = std::make_unique<NoGrad>();
+  const Tape tape;
+  const NoGrad later;
+  first.reset();
+  CHECK_FALSE(Tape::is_recording());
+}
+
+TEST_CASE("a tape that outlives its thread ends while another thread is at work") {
+  std::atomic<bool> done = false;
+  for (int round = 0; round < 20; ++round) {
+    std::unique_ptr<Tape> left;
+    std::thread([&] { left = std::make_unique<Tape>(); }).join();
+    // The system gives the next thread the memory of the one that has ended.
+    std::atomic<bool> begun = false;
+    done = false;
+    std::thread worker([&] {
+      while (!done) {
+        const Var<double> own = parameter(Tensor<double>{2.0});
+        Tape tape;
+        Var<double> y = own;
+        for (int op = 0; op < 50; ++op) y = square(y) * 0.5;
+        begun = true;
+        tape.backward(y);
+      }
+    });
+    while (!begun) std::this_thread::yield();
+    left.reset();
+    done = true;
+    worker.join();
+    CHECK_FALSE(Tape::is_recording());
+  }
 }

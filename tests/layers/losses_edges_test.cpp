@@ -340,3 +340,16 @@ TEST_CASE("a CTC loss that is left out has gradient 0, also where no alignment s
       {zeros<double>({0, 2, 3})});
   CHECK(nothing[0] == Tensor<double>{0.0, 0.0});
 }
+
+TEST_CASE("a log-target whose probability is 0 in float rules a class out") {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const float q : {-200.0f, -inf}) {
+    const Var<float> x = parameter(Tensor<float>{-inf, -1.0f});
+    Tape tape;
+    const Var<float> loss = kl_div_loss(x, Var<float>(Tensor<float>{q, -1.0f}),
+                                        {.reduction = KlReduction::sum, .log_target = true});
+    CHECK(loss.item() == 0.0f);
+    tape.backward(loss);
+    CHECK(x.grad()(0) == 0.0f);
+  }
+}

@@ -14,24 +14,28 @@ namespace {
 constexpr Index kHuge = 1'000'000'000'000'000'000, kMost = std::numeric_limits<Index>::max();
 }
 
-TEST_CASE("a layer whose parameters fit in no memory is refused with its sizes") {
+TEST_CASE(
+    "a layer whose parameters fit in no memory is refused with its sizes, one for which there is none by "
+    "MemoryError") {
   Rng rng(1);
   CHECK_THROWS_WITH(Linear<float>(3, kHuge, rng),
                     "[Linear] weight want sizes that fit in memory, got (" + std::to_string(kHuge) + ",3)");
   for (const Index size : {Index{1} << 44, kHuge, kMost}) {
     CAPTURE(size);
-    CHECK_THROWS_AS(Linear<float>(size, size, rng), ArgumentError);
-    CHECK_THROWS_AS(Linear<double>(size, 1 << 20, rng), ArgumentError);
-    CHECK_THROWS_AS(Embedding<float>(size, size, rng), ArgumentError);
-    CHECK_THROWS_AS(LayerNorm<double>(std::max(size, kHuge)), ArgumentError);
-    CHECK_THROWS_AS((Rnn<double>({.input = size, .hidden = size}, rng)), ArgumentError);
-    CHECK_THROWS_AS((Lstm<float>({.input = 3, .hidden = size}, rng)), ArgumentError);
+    CHECK_THROWS_AS(Linear<float>(size, size, rng), Error);
+    CHECK_THROWS_AS(Linear<double>(size, 1 << 20, rng), Error);
+    CHECK_THROWS_AS(Embedding<float>(size, size, rng), Error);
+    CHECK_THROWS_AS(LayerNorm<double>(std::max(size, kHuge)), Error);
+    CHECK_THROWS_AS((Rnn<double>({.input = size, .hidden = size}, rng)), Error);
+    CHECK_THROWS_AS((Lstm<float>({.input = 3, .hidden = size}, rng)), Error);
     CHECK_THROWS_AS(
-        (Gru<float>({.input = 3, .hidden = size, .recurrent_init = RecurrentInit::orthogonal}, rng)),
-        ArgumentError);
-    CHECK_THROWS_AS((GruCell<float>({.input = 3, .hidden = size}, rng)), ArgumentError);
-    CHECK_THROWS_AS((Gru<float>({.input = 3}, {.widths = {4, size}}, rng)), ArgumentError);
+        (Gru<float>({.input = 3, .hidden = size, .recurrent_init = RecurrentInit::orthogonal}, rng)), Error);
+    CHECK_THROWS_AS((GruCell<float>({.input = 3, .hidden = size}, rng)), Error);
+    CHECK_THROWS_AS((Gru<float>({.input = 3}, {.widths = {4, size}}, rng)), Error);
   }
+  CHECK_THROWS_AS(Linear<float>(3, Index{1} << 44, rng), MemoryError);
+  CHECK_THROWS_WITH(Linear<float>(3, Index{1} << 44, rng),
+                    Contains("[Linear] weight (17592186044416,3): [memory] want 211106232532992 bytes"));
 }
 
 TEST_CASE("sizes below 1 are refused for every cell, a user's too") {

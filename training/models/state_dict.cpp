@@ -13,6 +13,7 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "framework/input_file.hpp"
 #include "framework/quoted.hpp"
 #include "training/models/npz.hpp"
@@ -34,7 +35,7 @@ Format format_of(const std::string& path, const std::string& function) {
 // What a file is whose name has another ending, "" for none that is known.
 std::string kind_of(const InputFile& file, const std::string& path) {
   const std::string kind = file.kind();
-  if (kind == "a safetensors file") return kind + " (rename it)";
+  if (kind == kSafetensorsKind) return kind + " (rename it)";
   if (!kind.empty()) return kind;
   std::string front(std::min<std::uint64_t>(file.size(), 4096), '\0');
   file.read(0, front.data(), front.size());
