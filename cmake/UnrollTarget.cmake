@@ -31,7 +31,8 @@ function(unroll_kernel_options target)
   endif()
   list(LENGTH UNROLL_ISAS isas)
   if(isas GREATER 1)
-    target_compile_definitions(${target} PRIVATE UNROLL_SEVERAL_ISAS)
+    # For tests that include kernels' headers, too: inline functions in them choose an instruction set's table.
+    target_compile_definitions(${target} PUBLIC $<BUILD_INTERFACE:UNROLL_SEVERAL_ISAS>)
   endif()
 endfunction()
 

@@ -15,7 +15,7 @@ namespace {
 
 template <class S, class Cell>
 StreamCell<S> common(const LayerName& layer, const Cell& cell, StreamKind kind) {
-  if (const char* option = cell.uncovered()) throw_option(layer, option);
+  if (const char* option = cell.unsupported_option()) throw_option(layer, option);
   const auto hidden = static_cast<std::size_t>(cell.options.hidden);
   return {kind,
           true,

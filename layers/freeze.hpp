@@ -4,7 +4,7 @@
 #include "layers/gru.hpp"
 #include "layers/linear.hpp"
 #include "layers/lstm.hpp"
-#include "layers/new_parameter.hpp"
+#include "layers/module/new_parameter.hpp"
 #include "layers/rnn.hpp"
 #include "layers/stream.hpp"
 

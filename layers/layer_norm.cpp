@@ -4,7 +4,7 @@
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
-#include "layers/new_parameter.hpp"
+#include "layers/module/new_parameter.hpp"
 
 namespace unroll {
 

@@ -1,7 +1,6 @@
 // All layers and losses.
 #pragma once
 
-#include "layers/ctc.hpp"
 #include "layers/dropout.hpp"
 #include "layers/embedding.hpp"
 #include "layers/freeze.hpp"
@@ -10,12 +9,10 @@
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "layers/lstm.hpp"
-#include "layers/masked.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent.hpp"
 #include "layers/rnn.hpp"
 #include "layers/sequential.hpp"
-#include "layers/step_function.hpp"
 #include "layers/stream.hpp"
+#include "layers/truncated_bptt.hpp"
 #include "layers/verify.hpp"
-#include "layers/windows.hpp"

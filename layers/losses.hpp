@@ -1,7 +1,10 @@
 // Losses. Each is a function of Vars; PyTorch's names and semantics, but that what counts for nothing (a
 // weight or a target probability of 0, an ignored label) adds exactly 0 to value and gradient, also where the
-// loss there is infinite or NaN. A mean over nothing is NaN; its gradient is 0.
+// loss there is infinite or NaN. A mean over nothing is NaN; its gradient is 0. At the end: sums and means
+// over the real steps of sequences of different lengths.
 #pragma once
+
+#include <vector>
 
 #include "framework/ops.hpp"
 
@@ -99,5 +102,52 @@ struct CosineEmbeddingOptions {
 template <class S>
 Var<S> cosine_embedding_loss(const Var<S>& x1, const Var<S>& x2, const IndexTensor& labels,
                              const CosineEmbeddingOptions& options = {});
+
+struct CtcOptions {
+  Index blank = 0;  // the class that stands for no label
+  Reduction reduction = Reduction::mean;
+  bool zero_infinity = false;  // a target that no alignment spells has loss 0 and gradient 0
+};
+
+// Minus the log-probability that log_probs x (T,N,C) spell the targets, summed over all alignments (Graves,
+// Fernandez, Gomez and Schmidhuber 2006):
+//   l_n = -log sum_{a: B(a) = target_n} prod_{t < input_length_n} exp(x[t,n,a_t])
+// where B merges repeated classes and then drops blanks. targets (N,S) with anything behind each target's
+// end, or all targets end to end (sum of target_lengths). No input_lengths: all T; no target_lengths: all S.
+// The mean is PyTorch's, over n of l_n / max(target_length_n, 1). A target that no alignment spells (too few
+// steps, or -inf on every way) has loss inf and gradient NaN, 0 where the upstream gradient is 0. x need not
+// be normalised: the gradient is that of l, and 0 behind input_length, where x may be anything. Computed in
+// double for float too. Throws ShapeError for shapes that do not fit or a label that is the blank or outside
+// 0..C-1, ArgumentError for lengths or a blank out of range.
+template <class S>
+Var<S> ctc_loss(const Var<S>& log_probs, const IndexTensor& targets, const std::vector<Index>& input_lengths,
+                const std::vector<Index>& target_lengths, const CtcOptions& options = {});
+
+struct MaskedOptions {
+  bool batch_first = false;  // values (B,T,...)
+};
+
+// Each takes values (T,B,...), losses of single steps or outputs of a recurrent layer say, and lengths (B) in
+// any order, 0 allowed; no lengths: all T. What lies behind a sequence's end may be anything, NaN too: it
+// touches neither the result nor a gradient, and its own gradient is 0. Throws ShapeError for values without
+// the two axes or another number of lengths, ArgumentError for a length outside 0..T.
+
+// s = sum_b sum_{t < lengths_b} values_tb, over all further axes too -> ()
+template <class S>
+Var<S> masked_sum(const Var<S>& values, const std::vector<Index>& lengths, const MaskedOptions& options = {});
+// The same divided by the number of elements summed: every real step counts the same, however long its
+// sequence. NaN when no sequence has a step.
+template <class S>
+Var<S> masked_mean(const Var<S>& values, const std::vector<Index>& lengths,
+                   const MaskedOptions& options = {});
+// s_b = sum_{t < lengths_b} values_tb -> (B,...)
+template <class S>
+Var<S> masked_sum_over_time(const Var<S>& values, const std::vector<Index>& lengths,
+                            const MaskedOptions& options = {});
+// m_b = s_b / lengths_b -> (B,...); of these a mean counts every sequence the same. NaN for a sequence
+// without steps.
+template <class S>
+Var<S> masked_mean_over_time(const Var<S>& values, const std::vector<Index>& lengths,
+                             const MaskedOptions& options = {});
 
 }  // namespace unroll

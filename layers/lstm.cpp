@@ -5,10 +5,7 @@
 #include <algorithm>
 
 #include "framework/errors.hpp"
-#include "layers/both_directions.hpp"
-#include "layers/bptt/lstm.hpp"
-#include "layers/fused.hpp"
-#include "layers/wavefront.hpp"
+#include "layers/kernels/lstm.hpp"
 
 namespace unroll {
 
@@ -98,7 +95,7 @@ void LstmCell<S>::check_parameters(const detail::LayerName& layer) const {
 }
 
 template <class S>
-const char* LstmCell<S>::uncovered() const noexcept {
+const char* LstmCell<S>::unsupported_option() const noexcept {
   if (options.peepholes) return "peepholes";
   if (options.layer_norm) return "layer_norm";
   if (options.coupled) return "coupled";
@@ -112,95 +109,6 @@ template <class S>
 LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
   return {Var<S>::zeros({batch, static_cast<std::size_t>(output_size())}),
           Var<S>::zeros({batch, static_cast<std::size_t>(options.hidden)})};
-}
-
-namespace {
-
-// The kernel's weights among the inputs of the fused op, of which they are the ones from 3 on.
-template <class S>
-bptt::LstmWeights<S> kernel_weights(const VarList<S>& inputs) {
-  return {&inputs[3].value(), &inputs[4].value(), detail::tensor_or_null(inputs[5]),
-          detail::tensor_or_null(inputs[6]), detail::tensor_or_null(inputs[7])};
-}
-
-template <class S>
-bptt::LstmWeights<S> cell_weights(const LstmCell<S>& cell) {
-  return {&cell.weight_ih.value(), &cell.weight_hh.value(), detail::tensor_or_null(cell.bias_ih),
-          detail::tensor_or_null(cell.bias_hh), detail::tensor_or_null(cell.weight_hr)};
-}
-
-// The gradients that arrive at the op's outputs.
-template <class S>
-bptt::LstmUpstream<S> kernel_upstream(const VarList<S>& up) {
-  return {detail::tensor_or_null(up[0]), detail::tensor_or_null(up[1]), detail::tensor_or_null(up[2]),
-          up.size() > 3 ? detail::tensor_or_null(up[3]) : nullptr};
-}
-
-// The kernel as a wavefront over layers calls it.
-template <class S>
-struct LstmKernel {
-  using Cell = LstmCell<S>;
-  using Forward = bptt::LstmForward<S>;
-  using ForwardPass = bptt::LstmForwardPass<S>;
-  using Backward = bptt::LstmBackwardPass<S>;
-  static constexpr const char* kOp = "lstm";
-
-  static void begin_forward(std::optional<ForwardPass>& pass, const Cell& cell, const Shape& x,
-                            const LstmState<S>& state, const bptt::Steps& steps, bool keep) {
-    pass.emplace(x, state.h.value(), state.c.value(), cell_weights(cell), steps, keep);
-  }
-  static LstmState<S> final_state(const Forward& f) { return {f.h_n, f.c_n}; }
-  static void begin_backward(std::optional<Backward>& pass, const LstmOptions&, const VarList<S>& in,
-                             const bptt::Steps& steps, const Forward& forward, const VarList<S>& up,
-                             const Needed& needed) {
-    pass.emplace(in[0].shape(), in[1].value(), in[2].value(), kernel_weights(in), steps, forward,
-                 kernel_upstream(up), detail::wanted_gradients(needed, 2));
-  }
-  static VarList<S> gradients(bptt::LstmGradients<S>& d, std::size_t inputs) {
-    return detail::gradient_list<S>(inputs, std::move(d.x), std::move(d.h0), std::move(d.c0),
-                                    std::move(d.weight_ih), std::move(d.weight_hh), d.bias, d.bias,
-                                    std::move(d.weight_hr));
-  }
-};
-
-template <class S>
-auto run_kernel(const LstmCell<S>& cell, const Var<S>& x, const LstmState<S>& state, const bptt::Steps& steps,
-                bool all_states, bool keep) {
-  auto forward = bptt::lstm_forward<S>(x.value(), state.h.value(), state.c.value(), cell_weights(cell), steps,
-                                       all_states || keep);
-  detail::LayerResult<S, LstmState<S>> result{
-      forward.output, {std::move(forward.h_n), std::move(forward.c_n)}, {}};
-  if (all_states) result.all = LstmState<S>{forward.output, forward.cell};
-  auto rule = [forward = std::move(forward)](const VarList<S>& in, const bptt::Steps& run,
-                                             const VarList<S>& up, const Needed& needed) {
-    auto d = bptt::lstm_backward<S>(in[0].value(), in[1].value(), in[2].value(), kernel_weights(in), run,
-                                    forward, kernel_upstream(up), detail::wanted_gradients(needed, 2));
-    return LstmKernel<S>::gradients(d, needed.size());
-  };
-  return detail::FusedPass{std::move(result), std::move(rule)};
-}
-
-}  // namespace
-
-template <class S>
-detail::LayerResult<S, LstmState<S>> LstmCell<S>::sequence(const Var<S>& x, const State& state,
-                                                           const bptt::Steps& steps, bool all_states) const {
-  return detail::record_fused("lstm", *this, x, state, steps,
-                              run_kernel(*this, x, state, steps, all_states, Tape::is_recording()));
-}
-
-template <class S>
-auto LstmCell<S>::both_directions(std::span<const LstmCell, 2> cells, const Var<S>& x,
-                                  std::span<const State, 2> states, const std::array<bptt::Steps, 2>& steps,
-                                  bool all_states) -> std::array<detail::LayerResult<S, State>, 2> {
-  return detail::fused_directions("lstm", cells, x, states, steps, all_states,
-                                  [](const auto&... given) { return run_kernel<S>(given...); });
-}
-
-template <class S>
-bool LstmCell<S>::stack(std::span<const LstmCell> cells, Var<S>& sequence, States<State>& states,
-                        const bptt::Steps& steps) {
-  return detail::fused_stack<LstmKernel<S>>(cells, sequence, states, steps);
 }
 
 template struct LstmCell<float>;

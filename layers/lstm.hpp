@@ -8,10 +8,15 @@
 #include <vector>
 
 #include "layers/activation.hpp"
-#include "layers/cell_parameters.hpp"
 #include "layers/recurrent.hpp"
+#include "layers/recurrent/init.hpp"
 
 namespace unroll {
+
+namespace detail {
+template <class S>
+struct LstmKernel;
+}
 
 struct LstmOptions {
   Index input = 0;
@@ -75,20 +80,8 @@ struct LstmCell : MoveOnly {
   // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
   void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
-  const char* uncovered() const noexcept;
-  // The whole sequence by the hand-derived kernel (layers/bptt/lstm.hpp).
-  detail::LayerResult<S, State> sequence(const Var<S>& x, const State& state, const bptt::Steps& steps,
-                                         bool all_states) const;
-  // Both directions of a layer, at the same time where that pays.
-  static std::array<detail::LayerResult<S, State>, 2> both_directions(std::span<const LstmCell, 2> cells,
-                                                                      const Var<S>& x,
-                                                                      std::span<const State, 2> states,
-                                                                      const std::array<bptt::Steps, 2>& steps,
-                                                                      bool all_states);
-  // All layers of one direction at the same time, where that pays: sequence becomes the last one's output,
-  // the states the final ones. Else false.
-  static bool stack(std::span<const LstmCell> cells, Var<S>& sequence, States<State>& states,
-                    const bptt::Steps& steps);
+  const char* unsupported_option() const noexcept;
+  using Kernel = detail::LstmKernel<S>;  // hand-derived (layers/kernels/lstm.hpp)
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "framework/var.hpp"
-#include "layers/move_only.hpp"
+#include "layers/module/move_only.hpp"
 
 namespace unroll {
 

@@ -11,13 +11,13 @@
 #include "framework/anomaly.hpp"
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
-#include "layers/cell_parameters.hpp"
-#include "layers/checkpoint.hpp"
-#include "layers/last.hpp"
 #include "layers/module.hpp"
-#include "layers/recurrent_options.hpp"
-#include "layers/sequence_plan.hpp"
-#include "layers/state.hpp"
+#include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/init.hpp"
+#include "layers/recurrent/last.hpp"
+#include "layers/recurrent/options.hpp"
+#include "layers/recurrent/packed_sequence.hpp"
+#include "layers/recurrent/recompute.hpp"
 
 namespace unroll {
 
@@ -34,10 +34,8 @@ namespace unroll {
 //
 //   gates()                        the names of the gates stacked in its weights, for verify
 //
-//   sequence(x, State, Steps, all_states), uncovered()
-//                                  a hand-derived kernel, which then runs instead of the steps with the same
-//                                  results, and the first option it has not; both_directions() and stack() as
-//                                  LstmCell has them, too, let it use two threads
+//   Kernel, unsupported_option()   a hand-derived kernel (layers/recurrent/fused.hpp), which runs instead of
+//                                  the steps, and the first option that it has not
 //
 // Every option with its equations: layers/recurrent.md.
 //
@@ -86,11 +84,11 @@ class Recurrent : public MoveOnly {
 
   // The path that a call takes now.
   Path path() const noexcept {
-    return options_.path != Path::tape && obstacle() == nullptr ? Path::fused : Path::tape;
+    return options_.path != Path::tape && fallback_reason() == nullptr ? Path::fused : Path::tape;
   }
   // Why a call cannot take the fused path now: the option that the kernel has not, or null.
-  const char* obstacle() const noexcept {
-    const char* option = option_obstacle();
+  const char* fallback_reason() const noexcept {
+    const char* option = option_fallback_reason();
     return option == nullptr && DetectNonfinite::active() ? "DetectNonfinite" : option;
   }
   // Forces a path; throws ArgumentError for Path::fused where the kernel does not cover the options.
@@ -112,7 +110,7 @@ class Recurrent : public MoveOnly {
   // Features of the output: directions * H (or the projection's size).
   std::size_t output_size() const {
     require_cells("output_size");
-    return output_size(cells_.back()) * directions();
+    return detail::output_size(cells_.back()) * directions();
   }
   const std::vector<Cell>& cells() const& noexcept { return cells_; }
   std::vector<Cell>& cells() & noexcept { return cells_; }
@@ -146,14 +144,6 @@ class Recurrent : public MoveOnly {
   }
 
  private:
-  static std::size_t output_size(const Cell& cell) {
-    if constexpr (requires { cell.output_size(); }) {
-      return static_cast<std::size_t>(cell.output_size());
-    } else {
-      return static_cast<std::size_t>(cell.options.hidden);
-    }
-  }
-
   detail::LayerName name() const {
     detail::LayerName result{kKind};
     if (cells_.empty()) return result;
@@ -172,10 +162,10 @@ class Recurrent : public MoveOnly {
       detail::throw_no_cells(name(), function, want, cells_.size());
   }
 
-  const char* option_obstacle() const noexcept {
+  const char* option_fallback_reason() const noexcept {
     if constexpr (!detail::HasKernel<Cell>) return "a cell without a hand-derived kernel";
-    if constexpr (requires(const Cell& cell) { cell.uncovered(); }) {
-      if (const char* option = cells_.empty() ? nullptr : cells_.front().uncovered()) return option;
+    if constexpr (requires(const Cell& cell) { cell.unsupported_option(); }) {
+      if (const char* option = cells_.empty() ? nullptr : cells_.front().unsupported_option()) return option;
     }
     if (options_.zoneout_hidden > 0.0) return "zoneout_hidden";
     if (options_.zoneout_cell > 0.0) return "zoneout_cell";
@@ -184,26 +174,26 @@ class Recurrent : public MoveOnly {
   }
 
   void require_forced_path() const {
-    if (options_.path == Path::fused && option_obstacle() != nullptr)
-      detail::throw_not_covered(name(), option_obstacle());
+    if (options_.path == Path::fused && option_fallback_reason() != nullptr)
+      detail::throw_not_covered(name(), option_fallback_reason());
   }
 
   // Nothing is kept when nothing records; and who looks for NaN wants the step that it is found in.
-  bool checkpoints() const noexcept {
+  bool recomputes() const noexcept {
     return (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) && Tape::is_recording() &&
            !DetectNonfinite::active();
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
-  // All layers on two threads, where that pays: puts the last one's output and the final states in the place
-  // of what they begin with; false: it has done nothing.
-  bool run_stack(Var<S>& sequence, States<State>& states, const detail::SequencePlan& plan) const;
+  // All layers on two threads, where that pays, from and to sequence and states; false: it has done nothing.
+  bool run_stack(Var<S>& sequence, States<State>& states, const detail::PackedSequence& plan) const;
   using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
   Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
-                    const detail::SequencePlan& plan, bool all_states, LayerScope& scope) const;
+                    const detail::PackedSequence& plan, bool all_states, LayerScope& scope) const;
   detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
-                                         const bptt::Steps& steps, bool all_states, LayerScope& scope) const;
-  States<State> initial_states(const detail::SequencePlan& plan, const States<State>& given) const;
+                                         const bptt::BatchLayout& steps, bool all_states,
+                                         LayerScope& scope) const;
+  States<State> initial_states(const detail::PackedSequence& plan, const States<State>& given) const;
 
   RecurrentOptions options_;
   std::vector<Cell> cells_;
@@ -233,7 +223,7 @@ Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
       });
     }
     // The next layer reads what this one puts out, which only the cell knows (projection).
-    cell.input = static_cast<decltype(cell.input)>(output_size(cells_.back()) * directions());
+    cell.input = static_cast<decltype(cell.input)>(detail::output_size(cells_.back()) * directions());
   }
   require_forced_path();
 }
@@ -275,7 +265,8 @@ std::string Recurrent<Cell>::describe() const {
   if (options_.checkpoint_bytes > 0)
     text += ", checkpoints every " + std::to_string(options_.checkpoint_bytes) + " bytes";
   text += std::string(", path ") + to_string(path());
-  if (options_.path == Path::automatic && obstacle() != nullptr) text += std::string(" (") + obstacle() + ")";
+  if (options_.path == Path::automatic && fallback_reason() != nullptr)
+    text += std::string(" (") + fallback_reason() + ")";
   return text;
 }
 
@@ -288,7 +279,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   }
   LayerScope scope(kKind, layer_name.parameter);
   const auto plan =
-      detail::plan_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
+      detail::pack_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
   require_forced_path();
   States<State> states = initial_states(plan, given.states);
 
@@ -326,26 +317,36 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
 
 template <class Cell>
 bool Recurrent<Cell>::run_stack(Var<S>& sequence, States<State>& states,
-                                const detail::SequencePlan& plan) const {
-  if constexpr (detail::HasKernelOfStack<Cell>) {
-    const bool drops = options_.dropout > 0.0 && training;
-    if (options_.layers > 1 && directions() == 1 && !drops && path() == Path::fused && !checkpoints())
-      return Cell::stack(cells_, sequence, states, plan.layout(false));
+                                const detail::PackedSequence& plan) const {
+  if constexpr (detail::HasKernel<Cell>) {
+    if (options_.layers < 2 || directions() == 2 || path() != Path::fused || recomputes()) return false;
+    if (options_.dropout > 0.0 && training) return false;
+    const bptt::BatchLayout layout = plan.layout(false);
+    if (!detail::pays_at_once<Cell>(detail::Grid::stacked, cells_, layout)) return false;
+    const PooledVector<bptt::BatchLayout> layouts(cells_.size(), layout);
+    auto results = detail::run_fused<Cell>(detail::Grid::stacked, cells_, sequence, states, layouts,
+                                           /*all_states=*/false, /*at_once=*/true);
+    for (std::size_t k = 0; k < results.size(); ++k) states[k] = std::move(results[k].state);
+    sequence = std::move(results.back().output);
+    return true;
   }
   return false;
 }
 
 template <class Cell>
 auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
-                                const detail::SequencePlan& plan, bool all_states, LayerScope& scope) const
+                                const detail::PackedSequence& plan, bool all_states, LayerScope& scope) const
     -> Results {
   const std::size_t first = layer * directions();
-  if constexpr (detail::HasKernelOfBoth<Cell>) {
-    // With checkpoints the directions run one after the other: what they run again records on this thread.
-    if (directions() == 2 && path() == Path::fused && !checkpoints()) {
-      return Cell::both_directions(std::span<const Cell, 2>(&cells_[first], 2), x,
-                                   std::span<const State, 2>(&states[first], 2),
-                                   {plan.layout(false), plan.layout(true)}, all_states);
+  if constexpr (detail::HasKernel<Cell>) {
+    // With recomputation one after the other: what they run again records on this thread.
+    if (directions() == 2 && path() == Path::fused && !recomputes()) {
+      const std::array<bptt::BatchLayout, 2> layouts{plan.layout(false), plan.layout(true)};
+      const std::span<const Cell> cells(&cells_[first], 2);
+      const bool at_once = detail::pays_at_once<Cell>(detail::Grid::side_by_side, cells, layouts[0]);
+      auto both = detail::run_fused<Cell>(detail::Grid::side_by_side, cells, x, {&states[first], 2}, layouts,
+                                          all_states, at_once);
+      return {std::move(both[0]), std::move(both[1])};
     }
   }
   Results results;
@@ -357,7 +358,7 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
 }
 
 template <class Cell>
-auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::Steps& steps,
+auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::BatchLayout& steps,
                                bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
   detail::StepMode<S> mode{path() == Path::fused, all_states, nullptr};
   std::optional<detail::StepRegularizer<S>> regularizer;
@@ -365,13 +366,13 @@ auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, c
                       (options_.recurrent_dropout > 0.0 && training))) {
     mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
   }
-  if (checkpoints() && steps.count() > 1 && steps.total > 0)
-    return detail::run_checkpointed(cell, x, state, steps, mode, options_, rng_);
+  if (recomputes() && steps.count() > 1 && steps.total > 0)
+    return detail::run_recomputed(cell, x, state, steps, mode, options_, rng_);
   return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
 }
 
 template <class Cell>
-auto Recurrent<Cell>::initial_states(const detail::SequencePlan& plan, const States<State>& given) const
+auto Recurrent<Cell>::initial_states(const detail::PackedSequence& plan, const States<State>& given) const
     -> States<State> {
   States<State> states;
   for (std::size_t k = 0; k < cells_.size(); ++k) {

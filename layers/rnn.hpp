@@ -1,16 +1,19 @@
 // RNN: cell and layer. Equations and derivation: layers/rnn.md.
 #pragma once
 
-#include <array>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "layers/activation.hpp"
-#include "layers/cell_parameters.hpp"
 #include "layers/recurrent.hpp"
+#include "layers/recurrent/init.hpp"
 
 namespace unroll {
+
+namespace detail {
+template <class S>
+struct RnnKernel;
+}
 
 struct RnnOptions {
   Index input = 0;
@@ -41,18 +44,8 @@ struct RnnCell : MoveOnly {
   // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
   void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
-  const char* uncovered() const noexcept;
-  // The whole sequence by the hand-derived kernel (layers/bptt/rnn.hpp).
-  detail::LayerResult<S, Var<S>> sequence(const Var<S>& x, const Var<S>& h0, const bptt::Steps& steps,
-                                          bool all_states) const;
-  // Both directions of a layer, at the same time where that pays.
-  static std::array<detail::LayerResult<S, Var<S>>, 2> both_directions(
-      std::span<const RnnCell, 2> cells, const Var<S>& x, std::span<const Var<S>, 2> h0,
-      const std::array<bptt::Steps, 2>& steps, bool all_states);
-  // All layers of one direction at the same time, where that pays: sequence becomes the last one's output,
-  // the states the final ones. Else false.
-  static bool stack(std::span<const RnnCell> cells, Var<S>& sequence, States<State>& states,
-                    const bptt::Steps& steps);
+  const char* unsupported_option() const noexcept;
+  using Kernel = detail::RnnKernel<S>;  // hand-derived (layers/kernels/rnn.hpp)
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

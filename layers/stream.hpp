@@ -9,8 +9,8 @@
 
 #include "framework/tensor.hpp"
 #include "framework/var.hpp"
-#include "layers/layer_name.hpp"
-#include "layers/state.hpp"
+#include "layers/module/layer_name.hpp"
+#include "layers/recurrent/cell.hpp"
 
 namespace unroll {
 

@@ -165,9 +165,10 @@ void check_options(const VerifyOptions& options) {
 
 // What was compared with what.
 std::string compared(const VerifyProblem& problem, std::size_t kinks) {
-  std::string text = problem.obstacle == nullptr
-                         ? "kernel, tape and central differences"
-                         : fmt::format("tape and central differences, no kernel: {}", problem.obstacle);
+  std::string text =
+      problem.fallback_reason == nullptr
+          ? "kernel, tape and central differences"
+          : fmt::format("tape and central differences, no kernel: {}", problem.fallback_reason);
   if (kinks > 0) text += fmt::format("; {} derivatives on a kink beside it", kinks);
   return text;
 }
@@ -185,7 +186,7 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       upstream.emplace_back(random_normal<double>(output.shape(), 0.0, 1.0, rng));
     }
   }
-  VerifyReport report{.ok = true, .with_kernel = problem.obstacle == nullptr};
+  VerifyReport report{.ok = true, .with_kernel = problem.fallback_reason == nullptr};
   Worst worst(report);
   const Pass tape = differentiate(problem, problem.values, Path::tape, upstream);
   if (report.with_kernel) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "framework/gradcheck.hpp"
+#include "framework/random.hpp"
 #include "layers/recurrent.hpp"
 
 namespace unroll {
@@ -45,7 +47,7 @@ struct VerifyProblem {
   std::vector<Tensor<double>> values;
   // (path, inputs) -> outputs
   std::function<std::vector<Var<double>>(Path, const std::vector<Var<double>>&)> run;
-  const char* obstacle;  // why no kernel takes part, or null
+  const char* fallback_reason;  // why no kernel takes part, or null
 };
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
@@ -71,7 +73,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   using Layer = decltype(copy);
   detail::VerifyProblem problem;
   problem.kind = Layer::kKind;
-  problem.obstacle = copy.obstacle();
+  problem.fallback_reason = copy.fallback_reason();
   Rng rng(options.seed);
 
   const std::size_t time_axis = layer.options().batch_first ? 1 : 0;
@@ -145,6 +147,30 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
     return outputs;
   };
   return detail::verify_problem(problem, options);
+}
+
+// The step of a cell whose state is one Var: (x, h, the parameters in order) -> the next h. The cell outlives
+// the function and stays as it is.
+template <class Cell>
+GradcheckFunction step_function(const Cell& cell) {
+  return [&cell](const std::vector<Var<double>>& inputs) {
+    Cell given = share(cell);
+    std::size_t next = 2;
+    for_each_parameter(given,
+                       [&](const std::string&, Var<double>& parameter) { parameter = inputs[next++]; });
+    return given.step(inputs[0], inputs[1]);
+  };
+}
+
+// Inputs for it: x (B,I) and h (B,H), normal, and the cell's parameters as they are.
+template <class Cell>
+std::vector<Tensor<double>> step_inputs(const Cell& cell, Index batch, Rng& rng) {
+  const auto rows = static_cast<std::size_t>(batch);
+  std::vector<Tensor<double>> inputs;
+  for (const Index width : {cell.options.input, cell.options.hidden})
+    inputs.push_back(random_normal<double>({rows, static_cast<std::size_t>(width)}, 0.0, 1.0, rng));
+  for (const auto& parameter : parameters(cell)) inputs.push_back(parameter.value());
+  return inputs;
 }
 
 }  // namespace unroll

@@ -6,7 +6,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/serialization.hpp"
-#include "layers/state.hpp"
+#include "layers/recurrent/cell.hpp"
 
 namespace unroll {
 

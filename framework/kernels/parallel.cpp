@@ -139,7 +139,7 @@ void parallel(std::size_t parts, void (*run)(void*, std::size_t), void* context)
   for (std::size_t part = 0; part < parts; ++part) run(context, part);
 }
 
-void Meeting::wait() noexcept {
+void SpinBarrier::arrive_and_wait() noexcept {
   constexpr int kSpins = 2000;  // some 20 us; then whoever is awaited may need this core
   const std::size_t round = round_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {

@@ -31,11 +31,11 @@ bool parallel_at_once(std::size_t parts, const F& f) {
 }
 
 // Where so many threads that run at once wait for each other, again and again, for a time too short to sleep.
-class Meeting {
+class SpinBarrier {
  public:
-  explicit Meeting(std::size_t threads) noexcept : threads_(threads) {}
+  explicit SpinBarrier(std::size_t threads) noexcept : threads_(threads) {}
   // Returns when every thread has called it as often as this one; what they wrote before is seen after it.
-  void wait() noexcept;
+  void arrive_and_wait() noexcept;
 
  private:
   const std::size_t threads_;

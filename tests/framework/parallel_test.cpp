@@ -41,8 +41,8 @@ bool all_parts_run() {
 
 // Whether 3 parts run at once: each waits for the others.
 bool parts_meet() {
-  kernel::Meeting meeting(3);
-  return kernel::parallel_at_once(3, [&](std::size_t) { meeting.wait(); });
+  kernel::SpinBarrier barrier(3);
+  return kernel::parallel_at_once(3, [&](std::size_t) { barrier.arrive_and_wait(); });
 }
 
 }  // namespace

@@ -59,6 +59,22 @@ TEST_CASE("the folders include each other in one direction only") {
   }
 }
 
+TEST_CASE("inside of layers, kernels and cells are on top of what runs a sequence") {
+  const std::regex cell(R"(\b(Rnn|Lstm|Gru)(Cell|Options|State|Kernel)?\b)");
+  for (const auto& file : sources("layers/recurrent")) {
+    for (const auto& include : includes(file)) {
+      INFO(file << " includes " << include);
+      CHECK_FALSE(include.starts_with("layers/kernels/"));
+      CHECK_FALSE(include.starts_with("layers/losses"));
+    }
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) {
+      INFO(file << ": " << line);
+      CHECK_FALSE(std::regex_search(line, cell));
+    }
+  }
+}
+
 TEST_CASE("public headers are light and reach no kernel") {
   // What a user's file must not pay for, and what an installed copy does not have: the headers that are
   // installed are those that the entry headers reach (cmake/UnrollInstall.cmake).

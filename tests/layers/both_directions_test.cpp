@@ -1,5 +1,5 @@
 // The two directions of a layer at the same time: which layers do it, and that nobody can tell.
-#include "layers/both_directions.hpp"
+#include "layers/recurrent/schedule.hpp"
 
 #include <array>
 #include <catch2/catch.hpp>
@@ -101,15 +101,18 @@ void check_threads(const RecurrentOptions& options, const std::vector<Index>& le
   });
 }
 
-bptt::Steps steps_of(std::size_t steps, std::size_t batch) { return bptt::Steps::dense(steps, batch, false); }
+bptt::BatchLayout steps_of(std::size_t steps, std::size_t batch) {
+  return bptt::BatchLayout::dense(steps, batch, false);
+}
 
 }  // namespace
 
 TEST_CASE("directions at the same time give the bits of one after the other") {
   {
     const Threads two(2);  // so that the layers of these tests do run so
-    const auto longest_first = bptt::Steps::ragged(80, {80, 75, 61}, false);
-    REQUIRE(detail::directions_at_once(longest_first, std::size_t(kHidden * (kInput + kHidden))));
+    const auto longest_first = bptt::BatchLayout::ragged(80, {80, 75, 61}, false);
+    const std::size_t weights = kHidden * (kInput + kHidden);
+    REQUIRE(detail::passes_at_once(detail::Grid::side_by_side, longest_first, std::array{weights, weights}));
   }
   SECTION("in float") { check_threads<float>({}, {}); }
   SECTION("in double") { check_threads<double>({}, {}); }
@@ -142,32 +145,22 @@ TEST_CASE("only the direction that leads to a loss gets gradients") {
 TEST_CASE("work that a second thread would not shorten stays on one") {
   const std::size_t weights = 4 * 128 * (64 + 128);
   const Threads two(2);
-  CHECK(detail::directions_at_once(steps_of(100, 2), weights));
-  CHECK(detail::directions_at_once(steps_of(100, 64), weights));
-  CHECK_FALSE(detail::directions_at_once(steps_of(1, 1), weights));         // a step of a stream
-  CHECK_FALSE(detail::directions_at_once(steps_of(25, 1), 8 * weights));    // too few rows for their weights
-  CHECK_FALSE(detail::directions_at_once(steps_of(100, 2), weights / 64));  // too few multiplications
+  CHECK(detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 2), std::array{weights, weights}));
+  CHECK(detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 64), std::array{weights, weights}));
+  CHECK_FALSE(detail::passes_at_once(detail::Grid::side_by_side, steps_of(1, 1),
+                                     std::array{weights, weights}));  // a step of a stream
+  CHECK_FALSE(
+      detail::passes_at_once(detail::Grid::side_by_side, steps_of(25, 1),
+                             std::array{8 * weights, 8 * weights}));  // too few rows for their weights
+  CHECK_FALSE(detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 2),
+                                     std::array{weights / 64, weights / 64}));  // too few multiplications
   set_num_threads(1);
-  CHECK_FALSE(detail::directions_at_once(steps_of(100, 2), weights));
+  CHECK_FALSE(
+      detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 2), std::array{weights, weights}));
   set_num_threads(4);
-  CHECK(detail::directions_at_once(steps_of(100, 8), weights));
-  CHECK_FALSE(detail::directions_at_once(steps_of(100, 64), weights));  // rows keep more threads busy
-}
-
-TEST_CASE("what a direction throws reaches the caller from either thread") {
-  for (const std::size_t thrower : {0U, 1U}) {
-    std::array<bool, 2> ended{};
-    const auto run = [&](std::size_t direction) {
-      if (direction == thrower) throw std::runtime_error("direction " + std::to_string(direction));
-      ended[direction] = true;
-    };
-    CHECK_THROWS_WITH(detail::run_directions(true, run), "direction " + std::to_string(thrower));
-    CHECK(ended[1 - thrower]);
-  }
-  std::array<bool, 2> ran{};
-  detail::run_directions(true,
-                         [&](std::size_t direction) { ran[direction] = true; });  // and the next call works
-  CHECK((ran[0] && ran[1]));
+  CHECK(detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 8), std::array{weights, weights}));
+  CHECK_FALSE(detail::passes_at_once(detail::Grid::side_by_side, steps_of(100, 64),
+                                     std::array{weights, weights}));  // rows keep more threads busy
 }
 
 TEST_CASE("inside of a part there is one thread, and another call runs on it") {

@@ -1,5 +1,5 @@
 // CTC: against the sum over all alignments, central differences, float against double, and what it refuses.
-#include "layers/ctc.hpp"
+#include "layers/losses.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -46,7 +46,7 @@ void check_recurrent(Recurrent<Cell> layer) {
     CHECK(parameter_count(layer) == 0);
     CHECK(parameters(layer).empty());
     CHECK_NOTHROW(layer.path());
-    CHECK_NOTHROW(layer.obstacle());
+    CHECK_NOTHROW(layer.fallback_reason());
     CHECK_NOTHROW(layer.reseed(1));
     CHECK(layer.directions() == 1);
     CHECK_NOTHROW(layer.set_path(Path::tape));
@@ -67,7 +67,7 @@ void check_cell(const Cell& cell) {
   CHECK_THROWS_AS(cell.step(x, zero_state(cell, 1)), Error);
   CHECK_THROWS_AS(cell.step(x, state_t<Cell>()), Error);
   CHECK_NOTHROW(cell.gates());
-  CHECK_NOTHROW(cell.uncovered());
+  CHECK_NOTHROW(cell.unsupported_option());
   CHECK(parameter_count(cell) == 0);
 }
 

@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "layers/bptt/gru.hpp"
-#include "layers/bptt/lstm.hpp"
-#include "layers/bptt/rnn.hpp"
+#include "layers/kernels/gru.hpp"
+#include "layers/kernels/lstm.hpp"
+#include "layers/kernels/rnn.hpp"
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
 
@@ -12,7 +12,7 @@ using namespace unroll;
 
 namespace {
 
-using bptt::Steps;
+using bptt::BatchLayout;
 
 constexpr std::size_t kSteps = 4, kInput = 3;
 constexpr double kUntouched = 7.0;
@@ -23,7 +23,7 @@ template <class Pass, class S>
 bool writes_behind(Pass& pass, std::size_t length, bool reverse, const Tensor<S>& x,
                    std::initializer_list<Var<S>> results) {
   for (const Var<S>& var : results) std::fill_n(var.raw(), var.size(), S(kUntouched));
-  pass.run({Steps::ragged(kSteps, {length}, reverse)}, x.data());
+  pass.run(bptt::TimeChunk(BatchLayout::ragged(kSteps, {length}, reverse)), x.data());
   for (const Var<S>& var : results) {
     const std::size_t row = var.size() / kSteps;
     for (std::size_t i = length * row; i < var.size(); ++i) {
@@ -54,29 +54,33 @@ Tensor<S> some(const Shape& shape) {
 TEMPLATE_TEST_CASE("a kernel writes nothing behind the end of a sequence that is alone", "", float, double) {
   using S = TestType;
   const Tensor<S> x = some<S>({kSteps, 1, kInput});
-  const Steps all = Steps::dense(kSteps, 1, false);
+  const BatchLayout all = BatchLayout::dense(kSteps, 1, false);
   for_each_size<S>([&](std::size_t H, std::size_t length, bool reverse) {
     INFO("hidden " << H << ", length " << length << (reverse ? ", reverse" : ""));
-    const Tensor<S> h0 = some<S>({1, H}), b = some<S>({4 * H});
-    {
-      const Tensor<S> w_ih = some<S>({H, kInput}), w_hh = some<S>({H, H});
-      bptt::RnnForwardPass<S> pass(x.shape(), h0, {&w_ih, &w_hh, &b, nullptr}, false, all);
-      CHECK_FALSE(writes_behind(pass, length, reverse, x, {pass.result.output}));
+    const auto inputs = [&](std::size_t gates, std::size_t states, bool projects) {
+      VarList<S> list{Var<S>(x)};
+      for (std::size_t k = 0; k < states; ++k) list.emplace_back(some<S>({1, H}));
+      list.emplace_back(some<S>({gates * H, kInput}));
+      list.emplace_back(some<S>({gates * H, H}));
+      list.emplace_back(some<S>({gates * H}));
+      list.emplace_back();
+      list.push_back(projects ? Var<S>(some<S>({H, H})) : Var<S>());
+      return list;
+    };
+    const auto rnn_inputs = inputs(1, 1, false), gru_inputs = inputs(3, 1, false);
+    bptt::RnnForward<S> rnn({}, x.shape(), rnn_inputs, all, true);
+    CHECK_FALSE(writes_behind(rnn, length, reverse, x, {rnn.result.output}));
+    for (const bool projects : {false, true}) {
+      const auto lstm_inputs = inputs(4, 2, projects);
+      bptt::LstmForward<S> lstm({}, x.shape(), lstm_inputs, all, true);
+      const auto& f = lstm.result;
+      CHECK_FALSE(writes_behind(lstm, length, reverse, x, {f.output, f.cell, f.gates, f.tanh_cell}));
     }
-    {
-      const Tensor<S> w_ih = some<S>({4 * H, kInput}), w_hh = some<S>({4 * H, H}), w_hr = some<S>({H, H});
-      for (const bool projects : {false, true}) {
-        const bptt::LstmWeights<S> w{&w_ih, &w_hh, &b, nullptr, projects ? &w_hr : nullptr};
-        bptt::LstmForwardPass<S> pass(x.shape(), h0, h0, w, all, true);
-        const auto& f = pass.result;
-        CHECK_FALSE(writes_behind(pass, length, reverse, x, {f.output, f.cell, f.gates, f.tanh_cell}));
-      }
-    }
-    const Tensor<S> w_ih = some<S>({3 * H, kInput}), w_hh = some<S>({3 * H, H});
     for (const bool reset_after : {true, false}) {
-      bptt::GruForwardPass<S> pass(x.shape(), h0, {&w_ih, &w_hh, nullptr, &b}, {reset_after, true}, all);
-      const auto& f = pass.result;
-      CHECK_FALSE(writes_behind(pass, length, reverse, x, {f.output, f.gates, f.candidate}));
+      bptt::GruForward<S> gru({.reset = reset_after ? GruReset::after : GruReset::before}, x.shape(),
+                              gru_inputs, all, true);
+      const auto& f = gru.result;
+      CHECK_FALSE(writes_behind(gru, length, reverse, x, {f.output, f.gates, f.candidate}));
     }
   });
 }

@@ -6,9 +6,7 @@
 #include <set>
 #include <sstream>
 
-#include "layers/ctc.hpp"
 #include "layers/losses.hpp"
-#include "layers/masked.hpp"
 #include "tests/framework/zero_upstream.hpp"
 
 using namespace unroll;

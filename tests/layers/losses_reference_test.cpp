@@ -7,7 +7,6 @@
 #include <set>
 #include <string>
 
-#include "layers/ctc.hpp"
 #include "layers/losses.hpp"
 
 using namespace unroll;

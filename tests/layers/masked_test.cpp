@@ -1,5 +1,5 @@
 // Masked sums and means: against loops over the real steps, with NaN in the padding.
-#include "layers/masked.hpp"
+#include "layers/losses.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
 #include "framework/random.hpp"
-#include "layers/losses.hpp"
 
 using namespace unroll;
 using Catch::Contains;

@@ -105,8 +105,8 @@ TEST_CASE("a recurrent layer refuses options out of range") {
 
 TEST_CASE("the fused path is refused by the name of the option that it does not cover") {
   Rng rng(16);
-  const auto want = [](const std::string& obstacle) {
-    return Contains("got fused, which does not: " + obstacle + " (use Path::automatic)");
+  const auto want = [](const std::string& fallback_reason) {
+    return Contains("got fused, which does not: " + fallback_reason + " (use Path::automatic)");
   };
   const RecurrentOptions fused{.path = Path::fused};
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 3, .peepholes = true}, fused, rng)),

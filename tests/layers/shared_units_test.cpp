@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "framework/kernels/parallel.hpp"
-#include "layers/bptt/products.hpp"
+#include "layers/kernels/products.hpp"
 #include "layers/layers.hpp"
 #include "threads_allowed.hpp"
 
@@ -72,10 +72,10 @@ TEST_CASE("hidden units shared by two or three threads come out bit for bit as f
 
 TEST_CASE("units are shared where a step's weights are large, and all sequences of one length") {
   constexpr std::size_t kBlock = 32, kHidden = 384;
-  const auto parts = [](const bptt::Steps& steps, std::size_t hidden) {
-    return bptt::unit_parts<float>(steps, steps.total * 4 * hidden * hidden, hidden, kBlock);
+  const auto parts = [](const bptt::BatchLayout& layout, std::size_t hidden) {
+    return bptt::unit_parts<float>(layout, layout.total * 4 * hidden * hidden, hidden, kBlock);
   };
-  const auto dense = bptt::Steps::dense(kSteps, 3, false);
+  const auto dense = bptt::BatchLayout::dense(kSteps, 3, false);
   {
     const Threads one(1);
     CHECK(parts(dense, kHidden) == 1);
@@ -84,8 +84,8 @@ TEST_CASE("units are shared where a step's weights are large, and all sequences 
   CHECK(parts(dense, kHidden) == 3);
   CHECK(parts(dense, kHidden - 1) == 1);
   CHECK(parts(dense, 256) == 1);
-  CHECK(parts(bptt::Steps::dense(3, 3, false), kHidden) == 1);
-  CHECK(parts(bptt::Steps::ragged(kSteps, {5, 5, 4}, false), kHidden) == 1);
+  CHECK(parts(bptt::BatchLayout::dense(3, 3, false), kHidden) == 1);
+  CHECK(parts(bptt::BatchLayout::ragged(kSteps, {5, 5, 4}, false), kHidden) == 1);
   std::size_t inside = 0;
   kernel::parallel(2, [&](std::size_t part) {
     if (part == 0) inside = parts(dense, kHidden);
@@ -97,15 +97,15 @@ TEST_CASE("threads that meet see what the others wrote before, and parts that ca
   const Threads three(3);
   constexpr std::size_t kThreads = 3;
   constexpr int kRounds = 2000;
-  kernel::Meeting meeting(kThreads);
+  kernel::SpinBarrier barrier(kThreads);
   std::array<std::array<int, 64>, kThreads> written{};
   std::array<int, kThreads> wrong{};
   CHECK(kernel::parallel_at_once(kThreads, [&](std::size_t part) {
     for (int round = 1; round <= kRounds; ++round) {
       written[part][0] = round;
-      meeting.wait();
+      barrier.arrive_and_wait();
       for (const auto& other : written) wrong[part] += other[0] != round;
-      meeting.wait();
+      barrier.arrive_and_wait();
     }
   }));
   CHECK(wrong == std::array<int, kThreads>{});

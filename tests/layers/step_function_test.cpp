@@ -1,9 +1,8 @@
-#include "layers/step_function.hpp"
+#include "layers/verify.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "layers/verify.hpp"
 #include "minimal_gated_unit.hpp"
 
 using namespace unroll;

@@ -1,54 +1,43 @@
 // A fused layer computes the gradients that are asked for, and no others.
 #include <catch2/catch.hpp>
 
-#include "layers/bptt/gru.hpp"
-#include "layers/bptt/lstm.hpp"
-#include "layers/bptt/rnn.hpp"
+#include "layers/kernels/gru.hpp"
+#include "layers/kernels/lstm.hpp"
+#include "layers/kernels/rnn.hpp"
 #include "layers/layers.hpp"
 
 using namespace unroll;
 
 namespace {
 
-using bptt::Wanted;
-
-constexpr bool Wanted::*kChoices[] = {&Wanted::x,         &Wanted::state,   &Wanted::weight_ih,
-                                      &Wanted::weight_hh, &Wanted::bias_ih, &Wanted::bias_hh,
-                                      &Wanted::weight_hr};
-
-Wanted only(bool Wanted::*choice) {
-  Wanted wanted{.x = false,
-                .state = false,
-                .weight_ih = false,
-                .weight_hh = false,
-                .bias_ih = false,
-                .bias_hh = false,
-                .weight_hr = false};
-  wanted.*choice = true;
-  return wanted;
-}
-
-struct Part {
-  const char* name;
-  Var<double> value;
-  bool Wanted::*choice;  // either of the two
-  bool Wanted::*or_choice;
-};
-
-// run(wanted) -> parts. Each part is there, with the same bits, when it is wanted, and empty when it is not.
+// Every gradient of a kernel is there, with the same bits, when it alone is needed, and empty when it is not.
 // A state's gradient is what runs back through time, so it is never empty, only unfinished.
-template <class Run>
-void check_parts(Run&& run) {
-  const std::vector<Part> all = run(Wanted{});
-  for (const auto choice : kChoices) {
-    const std::vector<Part> some = run(only(choice));
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      INFO(all[i].name);
-      REQUIRE(all[i].value.size() > 1);
-      if (all[i].choice == choice || all[i].or_choice == choice) {
-        CHECK(some[i].value.value() == all[i].value.value());
-      } else if (all[i].choice != &Wanted::state) {
-        CHECK_FALSE(some[i].value.defined());
+template <class Forward, class Backward, class Options>
+void check_gradients(const Options& options, std::size_t states, const VarList<double>& inputs,
+                     const bptt::BatchLayout& layout, const VarList<double>& upstream) {
+  Forward forward(options, inputs[0].shape(), inputs, layout, /*keep=*/true);
+  const bptt::TimeChunk chunk(layout);
+  forward.run(chunk, inputs[0].data());
+  const auto gradients = [&](const Needed& needed) {
+    Backward backward(options, inputs, layout, forward.result, upstream, needed);
+    backward.run(chunk, upstream[0].data());
+    backward.run_input(chunk);
+    backward.run_weights();
+    return backward.gradients;
+  };
+  const VarList<double> all = gradients(Needed(inputs.size(), 1));
+  REQUIRE(all.size() == inputs.size());
+  for (std::size_t chosen = 0; chosen < inputs.size(); ++chosen) {
+    Needed needed(inputs.size(), 0);
+    needed[chosen] = 1;
+    const VarList<double> some = gradients(needed);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      INFO("input " << i << " when " << chosen << " is needed");
+      REQUIRE(all[i].shape() == inputs[i].shape());
+      if (i == chosen) {
+        CHECK(some[i].value() == all[i].value());
+      } else if (i == 0 || i > states) {
+        CHECK_FALSE(some[i].defined());
       }
     }
   }
@@ -60,56 +49,28 @@ TEST_CASE("a kernel leaves out the gradients that nobody wants, and the rest kee
   constexpr std::size_t I = 2, H = 5, P = 4;
   const std::size_t T = GENERATE(1U, 4U), B = GENERATE(1U, 3U);
   Rng rng(21);
-  const auto random = [&](const Shape& shape) { return random_normal<double>(shape, 0.0, 1.0, rng); };
-  const auto x = random({T, B, I}), h0 = random({B, H}), h0_projected = random({B, P}), c0 = random({B, H});
-  const auto up = random({T * B, H}), up_projected = random({T * B, P});
-  const auto steps = bptt::Steps::dense(T, B, false);
+  const auto list = [&](std::initializer_list<Shape> shapes) {
+    VarList<double> result;
+    for (const Shape& shape : shapes) result.emplace_back(random_normal<double>(shape, 0.0, 1.0, rng));
+    return result;
+  };
+  const auto layout = bptt::BatchLayout::dense(T, B, false);
   SECTION("RNN") {
-    const auto w_ih = random({H, I}), w_hh = random({H, H}), b = random({H});
-    const bptt::RnnWeights<double> w{&w_ih, &w_hh, &b, &b};
-    const auto f = bptt::rnn_forward(x, h0, w, false, steps);
-    check_parts([&](const Wanted& wanted) {
-      auto d = bptt::rnn_backward(x, h0, w, false, steps, f.output.value(), {&up, nullptr}, wanted);
-      return std::vector<Part>{{"x", d.x, &Wanted::x, &Wanted::x},
-                               {"h0", d.h0, &Wanted::state, &Wanted::state},
-                               {"weight_ih", d.weight_ih, &Wanted::weight_ih, &Wanted::weight_ih},
-                               {"weight_hh", d.weight_hh, &Wanted::weight_hh, &Wanted::weight_hh},
-                               {"bias", d.bias, &Wanted::bias_ih, &Wanted::bias_hh}};
-    });
+    check_gradients<bptt::RnnForward<double>, bptt::RnnBackward<double>>(
+        RnnOptions{}, 1, list({{T, B, I}, {B, H}, {H, I}, {H, H}, {H}, {H}}), layout,
+        list({{T, B, H}, {B, H}}));
   }
   SECTION("LSTM") {
-    const auto w_ih = random({4 * H, I}), w_hh = random({4 * H, P}), b = random({4 * H}),
-               w_hr = random({P, H});
-    const bptt::LstmWeights<double> w{&w_ih, &w_hh, &b, &b, &w_hr};
-    const auto f = bptt::lstm_forward(x, h0_projected, c0, w, steps);
-    check_parts([&](const Wanted& wanted) {
-      auto d = bptt::lstm_backward(x, h0_projected, c0, w, steps, f, {.output = &up_projected, .cell = &up},
-                                   wanted);
-      return std::vector<Part>{{"x", d.x, &Wanted::x, &Wanted::x},
-                               {"h0", d.h0, &Wanted::state, &Wanted::state},
-                               {"c0", d.c0, &Wanted::state, &Wanted::state},
-                               {"weight_ih", d.weight_ih, &Wanted::weight_ih, &Wanted::weight_ih},
-                               {"weight_hh", d.weight_hh, &Wanted::weight_hh, &Wanted::weight_hh},
-                               {"bias", d.bias, &Wanted::bias_ih, &Wanted::bias_hh},
-                               {"weight_hr", d.weight_hr, &Wanted::weight_hr, &Wanted::weight_hr}};
-    });
+    check_gradients<bptt::LstmForward<double>, bptt::LstmBackward<double>>(
+        LstmOptions{}, 2, list({{T, B, I}, {B, P}, {B, H}, {4 * H, I}, {4 * H, P}, {4 * H}, {4 * H}, {P, H}}),
+        layout, list({{T, B, P}, {B, P}, {B, H}, {T, B, H}}));
   }
   SECTION("GRU") {
-    const auto w_ih = random({3 * H, I}), w_hh = random({3 * H, H}), b_ih = random({3 * H}),
-               b_hh = random({3 * H});
-    const bptt::GruWeights<double> w{&w_ih, &w_hh, &b_ih, &b_hh};
     for (const bool reset_after : {true, false}) {
-      const bptt::GruVariant variant{.reset_after = reset_after};
-      const auto f = bptt::gru_forward(x, h0, w, variant, steps);
-      check_parts([&](const Wanted& wanted) {
-        auto d = bptt::gru_backward(x, h0, w, variant, steps, f, {&up, nullptr}, wanted);
-        return std::vector<Part>{{"x", d.x, &Wanted::x, &Wanted::x},
-                                 {"h0", d.h0, &Wanted::state, &Wanted::state},
-                                 {"weight_ih", d.weight_ih, &Wanted::weight_ih, &Wanted::weight_ih},
-                                 {"weight_hh", d.weight_hh, &Wanted::weight_hh, &Wanted::weight_hh},
-                                 {"bias_ih", d.bias_ih, &Wanted::bias_ih, &Wanted::bias_ih},
-                                 {"bias_hh", d.bias_hh, &Wanted::bias_hh, &Wanted::bias_hh}};
-      });
+      check_gradients<bptt::GruForward<double>, bptt::GruBackward<double>>(
+          GruOptions{.reset = reset_after ? GruReset::after : GruReset::before}, 1,
+          list({{T, B, I}, {B, H}, {3 * H, I}, {3 * H, H}, {3 * H}, {3 * H}}), layout,
+          list({{T, B, H}, {B, H}}));
     }
   }
 }

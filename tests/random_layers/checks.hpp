@@ -59,7 +59,7 @@ class Checks {
     check_steps(layer);
     if constexpr (detail::HasKernel<Cell>) {
       const bool zoneout = round_.options.zoneout_hidden > 0.0 || round_.options.zoneout_cell > 0.0;
-      if (layer.cells().front().uncovered() == nullptr && !zoneout) check_stream(layer);
+      if (layer.cells().front().unsupported_option() == nullptr && !zoneout) check_stream(layer);
     }
   }
 

@@ -1,7 +1,5 @@
 #include "seeds/seed_layers.hpp"
 
-#include "layers/bptt/lstm.hpp"
-
 namespace unroll::seeds {
 namespace {
 
@@ -73,20 +71,8 @@ Var<double> swap_columns_and_steps(const Var<double>& x) { return permute(x, {2,
 Tensor<double> cell_states(const Lstm<double>& lstm, const Tensor<double>& x, const Tensor<double>& h0,
                            const Tensor<double>& c0) {
   const NoGrad no_grad;
-  const LstmCell<double>& cell = lstm.cells()[0];
-  const std::size_t steps = x.shape()[0], batch = x.shape()[1];
-  if (lstm.path() == Path::fused) {
-    const bptt::LstmWeights<double> weights{&cell.weight_ih.value(), &cell.weight_hh.value(),
-                                            &cell.bias_ih.value(), &cell.bias_hh.value()};
-    return bptt::lstm_forward(x, h0, c0, weights, bptt::Steps::dense(steps, batch, false)).cell.value();
-  }
-  LstmState<double> state{Var<double>(h0), Var<double>(c0)};
-  Vars cells;
-  for (std::size_t t = 0; t < steps; ++t) {
-    state = cell.step(select(Var<double>(x), 0, static_cast<Index>(t)), state);
-    cells.push_back(state.c);
-  }
-  return stack(cells, 0).value();
+  const LstmState<double> initial{Var<double>(h0), Var<double>(c0)};
+  return lstm.with_all_states(Var<double>(x), {.states = {initial}, .lengths = {}}).all_states[0].c.value();
 }
 
 }  // namespace unroll::seeds

@@ -1,0 +1,23 @@
+// UnitRange: what each of the threads that share a time loop computes at every step. Internal to the kernels.
+#pragma once
+
+#include <cstddef>
+
+#include "framework/kernels/parallel.hpp"
+
+namespace unroll::bptt {
+
+// The hidden units that a thread computes at every step: all, or its share where threads that run all
+// sequences at once meet after each step.
+struct UnitRange {
+  std::size_t begin = 0, end = 0;
+  kernel::SpinBarrier* barrier = nullptr;
+
+  std::size_t count() const noexcept { return end - begin; }
+  bool is_split() const noexcept { return barrier != nullptr; }
+  void arrive_and_wait() const noexcept {
+    if (barrier != nullptr) barrier->arrive_and_wait();
+  }
+};
+
+}  // namespace unroll::bptt

@@ -1,0 +1,211 @@
+// What a recurrent cell carries from step to step, a Var or a struct of Vars; what a layer makes of a
+// sequence.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "framework/joint.hpp"
+#include "framework/var.hpp"
+#include "layers/module.hpp"
+
+namespace unroll {
+
+namespace detail {
+template <class Cell>
+struct StateOf {
+  using type = Var<scalar_t<Cell>>;
+};
+template <class Cell>
+requires requires { typename Cell::State; }
+struct StateOf<Cell> {
+  using type = typename Cell::State;
+};
+}  // namespace detail
+
+// A cell's member type State, or Var<S> when it names none.
+template <class Cell>
+using state_t = typename detail::StateOf<Cell>::type;
+
+// Several states: one per layer and direction, say.
+template <class State>
+using States = PooledVector<State>;
+
+namespace detail {
+// Whether a state is more than h.
+template <class State>
+constexpr bool has_inner_state() {
+  return !is_parameter<State>;
+}
+}  // namespace detail
+
+// Calls f(Var&) for every Var of a state.
+template <class State, class F>
+void for_each_in_state(State& state, F&& f) {
+  if constexpr (detail::is_parameter<std::remove_const_t<State>>) {
+    f(state);
+  } else {
+    std::remove_const_t<State>::each(state, [&](std::string_view, auto& var) { f(var); });
+  }
+}
+
+// The state f(v) for every Var v.
+template <class State, class F>
+State map_state(const State& state, F&& f) {
+  State result = state;
+  for_each_in_state(result, [&](auto& var) { var = f(var); });
+  return result;
+}
+
+// The state f(a, b) for every pair of Vars.
+template <class State, class F>
+State map_states(const State& a, const State& b, F&& f) {
+  using S = scalar_t<State>;
+  PooledVector<const Var<S>*> first, second;
+  for_each_in_state(a, [&](const auto& var) { first.push_back(&var); });
+  for_each_in_state(b, [&](const auto& var) { second.push_back(&var); });
+  State result;
+  std::size_t i = 0;
+  for_each_in_state(result, [&](auto& var) {
+    var = f(*first[i], *second[i]);
+    ++i;
+  });
+  return result;
+}
+
+// The part of a state that the layer puts out: the Var itself, or the member h.
+template <class S, class State>
+const Var<S>& hidden_of(const State& state) {
+  if constexpr (detail::is_parameter<State>) {
+    return state;
+  } else {
+    return state.h;
+  }
+}
+
+// The same of a state that is about to go.
+template <class S, class State>
+Var<S> hidden_of(const State&& state) {
+  return hidden_of<S>(state);
+}
+
+// Calls f(name, Var&) for every Var of a state; the name of a state that is one Var is "h".
+template <class State, class F>
+void for_each_named_in_state(State& state, F&& f) {
+  if constexpr (detail::is_parameter<std::remove_const_t<State>>) {
+    f(std::string("h"), state);
+  } else {
+    std::remove_const_t<State>::each(state, f);
+  }
+}
+
+// The state that a sequence begins with: the cell's zero_state(batch), or zeros (B,H) for every Var.
+template <class Cell>
+state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
+  if constexpr (requires { cell.zero_state(batch); }) {
+    return cell.zero_state(batch);
+  } else {
+    state_t<Cell> state;
+    for_each_in_state(state, [&](auto& var) {
+      using V = std::remove_cvref_t<decltype(var)>;
+      var = V::zeros({batch, static_cast<std::size_t>(cell.options.hidden)});
+    });
+    return state;
+  }
+}
+
+namespace detail {
+// Features that a cell puts out: its output_size(), or H.
+template <class Cell>
+std::size_t output_size(const Cell& cell) {
+  if constexpr (requires { cell.output_size(); }) {
+    return static_cast<std::size_t>(cell.output_size());
+  } else {
+    return static_cast<std::size_t>(cell.options.hidden);
+  }
+}
+}  // namespace detail
+
+// The same state as constants: where a truncated backpropagation ends when one tape spans several windows.
+// (On a new tape earlier values are constants anyway.)
+template <class State>
+State detach(const State& state) {
+  return map_state(state, [](const auto& var) { return var.detach(); });
+}
+
+template <class State>
+States<State> detach(const States<State>& states) {
+  States<State> result;
+  for (const State& state : states) result.push_back(detach(state));
+  return result;
+}
+
+namespace detail {
+
+// What one layer in one direction makes of a sequence.
+template <class S, class State>
+struct LayerResult {
+  Var<S> output;             // (T,B,H), or packed (N,H)
+  State state;               // the final one
+  std::optional<State> all;  // every step's, laid out as output; when asked for
+};
+
+// The outputs in one order: the sequence's, the final state's Vars and, if kept, those of all states but h,
+// which is the sequence itself.
+template <class S, class State>
+VarList<S> layer_outputs(const LayerResult<S, State>& result) {
+  VarList<S> outputs;
+  outputs.reserve(8);
+  outputs.push_back(result.output);
+  for_each_in_state(result.state, [&](const Var<S>& var) { outputs.push_back(var); });
+  if (!result.all) return outputs;
+  for_each_in_state(*result.all, [&](const Var<S>& var) {
+    if (&var != &hidden_of<S>(*result.all)) outputs.push_back(var);
+  });
+  return outputs;
+}
+
+// The same outputs as a layer's result; like: a state of the layer's.
+template <class S, class State>
+LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like, bool all_states) {
+  LayerResult<S, State> result{outputs[0], like, {}};
+  std::size_t next = 1;
+  for_each_in_state(result.state, [&](Var<S>& var) { var = outputs[next++]; });
+  if (!all_states) return result;
+  result.all = like;
+  for_each_in_state(*result.all, [&](Var<S>& var) {
+    const bool is_hidden = &var == &hidden_of<S>(std::as_const(*result.all));
+    var = is_hidden ? outputs[0] : outputs[next++];
+  });
+  return result;
+}
+
+// A gradient on the current tape for each input that is needed, none for the others. upstream: one for each
+// output, undefined: zeros.
+template <class S>
+VarList<S> layer_gradients(const VarList<S>& outputs, const VarList<S>& upstream, const VarList<S>& inputs,
+                           const Needed& needed, bool create_graph) {
+  std::vector<Var<S>> used, seeds, wanted;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    if (!upstream[k].defined()) continue;
+    used.push_back(outputs[k]);
+    seeds.push_back(upstream[k]);
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (needed[i]) wanted.push_back(inputs[i]);
+  }
+  auto found = gradients(used, wanted, seeds, create_graph);
+  VarList<S> result(inputs.size());
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (needed[i]) result[i] = std::move(found[at++]);
+  }
+  return result;
+}
+
+}  // namespace detail
+}  // namespace unroll

@@ -1,0 +1,70 @@
+// What the library's cells share in setting up their parameters: PyTorch's initialisation, and the options
+// that every cell has.
+#pragma once
+
+#include <cmath>
+
+#include "framework/random.hpp"
+#include "framework/var.hpp"
+#include "layers/module/layer_name.hpp"
+#include "layers/module/new_parameter.hpp"
+
+namespace unroll {
+
+// Biases of a cell: none; one vector per gate (bias_ih); or PyTorch's two (bias_ih and bias_hh), which are
+// added but for the candidate of a GRU with reset after.
+enum class Bias { none, single, both };
+
+// How a cell's recurrent weight begins: U(-1/sqrt(H), 1/sqrt(H)) as in PyTorch, or an orthogonal matrix for
+// each gate (Saxe et al. 2014), which neither grows nor shrinks what runs through time.
+enum class RecurrentInit { uniform, orthogonal };
+
+namespace detail {
+
+// Throws ArgumentError unless both are at least 1, and not beyond all memory.
+void check_cell_sizes(const char* layer, Index input, Index hidden);
+
+[[noreturn]] void throw_parameter_shape(const LayerName& layer, const char* name, const Shape& want,
+                                        const Shape* got);
+// Throws ShapeError for a parameter that is there with another shape than (rows,columns), columns 0: (rows),
+// or that is not there and not optional.
+template <class S>
+void check_cell_parameter(const LayerName& layer, const char* name, const Var<S>& parameter, std::size_t rows,
+                          std::size_t columns, bool optional = false) {
+  const Shape* shape = parameter.defined() ? &parameter.shape() : nullptr;
+  if (shape == nullptr ? optional
+                       : (*shape)[0] == rows && (columns == 0 ? shape->size() == 1
+                                                              : shape->size() == 2 && (*shape)[1] == columns))
+    return;
+  throw_parameter_shape(layer, name, columns == 0 ? Shape{rows} : Shape{rows, columns}, shape);
+}
+
+// Draws the parameters of one cell in the order in which they are asked for.
+template <class S>
+class CellParameters {
+ public:
+  CellParameters(const char* layer, Index hidden, Rng& rng)
+      : layer_(layer),
+        hidden_(static_cast<std::size_t>(hidden)),
+        bound_(1.0 / std::sqrt(static_cast<double>(hidden))),
+        rng_(rng) {}
+
+  Var<S> uniform(const Shape& shape, const char* name) const {
+    return new_parameter<S>(layer_, name, shape,
+                            [&] { return random_uniform<S>(shape, -bound_, bound_, rng_); });
+  }
+  // (gates*H,width), gate by gate, each as init says.
+  Var<S> recurrent(std::size_t gates, std::size_t width, RecurrentInit init, const char* name) const;
+  Var<S> constant(const Shape& shape, double value, const char* name) const {
+    return new_parameter<S>(layer_, name, shape, [&] { return full<S>(shape, static_cast<S>(value)); });
+  }
+
+ private:
+  const char* layer_;
+  std::size_t hidden_;
+  double bound_;
+  Rng& rng_;
+};
+
+}  // namespace detail
+}  // namespace unroll

@@ -1,0 +1,41 @@
+// last: what a classifier reads of a sequence.
+#pragma once
+
+#include <vector>
+
+#include "framework/ops.hpp"
+#include "layers/recurrent/options.hpp"
+
+namespace unroll {
+
+namespace detail {
+
+// 1 or 2, by the features of the output, which has those of both directions side by side. Throws ShapeError
+// where it can be neither, ArgumentError for no states.
+std::size_t directions_of(const Shape& output, std::size_t states, const Shape* hidden);
+
+template <class S, class State>
+Var<S> last_hidden(const Var<S>& output, const States<State>& states) {
+  const Var<S>* h = states.empty() ? nullptr : &hidden_of<S>(states.back());
+  const bool defined = h != nullptr && h->defined() && output.defined();
+  if (directions_of(defined ? output.shape() : Shape{}, states.size(), defined ? &h->shape() : nullptr) == 1)
+    return *h;
+  return concat(std::vector<Var<S>>{hidden_of<S>(states[states.size() - 2]), *h}, 1);
+}
+
+}  // namespace detail
+
+// The last layer's final h, after each sequence's own last step: (B,H), of both directions (B,2H), the
+// forward one's first (PyTorch's concatenated h_n[-2] and h_n[-1]). Which it is, the result knows. Throws
+// ArgumentError for a result that no layer has made, ShapeError for one whose output has been changed to
+// other features.
+template <class S, class State>
+Var<S> last(const RecurrentOutput<S, State>& result) {
+  return detail::last_hidden<S>(result.output, result.states);
+}
+template <class S, class State>
+Var<S> last(const RecurrentTrace<S, State>& result) {
+  return detail::last_hidden<S>(result.output, result.states);
+}
+
+}  // namespace unroll

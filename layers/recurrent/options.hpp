@@ -1,0 +1,79 @@
+// The options of a recurrent layer, and what a call takes and gives.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/var.hpp"
+#include "layers/module/layer_name.hpp"
+#include "layers/recurrent/cell.hpp"
+
+namespace unroll {
+
+// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or the first where
+// there is one for the options at hand.
+enum class Path { automatic, fused, tape };
+const char* to_string(Path path) noexcept;
+
+struct RecurrentOptions {
+  Index layers = 1;                // stacked: each reads the outputs of the one below
+  std::vector<Index> widths = {};  // hidden size of every layer; none: all have the cell's
+  bool bidirectional = false;      // a second set of cells runs backward; outputs are concatenated
+  bool batch_first = false;        // input and output (B,T,..) instead of (T,B,..)
+  double dropout = 0.0;            // on the outputs of every layer but the last, while training
+  double recurrent_dropout = 0.0;  // on the h that a step reads, the same mask at every step, while training
+                                   // (Gal and Ghahramani 2016)
+  double zoneout_hidden = 0.0;     // share of h that keeps its old value at a step (Krueger et al. 2017);
+                                   // in evaluation old and new are mixed in that proportion
+  double zoneout_cell = 0.0;       // the same for the rest of the state: an LSTM's c
+  bool learn_initial_states = false;  // a parameter (1,H) for each state Var, used where none is given
+  // Long sequences: only the states at every so many steps are kept, and the steps between are run again on
+  // the way back (Chen et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which to choose.
+  Index checkpoint_every = 0;  // steps
+  Index checkpoint_bytes = 0;  // instead: as many steps as keep about this many bytes, where all keep more
+  Path path = Path::automatic;
+};
+
+// What a call may be given beside the input.
+template <class State>
+struct RecurrentInputs {
+  States<State> states = {};        // initial, one per layer and direction (index layer * directions +
+                                    // direction); none: learned ones, or zeros
+  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
+};
+
+template <class S, class State>
+struct RecurrentOutput {
+  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
+  States<State> states;  // after each sequence's own last step, ordered as the initial ones
+};
+
+// The same with the states after every step.
+template <class S, class State>
+struct RecurrentTrace {
+  Var<S> output;
+  States<State> states;
+  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
+};
+
+// The options of a cell that needs no others.
+struct CellSizes {
+  Index input = 0, hidden = 0;
+};
+
+namespace detail {
+
+// Throws ArgumentError for an option out of range. has_inner_state: the cell's state is more than h.
+void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
+[[noreturn]] void throw_not_covered(const LayerName& layer, const char* fallback_reason);
+[[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
+// want: the number of cells that the options call for.
+[[noreturn]] void throw_no_cells(const LayerName& layer, const char* function, std::size_t want,
+                                 std::size_t got);
+[[noreturn]] void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got);
+// part: the Var's name in the state, or "". got: null for an empty handle.
+void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
+                 const Shape* got);
+
+}  // namespace detail
+}  // namespace unroll

@@ -1,0 +1,282 @@
+// Recomputation: a long sequence of which only the states at some steps are kept. Internal to Recurrent.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "framework/block_log.hpp"
+#include "framework/random.hpp"
+#include "layers/recurrent/fused.hpp"
+#include "layers/recurrent/step_regularizer.hpp"
+#include "layers/recurrent/unroll.hpp"
+
+namespace unroll::detail {
+
+// What decides, beside the cell, how a layer in one direction runs.
+template <class S>
+struct StepMode {
+  bool fused = false;
+  bool all_states = false;
+  const StepRegularizer<S>* regularizer = nullptr;  // null: none
+};
+
+// A layer in one direction: by the cell's kernel, or op by op.
+template <class Cell>
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                     state_t<Cell> state, const bptt::BatchLayout& steps,
+                                                     const StepMode<scalar_t<Cell>>& mode,
+                                                     LayerScope* scope = nullptr) {
+  if constexpr (HasKernel<Cell>) {
+    if (mode.fused) return run_fused_pass(cell, x, state, steps, mode.all_states);
+  }
+  return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
+}
+
+// A layer in one direction as one op that keeps its inputs and the states at the borders of chunks of time:
+//
+//   forward    s_0 = initial;  (y_j, s_{j+1}) = run(x_j, s_j), nothing recorded       j = 0 .. n-1
+//   backward   run(x_j, s_j) again, recorded, from s_j as it was, then                j = n-1 .. 0
+//              dx_j, ds_j, dw_j = gradients of it for dy_j and ds_{j+1};  dw += dw_j
+//
+// x_j, y_j: the rows of chunk j. What a step draws is drawn again: the generators' states are kept, too.
+// (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the states best for a given memory.) When the
+// way back is itself recorded, the layer is run as a whole on that tape.
+template <class Cell>
+class RecomputedRun {
+ public:
+  using S = scalar_t<Cell>;
+  using State = state_t<Cell>;
+
+  // rng: what mode.regularizer draws from, as it is now.
+  RecomputedRun(const Cell& cell, const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
+                const StepMode<S>& mode, const Rng& rng)
+      : cell_(share(cell)), state_(state), inputs_{x}, steps_(steps), mode_(mode), rng_(rng) {
+    for_each_in_state(state, [&](const Var<S>& var) { inputs_.push_back(var); });
+    state_vars_ = inputs_.size() - 1;
+    for_each_parameter(cell, [&](const std::string&, const Var<S>& var) { inputs_.push_back(var); });
+    if (mode.regularizer != nullptr) mode_.regularizer = &regularizer_.emplace(*mode.regularizer, rng_);
+  }
+  RecomputedRun(const RecomputedRun&) = delete;
+  RecomputedRun& operator=(const RecomputedRun&) = delete;
+
+  // x, the state's Vars, the cell's parameters.
+  const VarList<S>& inputs() const noexcept { return inputs_; }
+  // About the bytes that a step keeps in a plain run: those of the first few, recorded and counted.
+  std::size_t bytes_per_step() const;
+  // Returns the outputs in the order of layer_outputs, not yet on a tape.
+  VarList<S> forward(std::size_t every);
+  // Moves the generators to where the forward pass has left them.
+  void advance(const Cell& cell, Rng& rng) const;
+  // The gradients of inputs().
+  VarList<S> backward(const VarList<S>& upstream, const Needed& needed) const {
+    return Tape::is_recording() ? record(upstream, needed) : differentiate(upstream, needed);
+  }
+
+ private:
+  // Where a run stands before a step.
+  struct Checkpoint {
+    State state;
+    std::vector<Rng> generators;
+  };
+
+  // What a run draws from: the regulariser's generator and, as of a Dropout in it, those of the cell.
+  std::vector<Rng*> generators(const Cell& cell) const {
+    std::vector<Rng*> result{&rng_};
+    for_each_slot(cell, "", [&](const std::string&, auto& slot) {
+      if constexpr (std::is_same_v<decltype(slot), Rng&>) result.push_back(&slot);  // mutable
+    });
+    return result;
+  }
+  Checkpoint checkpoint(State state) const {
+    Checkpoint result{std::move(state), {}};
+    for (const Rng* rng : generators(cell_)) result.generators.push_back(*rng);
+    return result;
+  }
+  void restore(const Checkpoint& at, const Cell& cell) const {
+    std::size_t next = 0;
+    for (Rng* rng : generators(cell)) *rng = at.generators[next++];
+  }
+  // A second cell with these parameters.
+  Cell cell_with(const VarList<S>& inputs) const {
+    Cell cell = share(cell_);
+    std::size_t next = 1 + state_vars_;
+    for_each_parameter(cell, [&](const std::string&, Var<S>& var) { var = inputs[next++]; });
+    return cell;
+  }
+  State state_with(const VarList<S>& inputs) const {
+    std::size_t next = 1;
+    return map_state(state_, [&](const Var<S>&) { return inputs[next++]; });
+  }
+  bool is_sequence(std::size_t output) const noexcept { return output == 0 || output > state_vars_; }
+
+  VarList<S> record(const VarList<S>& upstream, const Needed& needed) const;
+  VarList<S> differentiate(const VarList<S>& upstream, const Needed& needed) const;
+
+  Cell cell_;
+  State state_;
+  VarList<S> inputs_;
+  std::size_t state_vars_ = 0;
+  bptt::BatchLayout steps_;
+  StepMode<S> mode_;
+  mutable Rng rng_;
+  std::optional<StepRegularizer<S>> regularizer_;
+  std::optional<Checkpoint> end_;
+  std::vector<bptt::TimeChunk> chunks_;
+  std::vector<Checkpoint> checkpoints_;  // before each chunk
+};
+
+template <class Cell>
+std::size_t RecomputedRun<Cell>::bytes_per_step() const {
+  const Checkpoint now = checkpoint(state_);
+  // What the first, or where it is the other way round the last, steps hold: there most sequences are alive.
+  const auto held_by = [&](std::size_t count) {
+    const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
+    const bptt::TimeChunk few(steps_, begin, begin + count);
+    const BlockLog log;
+    const Tape tape;
+    const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
+    VarList<S> leaves;
+    for (const Var<S>& in : inputs_) leaves.push_back(parameter(in.value()));
+    const Cell cell = cell_with(leaves);
+    const Var<S> x = parameter(few.take(inputs_[0].value(), steps_));
+    const std::size_t before = held();
+    const auto kept = run_steps(cell, x, state_with(leaves), few.layout, mode_);
+    return held() - before;
+  };
+  // By the difference of two lengths, since some of it is there once for all steps: packed weights.
+  constexpr std::size_t kFew = 4, kMore = 8;
+  const std::size_t count = steps_.count();
+  const std::size_t bytes =
+      count < kMore ? held_by(count) / count : (held_by(kMore) - held_by(kFew)) / (kMore - kFew);
+  restore(now, cell_);
+  return std::max<std::size_t>(bytes, 1);
+}
+
+template <class Cell>
+auto RecomputedRun<Cell>::forward(std::size_t every) -> VarList<S> {
+  const NoGrad constants;
+  State state = state_;
+  std::vector<Tensor<S>> whole;
+  for (std::size_t k = 0; k < steps_.count(); k += every) {
+    const std::size_t end = std::min(k + every, steps_.count()),
+                      first = steps_.reverse ? steps_.count() - end : k;
+    bptt::TimeChunk chunk(steps_, first, first + (end - k));
+    if (chunk.layout.total == 0) continue;  // behind the end of every sequence
+    checkpoints_.push_back(checkpoint(state));
+    const Var<S> x(chunk.take(inputs_[0].value(), steps_));
+    auto part = run_steps(cell_, x, std::move(state), chunk.layout, mode_);
+    const auto outputs = layer_outputs(part);
+    whole.resize(outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (is_sequence(i)) chunk.put(outputs[i].value(), whole[i], steps_);
+    }
+    state = std::move(part.state);
+    chunks_.push_back(std::move(chunk));
+  }
+  VarList<S> outputs;
+  for (Tensor<S>& tensor : whole) outputs.emplace_back(std::move(tensor));
+  // Copies: a cell may hand on what it was given, and the outputs of an op are its own.
+  std::size_t next = 1;
+  for_each_in_state(state, [&](const Var<S>& var) { outputs[next++] = var.detach(); });
+  end_ = checkpoint(std::move(state));
+  return outputs;
+}
+
+template <class Cell>
+void RecomputedRun<Cell>::advance(const Cell& cell, Rng& rng) const {
+  restore(*end_, cell);
+  rng = rng_;
+}
+
+template <class Cell>
+auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const Needed& needed) const -> VarList<S> {
+  // Copies, so that only this op is differentiated and not what its inputs were computed from.
+  VarList<S> copies;
+  for (const Var<S>& in : inputs_) copies.push_back(in * 1.0);
+  const Cell cell = cell_with(copies);
+  restore(checkpoints_.front(), cell);
+  const auto result = run_steps(cell, copies[0], state_with(copies), steps_, mode_);
+  return layer_gradients(layer_outputs(result), upstream, copies, needed, /*create_graph=*/true);
+}
+
+template <class Cell>
+auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const Needed& needed) const
+    -> VarList<S> {
+  VarList<S> leaves(inputs_.size()), total(inputs_.size());
+  Needed wanted = needed;
+  for (std::size_t i = 1 + state_vars_; i < inputs_.size(); ++i) {
+    leaves[i] = needed[i] ? parameter(inputs_[i].value()) : inputs_[i].detach();
+    if (needed[i]) total[i] = Var<S>(zeros<S>(inputs_[i].shape()));
+  }
+  Tensor<S> dx;
+  if (needed[0]) dx = zeros<S>(inputs_[0].shape());
+  const Cell cell = cell_with(leaves);
+  VarList<S> arriving = upstream;  // of the chunk's outputs; the states' come from the chunk after
+
+  for (std::size_t j = chunks_.size(); j-- > 0;) {
+    const bptt::TimeChunk& chunk = chunks_[j];
+    bool any = false;
+    for (std::size_t k = 0; k < upstream.size(); ++k) {
+      if (is_sequence(k) && upstream[k].defined())
+        arriving[k] = Var<S>(chunk.take(upstream[k].value(), steps_));
+      any |= arriving[k].defined();
+    }
+    if (!any) continue;
+    const Tape tape;
+    leaves[0] = parameter(chunk.take(inputs_[0].value(), steps_));
+    std::size_t part = 1;
+    for_each_in_state(checkpoints_[j].state, [&](const Var<S>& var) {
+      wanted[part] = j > 0 || needed[part];
+      leaves[part++] = parameter(var.value());
+    });
+    restore(checkpoints_[j], cell);
+    const auto result = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
+    const auto found = layer_gradients(layer_outputs(result), arriving, leaves, wanted, false);
+    if (needed[0]) chunk.put(found[0].value(), dx, steps_);
+    for (std::size_t i = 1; i < inputs_.size(); ++i) {
+      if (i <= state_vars_) {
+        arriving[i] = found[i];
+      } else if (needed[i]) {
+        S* sum = total[i].mutable_value().data();
+        const S* more = found[i].data();
+        for (std::size_t e = 0, n = total[i].size(); e < n; ++e) sum[e] += more[e];
+      }
+    }
+  }
+  if (needed[0]) total[0] = Var<S>(std::move(dx));
+  for (std::size_t i = 1; i <= state_vars_; ++i) {
+    if (needed[i]) total[i] = arriving[i];
+  }
+  return total;
+}
+
+// The layer with checkpoints, as the options say: run_steps, but for what it keeps. rng: what
+// mode.regularizer draws from.
+template <class Cell>
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                          const state_t<Cell>& state,
+                                                          const bptt::BatchLayout& steps,
+                                                          const StepMode<scalar_t<Cell>>& mode,
+                                                          const RecurrentOptions& options, Rng& rng) {
+  using S = scalar_t<Cell>;
+  auto run = std::make_shared<RecomputedRun<Cell>>(cell, x, state, steps, mode, rng);
+  auto every = static_cast<std::size_t>(options.checkpoint_every);
+  if (every == 0) {
+    every =
+        std::max<std::size_t>(static_cast<std::size_t>(options.checkpoint_bytes) / run->bytes_per_step(), 1);
+    if (every >= steps.count()) return run_steps(cell, x, state, steps, mode);  // all of it fits
+  }
+  VarList<S> outputs = run->forward(every);
+  run->advance(cell, rng);
+  record_joint<S>(
+      "recomputed", outputs, run->inputs(),
+      [run](const VarList<S>& upstream, const Needed& needed) { return run->backward(upstream, needed); });
+  return layer_result(outputs, state, mode.all_states);
+}
+
+}  // namespace unroll::detail
