@@ -49,6 +49,18 @@ SeriesEncoder<S>::SeriesEncoder(const Series& series, const SeriesPart& train, I
     : SeriesEncoder(fit<S>(series, train), period) {}
 
 template <class S>
+double SeriesEncoder<S>::mean() const {
+  standardizer_.require_contents("SeriesEncoder.mean");
+  return static_cast<double>(standardizer_.mean()(0));
+}
+
+template <class S>
+double SeriesEncoder<S>::scale() const {
+  standardizer_.require_contents("SeriesEncoder.scale");
+  return static_cast<double>(standardizer_.scale()(0));
+}
+
+template <class S>
 void SeriesEncoder<S>::write(S* to, double value, Index t) const {
   to[0] = (static_cast<S>(value) - standardizer_.mean()(0)) / standardizer_.scale()(0);
   if (period_ == 0) return;
@@ -60,6 +72,7 @@ void SeriesEncoder<S>::write(S* to, double value, Index t) const {
 
 template <class S>
 Tensor<S> SeriesEncoder<S>::encode(double value, Index t) const {
+  standardizer_.require_contents("SeriesEncoder.encode");
   Tensor<S> x(Shape{static_cast<std::size_t>(features())});
   write(x.data(), value, t);
   return x;
@@ -67,6 +80,7 @@ Tensor<S> SeriesEncoder<S>::encode(double value, Index t) const {
 
 template <class S>
 Tensor<S> SeriesEncoder<S>::encode(const Series& series, Index first, Index last) const {
+  standardizer_.require_contents("SeriesEncoder.encode");
   check(series, first, last);
   Tensor<S> x(Shape{static_cast<std::size_t>(last - first), static_cast<std::size_t>(features())});
   for (Index t = first; t < last; ++t)

@@ -21,15 +21,16 @@ class SeriesEncoder {
 
   Index features() const noexcept { return period_ > 0 ? 3 : 1; }  // I
   Index period() const noexcept { return period_; }
-  double mean() const noexcept { return static_cast<double>(standardizer_.mean()(0)); }
-  double scale() const noexcept { return static_cast<double>(standardizer_.scale()(0)); }
+  // Throw ArgumentError, as all from here on, for an encoder that was moved from.
+  double mean() const;
+  double scale() const;
 
   // One step (I), which may lie beyond the series, and the steps first .. last-1 of a series (last-first,I).
   // Throws ShapeError for steps that it has not.
   Tensor<S> encode(double value, Index t) const;
   Tensor<S> encode(const Series& series, Index first, Index last) const;
   // A standardised value in the series' units.
-  double decode(double z) const noexcept { return mean() + scale() * z; }
+  double decode(double z) const { return mean() + scale() * z; }
 
   // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.
   std::string to_json() const;

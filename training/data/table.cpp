@@ -15,6 +15,7 @@
 #include "training/data/file_text.hpp"
 #include "training/data/table_header.hpp"
 #include "training/data/table_store.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 
@@ -67,13 +68,25 @@ Table::Table(std::string path, std::vector<std::string> header, detail::TableSto
   content_ = std::move(content);
 }
 
-const std::string& Table::path() const& noexcept { return content_->path; }
+const Table::Content& Table::content(const char* function) const {
+  detail::require_contents(content_ != nullptr, function);
+  return *content_;
+}
 
-const std::vector<std::string>& Table::header() const& noexcept { return content_->header; }
+const std::string& Table::path() const& noexcept {
+  static const std::string none;
+  return content_ ? content_->path : none;
+}
 
-std::size_t Table::size() const noexcept { return content_->store.rows(); }
+const std::vector<std::string>& Table::header() const& noexcept {
+  static const std::vector<std::string> none;
+  return content_ ? content_->header : none;
+}
+
+std::size_t Table::size() const noexcept { return content_ ? content_->store.rows() : 0; }
 
 std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
+  if (!content_) return std::nullopt;
   const auto& names = content_->header;
   const auto& order = content_->by_name;
   const auto found = std::lower_bound(order.begin(), order.end(), name,
@@ -83,6 +96,7 @@ std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
 }
 
 std::size_t Table::column(std::string_view name) const {
+  content("Table.column");
   if (const auto found = find(name)) return *found;
   fail_at(path(), 1,
           fmt::format("want a column {}, got {}{}", quoted(name), listed(header()),
@@ -90,6 +104,7 @@ std::size_t Table::column(std::string_view name) const {
 }
 
 void Table::require(std::size_t row, std::size_t column) const {
+  content("Table");
   if (row >= size())
     throw ShapeError(fmt::format("[Table] row want a position of {} rows, got {}", size(), row));
   if (column >= header().size()) {
@@ -215,6 +230,7 @@ ColumnType Table::type(std::string_view name) const {
 }
 
 Table Table::without(std::span<const std::string> names) const {
+  const Content& content = this->content("Table.without");
   std::vector<bool> left_out(header().size(), false);
   for (const std::string& name : names) left_out[column(name)] = true;
   std::vector<std::string> header;
@@ -225,13 +241,13 @@ Table Table::without(std::span<const std::string> names) const {
   if (header.empty()) fail_at(path(), 1, "want a column that is not left out, got none");
   store.columns = header.size();
   for (std::size_t n = 0; n < size(); ++n) {
-    store.row_from(n, content_->store.line(n), content_->store.file(n));
+    store.row_from(n, content.store.line(n), content.store.file(n));
     for (std::size_t c = 0; c < left_out.size(); ++c) {
       if (!left_out[c]) store.add(field(n, c));
     }
   }
   return Table(path(), std::move(header), std::move(store),
-               {.decimal = content_->decimal, .missing = content_->missing});
+               {.decimal = content.decimal, .missing = content.missing});
 }
 
 std::string Table::where(std::size_t row) const {
@@ -244,6 +260,8 @@ void Table::fail(std::size_t row, std::string_view message) const {
 }
 
 void write_table(const std::string& path, const Table& table) {
+  if (table.header().empty())
+    throw ArgumentError("[write_table] table want columns, got none (a table that was moved from?)");
   const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
   const std::size_t columns = table.header().size();
   std::string text;

@@ -47,6 +47,7 @@ struct TableOptions {
 };
 
 // A table with named columns; every row has as many fields. It does not change, and copies share its text.
+// One that was moved from has no path, columns and rows, and everything that needs some throws ArgumentError.
 class Table {
  public:
   // Of rows that are no file's; path is what errors name. Throws ArgumentError for a row of another length
@@ -102,6 +103,7 @@ class Table {
   struct Content;
   Table(std::string path, std::vector<std::string> header, detail::TableStore store,
         const TableOptions& options);
+  const Content& content(const char* function) const;
   void require(std::size_t row, std::size_t column) const;
   // Nothing for what is no number.
   std::optional<double> parsed(std::string_view field) const;
@@ -126,7 +128,7 @@ Table read_tables(const std::string& folder, const std::string& column, const Ta
 
 // Writes a table, with tabs into a file that ends in .tsv, else with commas; fields are quoted where they
 // must be, so that read_table reads the same. The file appears under its name when it is complete. Throws
-// FileError when it cannot be written.
+// FileError when it cannot be written, ArgumentError for a table without columns.
 void write_table(const std::string& path, const Table& table);
 
 extern template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;
