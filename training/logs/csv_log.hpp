@@ -1,9 +1,11 @@
 // A run's scalars as a CSV file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "training/logs/log.hpp"
@@ -34,7 +36,10 @@ class CsvLog : public Log {
 
  private:
   detail::LogFile file_;
-  std::vector<std::string> columns_;  // after step and epoch
+  void set_columns(std::vector<std::string> columns);
+
+  std::vector<std::string> columns_;                    // after step and epoch
+  std::unordered_map<std::string, std::size_t> index_;  // their positions
   bool started_ = false;
 };
 
