@@ -214,11 +214,23 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a loss of validation that is not finite is named, too") {
+TEST_CASE("a loss of validation or evaluation that is not finite is named with its batch and op") {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
   Root root;
   Sgd<double> sgd(parameters(root), {.lr = 0.0});
-  Trainer trainer(root, sgd, [](Root& r, const Value& v) { return apply(r, v) * v.x; }, {.progress = false});
-  CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}, Values{{1.0, std::numeric_limits<double>::infinity()}}),
-                    Contains("[") && Contains("forward") && Contains("infinity"));
+  int calls = 0, nan_at = 0;  // NaN at that call alone, so that no second look finds it
+  const auto loss = [&](Root& r, const Value& v) {
+    return apply(r, v) * v.x * (++calls == nan_at ? NAN : 1.0);
+  };
+  Trainer trainer(root, sgd, loss, {.epochs = 2, .progress = false});
+  CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}, Values{{1.0, kInf}}),
+                    Contains("[Trainer.fit] validation of epoch 1, batch 2: [") && Contains("] forward: ") &&
+                        Contains("infinity"));
   CHECK_THROWS_AS(trainer.fit(Values{{1.0}}, Values{{NAN}}), NonfiniteError);
+  CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, kInf}}),
+                    Contains("[Trainer.evaluate] batch 3: [") && Contains("] forward: "));
+  calls = 0;
+  nan_at = 2;
+  CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, 3.0}}),
+                    "[Trainer.evaluate] batch 2: loss of batch 2 want a finite number, got nan");
 }
