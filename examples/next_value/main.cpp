@@ -158,6 +158,7 @@ int run(int argc, const char* const* argv) {
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";
   o.picture = std::exchange(o.plot, "");  // not of the training
+  require_different_files(o, o.model, {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}});
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);
   const Series series = read(o);

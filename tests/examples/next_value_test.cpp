@@ -162,6 +162,32 @@ TEST_CASE("next_value prints scores and forecasts and writes them as a table") {
     CHECK_THAT(elnino.out, Contains(want));
 }
 
+TEST_CASE("next_value overwrites none of its files with another") {
+  const ScratchFolder folder;
+  const std::string text = numbers(60), csv = folder.write("in.csv", text);
+  const std::string data = "--csv " + csv + " --column price --epochs 1 ";
+  std::filesystem::create_symlink("in.csv", folder.path("link.csv"));
+  std::filesystem::create_hard_link(csv, folder.path("same.svg"));
+  std::filesystem::create_directory(folder.path("logs"));
+  std::filesystem::create_hard_link(csv, folder.path("logs/log.csv"));
+  const std::pair<std::string, std::string> cases[] = {
+      {"--csv-out " + csv, "--csv-out want another file than --csv, got "},
+      {"--csv-out " + folder.path("./in.csv"), "--csv-out want another file than --csv"},
+      {"--csv-out " + folder.path("link.csv"), "--csv-out want another file than --csv"},
+      {"--plot " + folder.path("same.svg"), "--plot want another file than --csv"},
+      {"--csv-out " + folder.path("p.svg") + " --plot " + folder.path("./p.svg"),
+       "--plot want another file than --csv-out"},
+      {"--csv-out " + folder.path("m.safetensors"), "--model want another file than --csv-out"},
+      {"--log " + folder.path("logs"), "--log want another file than --csv"}};
+  for (const auto& [arguments, message] : cases) {
+    CAPTURE(arguments);
+    check_refused("next_value", next_value(folder, data + arguments), message);
+    CHECK(read_text(csv) == text);
+    CHECK_FALSE(std::filesystem::exists(folder.path("m.safetensors")));
+    CHECK_FALSE(std::filesystem::exists(folder.path("p.svg")));
+  }
+}
+
 TEST_CASE("next_value forecasts the seed's 1 2 3 4 and a user's column") {
   const ScratchFolder folder;
   const ProgramResult toy = next_value(folder, "--task toy --horizon 1");

@@ -33,6 +33,7 @@ class CsvLog : public Log {
   void flush() override;
   // Throws FileError with the line for a file that is not such a table; it is then as before.
   void resume(std::int64_t step) override;
+  std::string path() const override { return file_.path(); }
 
  private:
   detail::LogFile file_;

@@ -39,6 +39,7 @@ class PlotLog : public Log {
   // Forgets later steps, and reads what it does not know from the history. Without a history the picture
   // begins here. Throws FileError for a history that is not a CsvLog's.
   void resume(std::int64_t step) override;
+  std::string path() const override { return path_; }
 
   // What flush() draws.
   Plot plot() const;
