@@ -234,3 +234,27 @@ TEST_CASE("a loss of validation or evaluation that is not finite is named with i
   CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, 3.0}}),
                     "[Trainer.evaluate] batch 2: loss of batch 2 want a finite number, got nan");
 }
+
+TEST_CASE("an optimizer that holds none of the model's parameters is told as that") {
+  Root root, other;
+  const auto loss = [](Root& r, const Value& v) { return square(apply(r, v)); };
+  const auto none = Contains("the optimizer holds none of the model's parameters");
+  const auto before = weights_of(root);
+  {
+    Sgd<double> sgd(parameters(other), {.lr = 0.1});
+    Trainer trainer(root, sgd, loss, {.progress = false});
+    CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}), none);
+  }
+  CHECK(same_bits(weights_of(root), before));
+  {
+    Sgd<double> sgd(parameters(root), {.lr = 0.1});
+    root = Root();
+    Trainer trainer(root, sgd, loss, {.progress = false});
+    CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}), none);
+  }
+  // The model may be one that does not learn: here the loss has what does.
+  Sgd<double> sgd(parameters(other), {.lr = 0.1});
+  const auto of_other = [&](Root& r, const Value& v) { return square(apply(r, v) - apply(other, v)); };
+  Trainer trainer(root, sgd, of_other, {.progress = false});
+  CHECK_NOTHROW(trainer.fit(Values{{1.0}}));
+}
