@@ -85,6 +85,12 @@ bool TrainLoop<S>::stopped_early() const noexcept {
 // Everything that a run of hours must not find out at its end.
 template <class S>
 void TrainLoop<S>::begin(TrainTask<S>& task) {
+  if (options_.lr && optimizer_.group_count() > 1) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] lr want an optimizer with one group, got {} groups (lr_factor gives a "
+                    "factor on each group's own rate)",
+                    optimizer_.group_count()));
+  }
   const std::size_t batches = task.batches();
   check_batches("train", batches);
   const auto validation_batches = task.validation_batches();
