@@ -208,6 +208,24 @@ TEST_CASE("next_value scores the test rows of a table that has no valid ones") {
   CHECK_THAT(run.out, Contains("train 1 to 40") && Contains("test 41 to 60") && !Contains("train 2 to"));
 }
 
+TEST_CASE(
+    "next_value without test rows scores the valid ones, without these the train rows that have forecasts") {
+  const ScratchFolder folder;
+  const auto run = [&](int train, const std::string& more) {
+    std::string text = "split,price\n";
+    for (int i = 0; i < 60; ++i)
+      text += (i < train ? "train," : "valid,") + std::to_string(10.0 + std::sin(0.52 * i)) + "\n";
+    const ProgramResult result = next_value(
+        folder, "--csv " + folder.write("in.csv", text) + " --column price --epochs 1 --hidden 3" + more);
+    INFO(result.err);
+    CHECK(result.status == 0);
+    return result.out;
+  };
+  CHECK_THAT(run(60, ""), Contains("\ntrain 10 to 60 "));  // AR(9) has none before
+  CHECK_THAT(run(60, " --period 12"), Contains("\ntrain 2 to 60 "));
+  CHECK_THAT(run(40, ""), Contains("\nvalid 41 to 60 ") && !Contains("\ntrain "));
+}
+
 TEST_CASE("next_value names steps by quarters and months, or numbers them where years are ignored") {
   const ScratchFolder folder;
   const auto run = [&](const std::string& head, auto&& row, const std::string& more = "") {
