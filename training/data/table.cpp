@@ -10,6 +10,7 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
@@ -250,8 +251,7 @@ void write_table(const std::string& path, const Table& table) {
   AtomicFile file(path, "write_table");
   const auto add = [&](std::string_view field, std::size_t column, bool quote) {
     if (column > 0) text += delimiter;
-    // A tab would make the reader of a header take tabs for delimiters; a mark in front of the file would be
-    // taken for the file's own; and a line of spaces alone is no row.
+    // A mark in front of the file would be taken for the file's own; and a line of spaces alone is no row.
     if (quote || field.find_first_of("\"\n\r\t,") != std::string_view::npos ||
         field.starts_with("\xef\xbb\xbf") ||
         (columns == 1 && field.find_first_not_of(' ') == std::string_view::npos)) {
@@ -269,10 +269,16 @@ void write_table(const std::string& path, const Table& table) {
     file.write(text.data(), text.size());
     text.clear();
   };
-  // Quoted, names are names.
-  const bool quote =
-      detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0';
-  for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  const auto add_header = [&](bool quote) {
+    for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  };
+  add_header(false);
+  // Quoted, names are names, whatever they begin with.
+  if (detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
+      detail::is_json(text) || !file_kind(text).empty()) {
+    text.clear();
+    add_header(true);
+  }
   end_line();
   for (std::size_t n = 0; n < table.size(); ++n) {
     for (std::size_t c = 0; c < columns; ++c) add(table.field(n, c), c, false);

@@ -37,8 +37,9 @@ enum class Missing {
 
 // How a file is read.
 struct TableOptions {
-  std::optional<char> delimiter = {};  // none: a tab if the header holds one, else a comma; with a decimal
-                                       //   comma a semicolon
+  std::optional<char> delimiter =
+      {};  // none: a tab if the header holds one outside of quotes, else a comma; with a decimal
+           //   comma a semicolon
   std::optional<bool> header = {};  // whether the first line names the columns; none: it does, and must not
                                     //   read like a row of numbers
   std::vector<std::string> names = {};  // of the columns, without a header; none: "0", "1", ...

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "training/data/field.hpp"
+#include "training/data/file_text.hpp"
 
 namespace unroll::detail {
 
@@ -21,6 +22,33 @@ bool is_row_of_numbers(const std::vector<std::string>& names) {
   if (numbers.size() >= kRising && !falls) return false;
   return numbers.size() == names.size() ||
          std::any_of(numbers.begin(), numbers.end(), [](double x) { return x != std::floor(x); });
+}
+
+bool is_json(std::string_view text) {
+  const auto next = [&] {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    const char c = text.empty() ? '\0' : text[0];
+    text.remove_prefix(text.empty() ? 0 : 1);
+    return c;
+  };
+  const char first = next(), second = next();
+  return (first == '{' && second == '"') || (first == '[' && (second == '{' || second == '['));
+}
+
+char delimiter_of(std::string_view text, char usual) {
+  text = without_bom(text);
+  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  // The record's own first column may be empty: a tab before its name.
+  const std::size_t blank = begin == 0 ? text.npos : text.rfind('\n', begin - 1);
+  if (blank != text.npos) text.remove_prefix(blank + 1);
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '\t') return '\t';
+    if (c == '\n') break;
+  }
+  return usual;
 }
 
 char other_delimiter(const std::vector<std::string>& names) {

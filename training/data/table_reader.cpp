@@ -139,24 +139,6 @@ void check(const TableOptions& options) {
     throw ArgumentError("[read_table] names want .header = false, got a header line to read");
 }
 
-char delimiter_of(std::string_view text, const TableOptions& options) {
-  if (options.delimiter) return *options.delimiter;
-  const std::string_view header = text.substr(0, text.find('\n'));
-  if (header.find('\t') != std::string_view::npos) return '\t';
-  return options.decimal == ',' ? ';' : ',';
-}
-
-bool is_json(std::string_view text) {
-  const auto next = [&] {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-    const char c = text.empty() ? '\0' : text[0];
-    text.remove_prefix(text.empty() ? 0 : 1);
-    return c;
-  };
-  const char first = next(), second = next();
-  return (first == '{' && second == '"') || (first == '[' && (second == '{' || second == '['));
-}
-
 // The names of the first row, which make a table possible.
 void check_header(const std::string& path, std::size_t line, const std::vector<std::string>& names,
                   bool sure) {
@@ -208,12 +190,13 @@ Content read(const std::string& path, const TableOptions& options) {
   text = detail::read_bytes(path);
   detail::require_text(path, text, "a table");
   detail::require_lines(path, text, "a table");
-  if (is_json(text)) {
+  if (detail::is_json(text)) {
     throw FileError(fmt::format(
         "{}: want a table, got JSON (convert it: pandas.read_json('FILE').to_csv('NEW.csv', index=False))",
         escaped(path)));
   }
-  const char delimiter = delimiter_of(text, options);
+  const char delimiter =
+      options.delimiter.value_or(detail::delimiter_of(text, options.decimal == ',' ? ';' : ','));
   // One behind every delimiter and line end, and one at the end; quoted ones are counted in vain.
   store.ends.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), delimiter) +
                                               std::count(text.begin(), text.end(), '\n') + 1));

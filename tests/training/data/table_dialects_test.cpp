@@ -135,6 +135,15 @@ TEST_CASE("another delimiter is proposed, and taken") {
     CHECK_THROWS_AS(read("a,b\n1,2\n", bad), ArgumentError);
 }
 
+TEST_CASE("a tab separates columns where it stands outside of quotes in the first record") {
+  CHECK(read("\"a\tb\",price\n1,2\n").header() == Texts{"a\tb", "price"});
+  CHECK(read("\"a\n\tb\",\"c \"\"\td\"\n1,2\n").header() == Texts{"a\n\tb", "c \"\td"});
+  CHECK(read("\"a\nb\"\tc\n1\t2\n").header() == Texts{"a\nb", "c"});
+  CHECK(read("\"a,b\"\tc\n1\t2\n").header() == Texts{"a,b", "c"});
+  CHECK(read("\xef\xbb\xbf \r\n\n\ta\n0\t2\n").header() == Texts{"", "a"});  // blank lines are no record
+  CHECK(read("a,b\n1,\t\n").header() == Texts{"a", "b"});
+}
+
 TEST_CASE("numbers are what they are in other programs") {
   const Table table =
       read("x\n+1.176e+03\n1e-400\n-1e-400\n0.0000000001e-320\n5e-324\n.5\n5.\n1.2E+03\n00012\n");
@@ -202,6 +211,11 @@ TEST_CASE("what is written is read as it was: marks, blank fields, names that ar
   same_again(Table("mine", {"1.5", "x"}, {{2, {"3", "4"}}}));
   same_again(Table("mine", {"a;b"}, {{2, {"3;4"}}}));
   same_again(Table("mine", {""}, {{2, {"x"}}}));
+  same_again(Table("mine", {"a\tb", "price"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"a\nb\tc"}, {{2, {"1"}}}));
+  same_again(Table("mine", {"a\n", "b\tc", "d\r\n\te"}, {{2, {"x\t\"y\"", "\n", "\r"}}}));
+  same_again(Table("mine", {"[[a", "b"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"<html", "b"}, {{2, {"1", "2"}}}));
 }
 
 TEST_CASE("columns are left out by name") {
