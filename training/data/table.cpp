@@ -86,8 +86,8 @@ std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
 std::size_t Table::column(std::string_view name) const {
   if (const auto found = find(name)) return *found;
   fail_at(path(), 1,
-          fmt::format("want a column {}, got {}{}", quoted(name), listed(header()),
-                      detail::delimiter_hint(header())));
+          fmt::format("want a column {}, got {}{}{}", quoted(name), listed(header()),
+                      detail::delimiter_hint(header()), detail::no_header_hint(header())));
 }
 
 void Table::require(std::size_t row, std::size_t column) const {
@@ -274,7 +274,7 @@ void write_table(const std::string& path, const Table& table) {
   };
   add_header(false);
   // Quoted, names are names, whatever they begin with.
-  if (detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
+  if (detail::has_number(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
       detail::is_json(text) || !file_kind(text).empty()) {
     text.clear();
     add_header(true);

@@ -9,6 +9,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
+#include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
 #include "training/data/table.hpp"
 #include "training/data/table_header.hpp"
@@ -17,10 +18,9 @@
 namespace unroll {
 
 using detail::fail_at;
+using detail::kNoHeader;
 
 namespace {
-
-constexpr const char* kNoHeader = "(no header line? .header = false, or --no-header)";
 
 // Cuts text into rows and fields. What it has read of the text makes room for the fields, end to end.
 class Scanner {
@@ -139,6 +139,26 @@ void check(const TableOptions& options) {
     throw ArgumentError("[read_table] names want .header = false, got a header line to read");
 }
 
+[[noreturn]] void fail_header(const std::string& path, std::size_t line,
+                              const std::vector<std::string>& names) {
+  fail_at(path, line,
+          fmt::format("want names of columns, got {} {}; where they are names, .header = true",
+                      listed(names, 40), kNoHeader));
+}
+
+// Whether the name of a column, a text, is a value of the same column, and not the only one of its kind: a
+// class.
+bool is_repeated(const std::vector<std::string>& names, const detail::TableStore& store) {
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (names[c].empty() || detail::parse_number(names[c])) continue;
+    std::size_t count = 0;
+    for (std::size_t n = 0; n < store.rows() && count < 2; ++n)
+      count += store.field(n, c) == names[c] ? 1 : 0;
+    if (count == 2) return true;
+  }
+  return false;
+}
+
 // The names of the first row, which make a table possible.
 void check_header(const std::string& path, std::size_t line, const std::vector<std::string>& names,
                   bool sure) {
@@ -150,11 +170,7 @@ void check_header(const std::string& path, std::size_t line, const std::vector<s
                           quoted(names[c])));
     }
   }
-  if (!sure && detail::is_row_of_numbers(names)) {
-    fail_at(path, line,
-            fmt::format("want names of columns, got {} {}; where they are names, .header = true",
-                        listed(names, 40), kNoHeader));
-  }
+  if (!sure && detail::is_row_of_numbers(names)) fail_header(path, line, names);
   std::vector<std::size_t> order(names.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -206,6 +222,7 @@ Content read(const std::string& path, const TableOptions& options) {
                                 text.empty() ? "an empty file" : "blank lines alone"));
   }
   const std::size_t columns = store.columns = scanner.fields(), first_line = scanner.line();
+  const bool sure = options.header.has_value() || scanner.all_quoted();
   if (options.header.value_or(true)) {
     for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
     if (!options.delimiter && !scanner.all_quoted() && detail::other_delimiter(header) != '\0') {
@@ -213,7 +230,7 @@ Content read(const std::string& path, const TableOptions& options) {
               fmt::format("want columns, got one alone, {}{}", quoted(header[0]),
                           detail::delimiter_hint(header)));
     }
-    check_header(path, first_line, header, options.header == true || scanner.all_quoted());
+    check_header(path, first_line, header, sure);
     scanner.drop_fields();
   } else {
     header = names_without_header(path, first_line, options.names, columns);
@@ -231,6 +248,8 @@ Content read(const std::string& path, const TableOptions& options) {
     store.row_from(row, scanner.line(), path);
   }
   if (store.rows() == 0) fail_at(path, first_line, "want rows after the header, got none");
+  if (!sure && detail::has_number(header) && is_repeated(header, store))
+    fail_header(path, first_line, header);
   text.resize(scanner.used());
   return content;
 }

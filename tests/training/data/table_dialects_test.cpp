@@ -96,7 +96,7 @@ TEST_CASE("a table without a header is told as one, and read as one") {
   refused("5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n",
           ":1: want names of columns, got 5.1,");
   refused("5.1,3.5,\"setosa\"\n4.9,3.0,\"setosa\"\n", ":1: want names of columns, got 5.1, 3.5, setosa");
-  refused("a,1,1\n1,2,3\n", "got '1' twice, as columns 2 and 3 " + hint);
+  refused("a,b,c,1,1\n1,2,3,4,5\n", "got '1' twice, as columns 4 and 5 " + hint);
   const Table table = read("1,2,a\n3,4,b\n", {.header = false});
   CHECK(table.header() == Texts{"0", "1", "2"});
   CHECK(table.numbers("1") == std::vector<double>{2, 4});
@@ -109,6 +109,47 @@ TEST_CASE("a table without a header is told as one, and read as one") {
   CHECK(read("1990,1991,1992,1993,1994,1995\n1,2,3,4,5,6\n").size() == 1);
   CHECK(read("\"1\",\"2\"\n3,4\n").header() == Texts{"1", "2"});
   CHECK(read("1,2\n3,4\n", {.header = true}).header() == Texts{"1", "2"});
+}
+
+TEST_CASE("a first row of values is not taken for names, and names that are numbers are") {
+  const auto row = [](const std::string& first, const std::string& second) {
+    refused(first + "\n" + second + "\n" + second + "\n", ":1: want names of columns, got ");
+  };
+  row("100.00,0,R", "90.00,1,M");
+  row("5,3,1,setosa", "4,3,1,setosa");
+  row("1,7,2,setosa", "4,3,1,virginica");
+  row("1,2,3,5,8,13", "2,3,5,8,13,21");
+  row("0.10,0.20,0.30,0.40,0.50,0.60", "0.2,0.3,0.4,0.5,0.6,0.7");
+  row("2020-01-31,100", "2020-02-01,101");
+  row("1/22/20,5,x", "1/23/20,6,y");
+  row("2020-01-31 12:30:00,2020-01-31,7,x", "2020-01-31 12:30:00,2020-01-31,7,y");
+  row("NA,3", "1,4");
+  row("1,2,nan,R", "1,4,5,M");
+  row("1e-3,x", "2e-3,y");
+  row("0,R", "1,R");  // a name that is a value of its column
+  row("39,State-gov,Bachelors,x", "50,Private,Bachelors,y");
+  row("a,100.00,b", "c,90.00,d");
+  CHECK_THROWS_WITH(read("5,setosa\n4,virginica\n").column("label"),
+                    Contains("want a column 'label', got 5, setosa (no header line? .header = false, or "
+                             "--no-header)"));
+  CHECK_THROWS_WITH(read("0,1\n4,5\n", {.header = false}).column("label"), !Contains("no header line"));
+  CHECK_THROWS_WITH(read("a,b\n4,5\n").column("label"), !Contains("no header line"));
+  std::string wavelengths = "350.5", values = "1";
+  for (int i = 1; i < 30; ++i) {
+    wavelengths += "," + std::to_string(350 + i * i) + ".25";
+    values += ",1";
+  }
+  for (const std::string names :
+       {"country,1990,1991", "1990,1991,1992", "2020,2015,2010,country", "1990,1995,2000,2001,2002,2010",
+        "0,1,2,3,4,5", ",0,1,2", "label,1,2", ",0", "id,10,25,50", "0.5,1,1.5,2,2.5,3",
+        "x,2020-01-01,2020-01-02", "Lat,Long,1/22/20,1/23/20", "NA,EU", "a,100,b"}) {
+    CAPTURE(names);
+    std::string below = "7";
+    for (const char c : names) below += c == ',' ? ",7" : "";
+    CHECK(read(names + "\n" + below + "\n").size() == 1);
+  }
+  CHECK(read("word,0,1\nword,1,2\nx,3,4\n").size() == 2);
+  CHECK(read(wavelengths + "\n" + values + "\n").size() == 1);
 }
 
 TEST_CASE("another delimiter is proposed, and taken") {
@@ -215,6 +256,7 @@ TEST_CASE("what is written is read as it was: marks, blank fields, names that ar
   same_again(Table("mine", {"a\nb\tc"}, {{2, {"1"}}}));
   same_again(Table("mine", {"a\n", "b\tc", "d\r\n\te"}, {{2, {"x\t\"y\"", "\n", "\r"}}}));
   same_again(Table("mine", {"[[a", "b"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"1", "R"}, {{2, {"1", "R"}}}));
   same_again(Table("mine", {"<html", "b"}, {{2, {"1", "2"}}}));
 }
 
