@@ -63,7 +63,8 @@ struct Forecaster {
 // The series, whose parts this program knows.
 Series read(const Options& o) {
   const Table table = read_given(o.data, o.table);
-  if (row_counter(table) == o.column)
+  const auto counters = row_numbers(table).sure;
+  if (std::find(counters.begin(), counters.end(), o.column) != counters.end())
     print_note("next_value", fmt::format("column {} only counts the rows", quoted(o.column)));
   Series series = read_series(table, o.column);
   for (const SeriesPart& part : series.parts) {
