@@ -273,9 +273,9 @@ void write_table(const std::string& path, const Table& table) {
     for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
   };
   add_header(false);
-  // Quoted, names are names, whatever they begin with.
+  // Quoted, names are names, whatever they begin with and whatever bytes follow them.
   if (detail::has_number(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
-      detail::is_json(text) || !file_kind(text).empty()) {
+      detail::is_json(text) || !file_kind(text + '\1').empty()) {
     text.clear();
     add_header(true);
   }

@@ -66,6 +66,13 @@ TEST_CASE("a file of another kind is named for what it is by every reader of tex
   refused("{\"a\": [1]}", "want a table, got JSON");
 }
 
+TEST_CASE("a table whose names begin as other kinds of files do is a table") {
+  for (const std::string first : {"PAR1,PAR2", "BZh1,BZh2", "ARROW1,ARROW2", "GIF8,GIF9", "%PDF-,x"}) {
+    CAPTURE(first);
+    CHECK(read(first + "\n1,2\n").header()[0] == first.substr(0, first.find(',')));
+  }
+}
+
 TEST_CASE("bytes of a file are escaped and shortened in messages") {
   CHECK_THROWS_WITH(read("a\x1b[2J,b\n1,2\n").column("x"), Contains("want a column 'x', got a\\x1b[2J, b"));
   CHECK_THROWS_WITH(read("x\n\x1b[2J\x07\n").numbers("x"), Contains("got '\\x1b[2J\\x07'"));
@@ -257,6 +264,7 @@ TEST_CASE("what is written is read as it was: marks, blank fields, names that ar
   same_again(Table("mine", {"a\n", "b\tc", "d\r\n\te"}, {{2, {"x\t\"y\"", "\n", "\r"}}}));
   same_again(Table("mine", {"[[a", "b"}, {{2, {"1", "2"}}}));
   same_again(Table("mine", {"1", "R"}, {{2, {"1", "R"}}}));
+  same_again(Table("mine", {"PAR1", "b"}, {{2, {"\x01", "2"}}}));
   same_again(Table("mine", {"<html", "b"}, {{2, {"1", "2"}}}));
 }
 
