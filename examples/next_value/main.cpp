@@ -66,6 +66,7 @@ Series read(const Options& o) {
   const auto counters = row_numbers(table).sure;
   if (std::find(counters.begin(), counters.end(), o.column) != counters.end())
     print_note("next_value", fmt::format("column {} only counts the rows", quoted(o.column)));
+  table.matrix<float>({o.column});  // as the network reads it: an error names the line
   Series series = read_series(table, o.column);
   for (const SeriesPart& part : series.parts) {
     if (part.name != "train" && part.name != "valid" && !part.name.starts_with("test")) {

@@ -313,6 +313,9 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
   std::string with_word = numbers(30), with_nan = numbers(30), ragged = numbers(30);
   with_word.replace(with_word.find("\n3,") + 3, 8, "many");
   with_nan.replace(with_nan.find("\n3,") + 3, 8, "nan");
+  std::string large = numbers(30), large_in_test = numbers(30);
+  large.replace(large.find("\n3,") + 3, 8, "1e300");
+  large_in_test.replace(large_in_test.find("\n28,") + 4, 8, "1e300");
   ragged.insert(ragged.find("\n4,"), ",9");
   std::string gap = read_text(kData + "/sunspots_yearly.csv");
   gap.erase(gap.find("train,1705"), gap.find("train,1706") - gap.find("train,1705"));
@@ -325,6 +328,8 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {own("header.csv", "day,price\n"), "header.csv"},
       {own("word.csv", with_word), "word.csv:5"},
       {own("nan.csv", with_nan), "nan.csv:5"},
+      {own("large.csv", large), "large.csv:5: column 'price' want a number that fits a float, got '1e300'"},
+      {own("later.csv", large_in_test), "later.csv:30: column 'price' want a number that fits a float"},
       {own("ragged.csv", ragged), "ragged.csv:5"},
       {own("short.csv", "price\n1\n2\n"),
        "short.csv: [split_in_order] valid want at least one sample for a share of 0.15"},
