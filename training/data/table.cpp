@@ -46,6 +46,9 @@ detail::TableStore store_of(const std::string& path, std::size_t columns, const 
   return store;
 }
 
+constexpr const char* kMissingHint =
+    " (a missing value? drop the row or fill it in; .missing = Missing::nan reads it as NaN)";
+
 bool is_infinite(std::string_view field) {
   if (field.starts_with('-') || field.starts_with('+')) field.remove_prefix(1);
   return field == "inf" || field == "Inf" || field == "infinity" || field == "Infinity";
@@ -124,9 +127,11 @@ std::optional<double> Table::parsed(std::string_view field) const {
 void Table::fail_number(std::size_t row, std::size_t column) const {
   const std::string_view text = field(row, column);
   const char other = content_->decimal == ',' ? '.' : ',';
+  const bool missing = detail::is_missing(text);
   const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
   fail(row, fmt::format("column {} want a finite number, got {}{}", quoted(header()[column]), quoted(text),
-                        !decimal       ? ""
+                        missing        ? kMissingHint
+                        : !decimal     ? ""
                         : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
                                        : " (the point is ',' here)"));
 }

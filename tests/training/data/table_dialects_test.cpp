@@ -222,7 +222,14 @@ TEST_CASE("a whole number that no double holds is refused where doubles are want
 
 TEST_CASE("missing values are NaN where the options say so") {
   const std::string text = "x,y\n1,a\n,b\nNA,c\nnan,d\n-inf,e\n";
-  CHECK_THROWS_WITH(read(text).numbers("x"), Contains(":3: column 'x' want a finite number, got ''"));
+  CHECK_THROWS_WITH(
+      read(text).numbers("x"),
+      Contains(":3: column 'x' want a finite number, got '' (a missing value? drop the row or fill it in; "
+               ".missing = Missing::nan reads it as NaN)"));
+  for (const std::string word : {"NA", "nan", "NULL"})
+    CHECK_THROWS_WITH(read("x,y\n1,a\n" + word + ",b\n").matrix<float>({"x"}),
+                      Contains("got '" + word + "' (a missing value? drop the row"));
+  CHECK_THROWS_WITH(read("x\nmany\n").numbers("x"), !Contains("missing"));
   const Table table = read(text, {.missing = Missing::nan});
   const auto x = table.numbers("x");
   CHECK(x[0] == 1.0);
