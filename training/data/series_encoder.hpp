@@ -15,8 +15,8 @@ namespace unroll {
 template <class S>
 class SeriesEncoder {
  public:
-  // Standardised by the part that is learnt from. Throws ArgumentError for a period below 0 or of 1,
-  // ShapeError for a part without steps.
+  // Standardised by the part that is learnt from. Throws ArgumentError for a period below 0 or of 1 and a
+  // value too large for S, ShapeError for a part without steps.
   SeriesEncoder(const Series& series, const SeriesPart& train, Index period = 0);
 
   Index features() const noexcept { return period_ > 0 ? 3 : 1; }  // I
@@ -26,7 +26,7 @@ class SeriesEncoder {
   double scale() const;
 
   // One step (I), which may lie beyond the series, and the steps first .. last-1 of a series (last-first,I).
-  // Throws ShapeError for steps that it has not.
+  // Throws ShapeError for steps that it has not, ArgumentError for a value of theirs too large for S.
   Tensor<S> encode(double value, Index t) const;
   Tensor<S> encode(const Series& series, Index first, Index last) const;
   // A standardised value in the series' units.

@@ -10,6 +10,7 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
@@ -45,6 +46,9 @@ detail::TableStore store_of(const std::string& path, std::size_t columns, const 
   }
   return store;
 }
+
+constexpr const char* kMissingHint =
+    " (a missing value? drop the row or fill it in; .missing = Missing::nan reads it as NaN)";
 
 bool is_infinite(std::string_view field) {
   if (field.starts_with('-') || field.starts_with('+')) field.remove_prefix(1);
@@ -99,8 +103,8 @@ std::size_t Table::column(std::string_view name) const {
   content("Table.column");
   if (const auto found = find(name)) return *found;
   fail_at(path(), 1,
-          fmt::format("want a column {}, got {}{}", quoted(name), listed(header()),
-                      detail::delimiter_hint(header())));
+          fmt::format("want a column {}, got {}{}{}", quoted(name), listed(header()),
+                      detail::delimiter_hint(header()), detail::no_header_hint(header())));
 }
 
 void Table::require(std::size_t row, std::size_t column) const {
@@ -138,9 +142,11 @@ std::optional<double> Table::parsed(std::string_view field) const {
 void Table::fail_number(std::size_t row, std::size_t column) const {
   const std::string_view text = field(row, column);
   const char other = content_->decimal == ',' ? '.' : ',';
+  const bool missing = detail::is_missing(text);
   const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
   fail(row, fmt::format("column {} want a finite number, got {}{}", quoted(header()[column]), quoted(text),
-                        !decimal       ? ""
+                        missing        ? kMissingHint
+                        : !decimal     ? ""
                         : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
                                        : " (the point is ',' here)"));
 }
@@ -268,8 +274,7 @@ void write_table(const std::string& path, const Table& table) {
   AtomicFile file(path, "write_table");
   const auto add = [&](std::string_view field, std::size_t column, bool quote) {
     if (column > 0) text += delimiter;
-    // A tab would make the reader of a header take tabs for delimiters; a mark in front of the file would be
-    // taken for the file's own; and a line of spaces alone is no row.
+    // A mark in front of the file would be taken for the file's own; and a line of spaces alone is no row.
     if (quote || field.find_first_of("\"\n\r\t,") != std::string_view::npos ||
         field.starts_with("\xef\xbb\xbf") ||
         (columns == 1 && field.find_first_not_of(' ') == std::string_view::npos)) {
@@ -287,10 +292,16 @@ void write_table(const std::string& path, const Table& table) {
     file.write(text.data(), text.size());
     text.clear();
   };
-  // Quoted, names are names.
-  const bool quote =
-      detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0';
-  for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  const auto add_header = [&](bool quote) {
+    for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  };
+  add_header(false);
+  // Quoted, names are names, whatever they begin with and whatever bytes follow them.
+  if (detail::has_number(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
+      detail::is_json(text) || !file_kind(text + '\1').empty()) {
+    text.clear();
+    add_header(true);
+  }
   end_line();
   for (std::size_t n = 0; n < table.size(); ++n) {
     for (std::size_t c = 0; c < columns; ++c) add(table.field(n, c), c, false);

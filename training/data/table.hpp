@@ -37,10 +37,11 @@ enum class Missing {
 
 // How a file is read.
 struct TableOptions {
-  std::optional<char> delimiter = {};  // none: a tab if the header holds one, else a comma; with a decimal
-                                       //   comma a semicolon
+  std::optional<char> delimiter =
+      {};  // none: a tab if the header holds one outside of quotes, else a comma; with a decimal
+           //   comma a semicolon
   std::optional<bool> header = {};  // whether the first line names the columns; none: it does, and must not
-                                    //   read like a row of numbers
+                                    //   read like a row of values
   std::vector<std::string> names = {};  // of the columns, without a header; none: "0", "1", ...
   char decimal = '.';                   // the point of numbers
   Missing missing = Missing::refuse;
@@ -116,8 +117,8 @@ class Table {
 // anything; a line ends in "\n" or "\r\n"; lines of nothing or of spaces alone are skipped, and so is a UTF-8
 // byte order mark. Throws FileError for a file that is missing, empty or of another kind (gzip, UTF-16,
 // Excel, HTML, ..: the message says which), that has no rows, two columns of one name, names that are not
-// UTF-8 or are numbers, a row of another length than the header, or misplaced quotes; ArgumentError for
-// options that do not go together.
+// UTF-8 or read like a row of values, a row of another length than the header, or misplaced quotes;
+// ArgumentError for options that do not go together.
 Table read_table(const std::string& path, const TableOptions& options = {});
 
 // Reads all .csv and .tsv files of a folder, in the order of their names, as one table with a further column
