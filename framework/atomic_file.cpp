@@ -21,9 +21,9 @@ namespace {
 // "folder/" of "folder/name", or "".
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-// Where path leads: symbolic links at its end are followed, to a file that is not there yet, too. Empty, with
-// errno set, where they lead round in a circle.
-std::string followed(std::string path) {
+}  // namespace
+
+std::string detail::followed(std::string path) {
   constexpr int kMostLinks = 40;  // as Linux has it
   for (int links = 0; links < kMostLinks; ++links) {
     char target[PATH_MAX];
@@ -35,8 +35,6 @@ std::string followed(std::string path) {
   errno = ELOOP;
   return {};
 }
-
-}  // namespace
 
 std::string detail::temporary_stem(const std::string& name) {
   // File systems take names of 255 bytes, and a name is not cut inside of a character.
@@ -70,7 +68,7 @@ AtomicFile::AtomicFile(std::string path, std::string function)
   if (exists && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) fail("want a writable file");
   direct_ = exists && !S_ISREG(info.st_mode);
   // What leads to a pipe, like /dev/stdout, need not be a path that one could follow.
-  target_ = direct_ ? path_ : followed(path_);
+  target_ = direct_ ? path_ : detail::followed(path_);
   if (target_.empty()) fail("want to create the file");
   if (!direct_) open_temporary(exists, info.st_mode, info.st_uid, info.st_gid);
 }

@@ -47,5 +47,9 @@ namespace detail {
 // ".PID.N.tmp". While one is being written, its writer holds an exclusive flock() on it.
 std::string temporary_stem(const std::string& name);
 
+// Where path leads: symbolic links at its end are followed, to a file that is not there yet, too. Empty, with
+// errno set, where they lead round in a circle.
+std::string followed(std::string path);
+
 }  // namespace detail
 }  // namespace unroll

@@ -23,21 +23,17 @@ struct Magic {
 // By the bytes in front.
 constexpr std::array kMagic{
     Magic{"\x1f\x8b"sv, "a gzip file (unpack it: gunzip FILE)"},
-    Magic{"BZh"sv, "a bzip2 file (unpack it: bunzip2 FILE)"},
     Magic{"\xfd"
           "7zXZ\0"sv,
           "an xz file (unpack it: unxz FILE)"},
     Magic{"\x28\xb5\x2f\xfd"sv, "a zstd file (unpack it: unzstd FILE)"},
+    Magic{"\x04\x22\x4d\x18"sv, "an lz4 file (unpack it: lz4 -d FILE)"},
     Magic{"7z\xbc\xaf\x27\x1c"sv, "a 7z archive (unpack it: 7z x FILE)"},
     Magic{"Rar!\x1a\x07"sv, "a RAR archive (unpack it)"},
-    Magic{"%PDF-"sv, "a PDF document"},
     Magic{"\x89PNG\r\n\x1a\n"sv, "a PNG picture"},
     Magic{"\xff\xd8\xff"sv, "a JPEG picture"},
-    Magic{"GIF8"sv, "a GIF picture"},
     Magic{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"sv, "an old Excel or Word file (save it as CSV, UTF-8)"},
-    Magic{"PAR1"sv,
-          "a Parquet file (convert it: pandas.read_parquet('FILE').to_csv('NEW.csv', index=False))"},
-    Magic{"ARROW1"sv,
+    Magic{"ARROW1\0\0"sv,
           "a Feather file (convert it: pandas.read_feather('FILE').to_csv('NEW.csv', index=False))"},
     Magic{"SQLite format 3\0"sv, "an SQLite database"},
     Magic{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file (of Keras or MATLAB, say)"},
@@ -50,6 +46,44 @@ constexpr std::array kMagic{
     Magic{"\xff\xfe"sv, kUtf16},
     Magic{"\xfe\xff"sv, kUtf16},
 };
+
+// By letters in front that a text may begin with, too: only where other bytes than a text's follow.
+constexpr std::array kWordMagic{
+    Magic{"PAR1"sv,
+          "a Parquet file (convert it: pandas.read_parquet('FILE').to_csv('NEW.csv', index=False))"},
+    Magic{"GIF87a"sv, "a GIF picture"},
+    Magic{"GIF89a"sv, "a GIF picture"},
+    Magic{"MATLAB "sv, "a MATLAB file (convert it: in MATLAB, writematrix(x, 'NEW.csv'))"},
+};
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+// Whether there are control characters that no text has.
+bool is_binary(std::string_view bytes) noexcept {
+  return std::any_of(bytes.begin(), bytes.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 && (byte < '\t' || byte > '\r') && byte != 0x1b;
+  });
+}
+
+// A level and the first block's mark, or the end's where there is none.
+bool is_bzip2(std::string_view bytes) noexcept {
+  if (!bytes.starts_with("BZh") || bytes.size() < 10 || !is_digit(bytes[3]) || bytes[3] == '0') return false;
+  const std::string_view mark = bytes.substr(4, 6);
+  return mark == "1AY&SY" || mark == "\x17\x72\x45\x38\x50\x90";
+}
+
+// The whole first line is its version.
+bool is_pdf(std::string_view bytes) noexcept {
+  return bytes.size() > 8 && bytes.starts_with("%PDF-") && is_digit(bytes[5]) && bytes[6] == '.' &&
+         is_digit(bytes[7]) && (bytes[8] == '\r' || bytes[8] == '\n' || bytes[8] == ' ');
+}
+
+bool is_tar(std::string_view bytes) noexcept {
+  constexpr std::size_t kAt = 257;
+  return bytes.size() > kAt &&
+         (bytes.substr(kAt).starts_with("ustar\0"sv) || bytes.substr(kAt).starts_with("ustar  \0"sv));
+}
 
 std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t value = 0;
@@ -111,6 +145,12 @@ std::string file_kind(std::string_view first_bytes) {
   for (const auto& [magic, kind] : kMagic) {
     if (bytes.starts_with(magic)) return kind;
   }
+  for (const auto& [magic, kind] : kWordMagic) {
+    if (bytes.starts_with(magic) && is_binary(bytes)) return kind;
+  }
+  if (is_bzip2(bytes)) return "a bzip2 file (unpack it: bunzip2 FILE)";
+  if (is_pdf(bytes)) return "a PDF document";
+  if (is_tar(bytes)) return "a tar archive (unpack it: tar -xf FILE)";
   if (bytes.starts_with("PK\x03\x04")) return kind_of_zip(bytes);
   if (bytes.starts_with("PK\x05\x06")) return "an empty zip archive";
   if (bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5) return "a Python pickle";

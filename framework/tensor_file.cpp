@@ -88,7 +88,8 @@ Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
     }
   }
   end();
-  return info.column_major && info.shape.size() > 1 ? row_major(tensor) : tensor;
+  if (info.column_major && info.shape.size() > 1) return row_major(tensor);
+  return tensor;
 }
 
 template <class S>

@@ -46,7 +46,8 @@ class TensorFile {
 
   // The tensor as S: float, double, bool or a whole number of 8 to 64 bits. Throws FileError when there is
   // none of this name, when its type cannot be read as S (readable_as), and when its elements are not all
-  // there; MemoryError when there is no memory for it.
+  // there; MemoryError when there is no memory for it. It is read into its own memory, with a block of 64 KiB
+  // beside it where types or bytes are turned; one that is column_major takes twice its memory meanwhile.
   template <class S>
   Tensor<S> read(const std::string& name, Rounding rounding = Rounding::refuse);
 

@@ -8,6 +8,7 @@
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
 #include "training/class_scores.hpp"
+#include "training/moved_from.hpp"
 #include "training/state_text.hpp"
 
 namespace unroll {
@@ -65,6 +66,7 @@ ConfusionMatrix::ConfusionMatrix(Index classes, Index ignore_index)
 
 template <class S>
 void ConfusionMatrix::update(const Tensor<S>& scores, const IndexTensor& labels) {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.update");
   const detail::ClassScores<S> view("ConfusionMatrix", scores, labels, ignore_index_);
   const auto classes = static_cast<std::size_t>(classes_);
   if (view.classes() != classes) {
@@ -83,6 +85,7 @@ template void ConfusionMatrix::update(const Tensor<float>&, const IndexTensor&);
 template void ConfusionMatrix::update(const Tensor<double>&, const IndexTensor&);
 
 void ConfusionMatrix::update(const IndexTensor& predictions, const IndexTensor& labels) {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.update");
   if (predictions.shape() != labels.shape()) {
     throw ShapeError(fmt::format("[ConfusionMatrix] predictions want the labels' shape {}, got {}",
                                  to_string(labels.shape()), to_string(predictions.shape())));
@@ -103,6 +106,7 @@ void ConfusionMatrix::update(const IndexTensor& predictions, const IndexTensor& 
 }
 
 std::int64_t ConfusionMatrix::count(Index label, Index prediction) const {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.count");
   for (const Index c : {label, prediction}) {
     if (c >= 0 && c < classes_) continue;
     throw ArgumentError(fmt::format("[ConfusionMatrix.count] class want 0..{}, got {}", classes_ - 1, c));
@@ -125,7 +129,7 @@ ConfusionMatrix::Of ConfusionMatrix::of(Index label) const {
 
 double ConfusionMatrix::accuracy() const noexcept {
   std::int64_t right = 0;
-  for (Index c = 0; c < classes_; ++c) right += counts_[static_cast<std::size_t>(c * (classes_ + 1))];
+  for (Index c = 0; c < classes(); ++c) right += counts_[static_cast<std::size_t>(c * (classes_ + 1))];
   return static_cast<double>(right) / static_cast<double>(total());
 }
 
@@ -147,7 +151,7 @@ template <class F>
 double ConfusionMatrix::averaged(Average average, F&& f) const noexcept {
   Of all{0, 0, 0};
   double sum = 0.0, weighted = 0.0, occurring = 0.0;
-  for (Index c = 0; c < classes_; ++c) {
+  for (Index c = 0; c < classes(); ++c) {
     const Of n = of(c);
     all = {all.right + n.right, all.predicted + n.predicted, all.labelled + n.labelled};
     if (n.predicted + n.labelled == 0) continue;
@@ -171,6 +175,7 @@ double ConfusionMatrix::f1(Average average) const noexcept {
 }
 
 std::string ConfusionMatrix::table(const std::vector<std::string>& names) const {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.table");
   const auto classes = static_cast<std::size_t>(classes_);
   if (!names.empty() && names.size() != classes) {
     throw ArgumentError(
@@ -205,12 +210,14 @@ std::string ConfusionMatrix::table(const std::vector<std::string>& names) const 
 }
 
 std::string ConfusionMatrix::state() const {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.state");
   std::string text = std::to_string(classes_);
   for (const std::int64_t n : counts_) text += " " + std::to_string(n);
   return text;
 }
 
 void ConfusionMatrix::load_state(const std::string& state) {
+  detail::require_contents(!counts_.empty(), "ConfusionMatrix.load_state");
   detail::StateText text("ConfusionMatrix", state);
   if (text.count() != classes_) {
     throw ArgumentError(fmt::format("[ConfusionMatrix.load_state] state want {} classes, got {}", classes_,

@@ -18,7 +18,8 @@ enum class Average { macro, micro, weighted };
 
 // Counts of (label, prediction). With tp right ones of a class, p predictions and n labels of it:
 //   precision = tp / p,  recall = tp / n,  F1 = 2 tp / (p + n)
-// and 0 where that is 0/0 (scikit-learn's definitions).
+// and 0 where that is 0/0 (scikit-learn's definitions). One that was moved from has no classes, and throws
+// ArgumentError where it needs some.
 class ConfusionMatrix {
  public:
   static constexpr std::string_view kName = "accuracy";
@@ -34,7 +35,7 @@ class ConfusionMatrix {
   // Predicted classes instead: both of one shape.
   void update(const IndexTensor& predictions, const IndexTensor& labels);
 
-  Index classes() const noexcept { return classes_; }
+  Index classes() const noexcept { return counts_.empty() ? 0 : classes_; }
   // How often this label was taken for this prediction. Throws ArgumentError for a class outside 0..C-1.
   std::int64_t count(Index label, Index prediction) const;
   std::int64_t total() const noexcept;

@@ -2,23 +2,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "framework/atomic_file.hpp"
-#include "framework/errors.hpp"
-#include "framework/quoted.hpp"
 
 namespace unroll {
 namespace {
@@ -96,29 +90,6 @@ int remove_unfinished(const std::string& path) {
   const std::string stem = detail::temporary_stem(place.name);
   return detail::remove_unfinished_in(place.folder.empty() ? "." : place.folder,
                                       [&](std::string_view found) { return found == stem; });
-}
-
-detail::Unfinished::Unfinished(const std::string& path, const char* function) {
-  const Place place = place_of(path);
-  const std::string stem = place.folder + temporary_stem(place.name);
-  for (unsigned count = 1;; ++count) {
-    path_ = fmt::format("{}.{}.{}{}", stem, ::getpid(), count, kEnd);
-    descriptor_ = ::open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (descriptor_ < 0 && errno == EEXIST) continue;
-    if (descriptor_ < 0) {
-      throw FileError(fmt::format("[{}] {}: want to create the file, got: {}", function, escaped(path, 200),
-                                  std::strerror(errno)));
-    }
-    struct stat info {};
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 || ::fstat(descriptor_, &info) != 0 || info.st_nlink > 0)
-      return;
-    ::close(descriptor_);  // taken for a leftover before it was locked
-  }
-}
-
-detail::Unfinished::~Unfinished() {
-  ::unlink(path_.c_str());
-  ::close(descriptor_);
 }
 
 }  // namespace unroll

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -26,6 +27,17 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
+// One name for all names of a file, whether or not it is there; empty where there is none.
+std::filesystem::path resolved(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path file = followed(path);
+  if (file.empty()) return file;
+  // Of a relative path whose folder is not written weakly_canonical would make none that is absolute.
+  const fs::path whole = fs::weakly_canonical(fs::absolute(file, error), error);
+  return error ? fs::path() : whole;
+}
+
 }  // namespace
 
 void require_file(const char* function, const std::string& path) {
@@ -40,9 +52,22 @@ void require_file(const char* function, const std::string& path) {
 bool is_same_file(const std::string& a, const std::string& b) {
   namespace fs = std::filesystem;
   std::error_code error;
+  const fs::file_status status = fs::status(a, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return false;
   if (fs::equivalent(a, b, error)) return true;
-  const fs::path first = fs::weakly_canonical(a, error);
-  return !error && first == fs::weakly_canonical(b, error) && !error;
+  const fs::path first = resolved(a);
+  return !first.empty() && first == resolved(b);
+}
+
+void require_different_files(const std::string& where, const std::vector<NamedFile>& files) {
+  for (auto file = files.begin(); file != files.end(); ++file) {
+    const auto same = std::find_if(files.begin(), file, [&](const NamedFile& other) {
+      return !file->path.empty() && !other.path.empty() && is_same_file(file->path, other.path);
+    });
+    if (same == file) continue;
+    throw ArgumentError(fmt::format("{}{} want another file than {}, got {} and {}", where, file->name,
+                                    same->name, unroll::quoted(file->path), unroll::quoted(same->path)));
+  }
 }
 
 CheckpointLock::CheckpointLock(const std::string& path) : file_(linked_file(path) + ".lock") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace unroll::detail {
 
@@ -9,8 +10,16 @@ namespace unroll::detail {
 // or can become one. Leaves what is there, and nothing new.
 void require_file(const char* function, const std::string& path);
 
-// True when both name the same file, there or not.
+// True when both name the same file, there or not, by whatever links; devices and pipes, which nobody
+// overwrites, never are.
 bool is_same_file(const std::string& a, const std::string& b);
+
+struct NamedFile {
+  std::string name, path;  // "checkpoint"; an empty path is no file
+};
+// Throws ArgumentError, "checkpoint want another file than best_file, got ..", with `where` in front, when
+// two of them are the same file.
+void require_different_files(const std::string& where, const std::vector<NamedFile>& files);
 
 // One training alone writes a checkpoint: while this lives, another of its kind for the same file, in any
 // process, throws FileError. The lock is one on "PATH.lock", which goes away with it; what a killed process

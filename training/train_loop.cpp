@@ -85,6 +85,12 @@ bool TrainLoop<S>::stopped_early() const noexcept {
 // Everything that a run of hours must not find out at its end.
 template <class S>
 void TrainLoop<S>::begin(TrainTask<S>& task) {
+  if (options_.lr && optimizer_.group_count() > 1) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] lr want an optimizer with one group, got {} groups (lr_factor gives a "
+                    "factor on each group's own rate)",
+                    optimizer_.group_count()));
+  }
   const std::size_t batches = task.batches();
   check_batches("train", batches);
   const auto validation_batches = task.validation_batches();
@@ -117,13 +123,14 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
 
 template <class S>
 void TrainLoop<S>::check_files() const {
-  const std::string &checkpoint = options_.checkpoint, &best = options_.best_file;
-  if (!checkpoint.empty() && !best.empty() && is_same_file(checkpoint, best)) {
-    throw ArgumentError(
-        fmt::format("[Trainer.fit] best_file want another file than checkpoint, got {} and {}",
-                    unroll::quoted(best), unroll::quoted(checkpoint)));
+  std::vector<NamedFile> files{{"checkpoint", options_.checkpoint}, {"best_file", options_.best_file}};
+  const std::vector<Log*>& logs = options_.logs;
+  for (auto log = logs.begin(); log != logs.end(); ++log) {
+    if (std::find(logs.begin(), log, *log) != log) continue;  // one log twice is the user's wish
+    files.push_back({fmt::format("logs[{}]", log - logs.begin()), (*log)->path()});
   }
-  for (const std::string& path : {checkpoint, best}) {
+  require_different_files("[Trainer.fit] ", files);
+  for (const std::string& path : {options_.checkpoint, options_.best_file}) {
     if (!path.empty()) require_file("Trainer.fit", path);
   }
 }

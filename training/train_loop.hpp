@@ -57,6 +57,7 @@ class TrainLoop {
   void set_step_lr();
   void set_lr(double lr);
   StepReport update(TrainTask<S>& task, Group group);
+  void check_optimizer() const;
   double clip();
   void log_histograms(std::int64_t step);
   void remember();

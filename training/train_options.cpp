@@ -8,6 +8,7 @@
 
 #include "framework/errors.hpp"
 #include "optim/options.hpp"
+#include "training/run_files.hpp"
 
 namespace unroll {
 namespace {
@@ -79,10 +80,7 @@ void TrainOptions::check() const {
     throw ArgumentError(fmt::format("[Trainer] checkpoint want a file's name for {}, got none",
                                     resume ? "resume" : "checkpoint_every"));
   }
-  if (!checkpoint.empty() && checkpoint == best_file) {
-    throw ArgumentError(
-        fmt::format("[Trainer] best_file want another file than checkpoint, got '{}' for both", best_file));
-  }
+  detail::require_different_files("[Trainer] ", {{"checkpoint", checkpoint}, {"best_file", best_file}});
   if (std::find(logs.begin(), logs.end(), nullptr) != logs.end()) {
     throw ArgumentError("[Trainer] logs want logs, got a null pointer");
   }

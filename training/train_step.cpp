@@ -97,6 +97,7 @@ StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
     weight += measured.weight;
   }
   if (weight == 0.0) return report;
+  check_optimizer();
   if (several) {
     const auto scale = static_cast<S>(unit / weight);
     for (Var<S> p : optimizer_.parameters()) {
@@ -117,6 +118,19 @@ StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
   state_.grad_norm += report.grad_norm;
   ++state_.steps;
   return report;
+}
+
+// An optimizer without any gradient and without a parameter of the model would train nothing, ever.
+template <class S>
+void TrainLoop<S>::check_optimizer() const {
+  const std::vector<Var<S>>& held = optimizer_.parameters();
+  if (std::ranges::any_of(held, [](const Var<S>& p) { return p.has_grad(); })) return;
+  for (const auto& [name, var] : subject_.parameters()) {
+    if (std::ranges::any_of(held, [&](const Var<S>& p) { return p.same_as(var); })) return;
+  }
+  throw ArgumentError(
+      "[Trainer.fit] optimizer want parameters of the model, got others: the optimizer holds none of the "
+      "model's parameters (were they replaced after it was made, or is it another model's?)");
 }
 
 // Returns the norm before; throws NonfiniteError when it is not finite.
@@ -248,6 +262,7 @@ void TrainLoop<S>::save_after_error() noexcept {
   template void TrainLoop<S>::set_step_lr();                                             \
   template void TrainLoop<S>::set_lr(double);                                            \
   template StepReport TrainLoop<S>::update(TrainTask<S>&, Group);                        \
+  template void TrainLoop<S>::check_optimizer() const;                                   \
   template double TrainLoop<S>::clip();                                                  \
   template void TrainLoop<S>::log_histograms(std::int64_t);                              \
   template void TrainLoop<S>::remember();                                                \

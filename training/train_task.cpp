@@ -10,9 +10,12 @@
 namespace unroll::detail {
 namespace {
 
+// evaluate() belongs to no epoch.
+bool is_evaluation(std::string_view data) { return data == "evaluated"; }
+
 // "[Trainer.fit] validation source"
 std::string source_of(std::string_view data) {
-  if (data == "evaluated") return "[Trainer.evaluate] source";
+  if (is_evaluation(data)) return "[Trainer.evaluate] source";
   return data == "valid" ? "[Trainer.fit] validation source" : "[Trainer.fit] source";
 }
 
@@ -20,7 +23,10 @@ std::string source_of(std::string_view data) {
 
 template <class S>
 void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch) {
-  const auto where = [&] { return fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1); };
+  const auto where = [&] {
+    return is_evaluation(data) ? fmt::format("loss of batch {}", batch + 1)
+                               : fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1);
+  };
   if (measured.loss.size() != 1) {
     throw ShapeError(fmt::format("[Trainer] {} want one element, got shape {} (a mean over the batch?)",
                                  where(), to_string(measured.loss.shape())));
@@ -35,6 +41,12 @@ void check_measured(const Measured<S>& measured, const char* data, std::int64_t 
 }
 template void check_measured(const Measured<float>&, const char*, std::int64_t, std::size_t);
 template void check_measured(const Measured<double>&, const char*, std::int64_t, std::size_t);
+
+void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch, const char* what) {
+  throw NonfiniteError(is_evaluation(data) ? fmt::format("[Trainer.evaluate] batch {}: {}", batch + 1, what)
+                                           : fmt::format("[Trainer.fit] validation of epoch {}, batch {}: {}",
+                                                         epoch, batch + 1, what));
+}
 
 void check_batches(const char* data, std::size_t batches) {
   if (batches > 0) return;

@@ -71,6 +71,9 @@ class TrainSubject {
 // one element, ArgumentError for a weight that is negative or not finite.
 template <class S>
 void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch);
+// The same error with the batch in front, of data that is looked at and not learnt from.
+[[noreturn]] void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch,
+                                        const char* what);
 // data: "train", "valid" or "evaluated". Throw ArgumentError for a source without a batch, and without one
 // that counts; else sum / weight.
 void check_batches(const char* data, std::size_t batches);

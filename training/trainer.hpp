@@ -195,8 +195,15 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     detail::check_batches(data, source.size());
     double sum = 0.0, weight = 0.0;
     for (std::size_t i = 0; i < source.size(); ++i) {
-      const auto measured = measure(std::as_const(source).batch(i), metrics);
-      detail::check_measured(measured, data, epoch, i);
+      const auto measured = [&] {
+        try {
+          auto result = measure(std::as_const(source).batch(i), metrics);
+          detail::check_measured(result, data, epoch, i);
+          return result;
+        } catch (const NonfiniteError& error) {
+          detail::throw_nonfinite_batch(data, epoch, i, error.what());
+        }
+      }();
       if (measured.weight == 0.0) continue;
       sum += measured.weight * static_cast<double>(measured.loss.item());
       weight += measured.weight;

@@ -21,7 +21,7 @@ constexpr const char* kDescription =
     "Two words with the model that it has saved: classifier --predict huis przyjaciel";
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, UTF-8, a header line, then one row a sample. Columns: label (any "
-    "text); text (read letter by letter), or else numbers (all other columns but one that counts the rows, "
+    "text); text (read letter by letter), or else numbers (all other columns but those that count the rows, "
     "standardised; --steps T cuts them into T steps); split (train, valid, test; without it every label is "
     "cut 70 : 15 : 15 by a hash).";
 
@@ -73,10 +73,18 @@ EncodedTable<float> load(const Options& o) {
   if (o.task == "words") columns.text = "ascii";
   if (o.task == "own" && table.find("text")) columns.text = "text";
   if (o.task == "digits") columns.standardizer = {zeros<float>({8}), full<float>({8}, 16.0F)};
-  const auto counter = row_counter(table);
-  if (columns.text.empty() && counter && *counter != o.label) {
-    print_note("classifier", fmt::format("column {} only counts the rows: it is left out", quoted(*counter)));
-    table = table.without(std::vector{*counter});
+  const RowNumbers rows = columns.text.empty() ? row_numbers(table) : RowNumbers();
+  const auto is_input = [&](const std::string& name) { return name != o.label && name != columns.split; };
+  for (const std::string& name : rows.sure) {
+    if (!is_input(name)) continue;
+    print_note("classifier", fmt::format("column {} only counts the rows: it is left out", quoted(name)));
+    table = table.without(std::vector{name});
+  }
+  for (const std::string& name : rows.likely) {
+    if (is_input(name))
+      print_note("classifier", fmt::format("column {0} rises from row to row by whole numbers: if it only "
+                                           "counts them, --ignore {0} leaves it out",
+                                           quoted(name)));
   }
   return encode_table(table, columns);
 }

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
@@ -62,8 +63,10 @@ struct Forecaster {
 // The series, whose parts this program knows.
 Series read(const Options& o) {
   const Table table = read_given(o.data, o.table);
-  if (row_counter(table) == o.column)
+  const auto counters = row_numbers(table).sure;
+  if (std::find(counters.begin(), counters.end(), o.column) != counters.end())
     print_note("next_value", fmt::format("column {} only counts the rows", quoted(o.column)));
+  table.matrix<float>({o.column});  // as the network reads it: an error names the line
   Series series = read_series(table, o.column);
   for (const SeriesPart& part : series.parts) {
     if (part.name != "train" && part.name != "valid" && !part.name.starts_with("test")) {
@@ -73,6 +76,17 @@ Series read(const Options& o) {
     }
   }
   return series;
+}
+
+// The first step of which there is a forecast of every name.
+Index first_forecast(const NamedForecasts& forecasts) {
+  Index first = 0;
+  for (const auto& [name, forecast] : forecasts) {
+    const auto there =
+        std::find_if(forecast.begin(), forecast.end(), [](double x) { return !std::isnan(x); });
+    first = std::max<Index>(first, there - forecast.begin());
+  }
+  return first;
 }
 
 template <class Layer>
@@ -85,10 +99,11 @@ int learn(const Options& o, const Task& task, const Series& series) {
   std::vector<SeriesPart> scored;
   for (const SeriesPart& part : series.parts)
     if (part.first >= std::max(train.last, valid.last)) scored.push_back(part);
-  if (scored.empty()) scored = {{"train", 1, train.last}};
   const Index n = series.size(), ahead = o.ahead.value_or(task.ahead);
   const SeriesEncoder<float> encoder(series, train, o.period.value_or(task.period));
   NamedForecasts forecasts = baselines(series.values, encoder.period(), train.last);
+  if (scored.empty() && valid.size() > 0) scored = {valid};
+  if (scored.empty()) scored = {{"train", first_forecast(forecasts), train.last}};
   const auto cut = [&](Index first, Index last, Index length) {
     return windows(encoder.encode(series, first, last),
                    {.length = length, .target = WindowTarget::every_step, .columns = {0}});
@@ -158,6 +173,7 @@ int run(int argc, const char* const* argv) {
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";
   o.picture = std::exchange(o.plot, "");  // not of the training
+  require_different_files(o, o.model, {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}});
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);
   const Series series = read(o);

@@ -57,6 +57,15 @@ Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& 
   };
 }
 
+void require_different_files(const TrainingOptions& given, const std::string& model,
+                             std::vector<detail::NamedFile> files) {
+  files.insert(files.end(),
+               {{"--model", model}, {"the checkpoint", model + ".checkpoint"}, {"--plot", given.plot}});
+  if (!given.log.empty())
+    files.insert(files.end(), {{"--log", given.log + "/log.csv"}, {"--log", given.log + "/log.jsonl"}});
+  detail::require_different_files("", files);
+}
+
 bool Run::finished(const TrainResult& result) const {
   if (result.best_epoch > 0) {
     fmt::print("best epoch {} ({} {:.4g}), saved in {}\n", result.best_epoch, options.monitor,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "examples/support/cli.hpp"
+#include "training/run_files.hpp"
 #include "training/train_options.hpp"
 
 namespace unroll::examples {
@@ -33,5 +34,11 @@ class Run {
   double lr_;
   std::vector<std::unique_ptr<Log>> logs_;
 };
+
+// Throws ArgumentError, which names both options, when two of these files, what the options write and the
+// model are one file, so that one would overwrite another. files: what is read and written besides, by
+// option.
+void require_different_files(const TrainingOptions& given, const std::string& model,
+                             std::vector<detail::NamedFile> files);
 
 }  // namespace unroll::examples

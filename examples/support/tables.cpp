@@ -3,11 +3,58 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
+#include <string_view>
+#include <unordered_set>
 
 #include "framework/quoted.hpp"
 
 namespace unroll::examples {
+namespace {
+
+// What all fields of a column are.
+struct Numbering {
+  bool whole = true, texts = true;  // numbers, and no number at all
+  bool rises = true;                // from row to row
+  bool counts = true;               // 0 1 2 .. or 1 2 3 ..
+  bool different = true;
+};
+
+Numbering numbering_of(const Table& table, std::size_t column) {
+  Numbering all;
+  std::unordered_set<std::string_view> fields;
+  std::int64_t first = 0, last = 0;
+  for (std::size_t n = 0; n < table.size() && (all.whole || all.texts) && all.different; ++n) {
+    const std::string_view field = table.field(n, column);
+    all.different = fields.insert(field).second;
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
+    const bool whole = error == std::errc() && end == field.data() + field.size();
+    all.whole = all.whole && whole;
+    all.texts = all.texts && end == field.data();
+    all.rises = all.rises && (n == 0 || value > last);
+    if (n == 0) first = value;
+    all.counts = all.counts && (first == 0 || first == 1) &&
+                 field == std::to_string(first + static_cast<std::int64_t>(n));
+    last = value;
+  }
+  all.rises = all.rises && all.whole && all.different;
+  all.counts = all.counts && all.whole && all.different;
+  return all;
+}
+
+bool is_row_name(std::string_view name) { return name == "rownames" || name == "row.names"; }
+
+bool is_index_name(std::string_view name) {
+  constexpr std::string_view kUnnamed = "Unnamed: ";
+  return name.empty() || is_row_name(name) ||
+         (name.starts_with(kUnnamed) && name.size() > kUnnamed.size() &&
+          name.find_first_not_of("0123456789._", kUnnamed.size()) == name.npos);
+}
+
+}  // namespace
 
 void add_table_options(CLI::App& app, GivenTable& given) {
   constexpr const char* kGroup = "Your own table";
@@ -41,16 +88,22 @@ Table read_given(const std::string& path, const GivenTable& given) {
   return read_table(path, given).without(given.ignore);
 }
 
-std::optional<std::string> row_counter(const Table& table) {
+RowNumbers row_numbers(const Table& table) {
   constexpr std::size_t kFewest = 10;
-  if (table.size() < kFewest) return std::nullopt;
-  const std::string_view first = table.field(0, 0);
-  if (first != "0" && first != "1") return std::nullopt;
-  const std::size_t start = first == "0" ? 0 : 1;
-  for (std::size_t n = 1; n < table.size(); ++n) {
-    if (table.field(n, 0) != std::to_string(start + n)) return std::nullopt;
+  RowNumbers found;
+  if (table.size() < kFewest) return found;
+  for (std::size_t c = 0; c < table.header().size(); ++c) {
+    const std::string& name = table.header()[c];
+    const Numbering numbering = numbering_of(table, c);
+    const bool counts = c == 0 && numbering.counts;
+    const bool index = is_index_name(name) && numbering.different;
+    if (counts || (index && (numbering.whole || (is_row_name(name) && numbering.texts)))) {
+      found.sure.push_back(name);
+    } else if (numbering.whole && numbering.rises) {
+      found.likely.push_back(name);
+    }
   }
-  return table.header()[0];
+  return found;
 }
 
 void print_note(const char* program, const std::string& text) {

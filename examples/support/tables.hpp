@@ -1,7 +1,6 @@
 // A user's table: how it is read, by the command line.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +22,15 @@ void add_table_options(CLI::App& app, GivenTable& given);
 // The table without its columns that are to be ignored. Throws as read_table and Table::without.
 Table read_given(const std::string& path, const GivenTable& given);
 
-// The name of the first column where it only counts the rows, from 0 or 1, as pandas and R write it; none of
-// fewer than 10 rows.
-std::optional<std::string> row_counter(const Table& table);
+// Columns of a table of 10 rows or more that tell its rows apart and nothing else.
+struct RowNumbers {
+  // Surely: a first column that counts from 0 or 1; different whole numbers, in any order, under a name that
+  // pandas or R gives an index (none, "Unnamed: 0", "rownames"), and the different texts of R's rows.
+  std::vector<std::string> sure;
+  // Perhaps: whole numbers that rise from row to row, under any other name.
+  std::vector<std::string> likely;
+};
+RowNumbers row_numbers(const Table& table);
 
 // One line "PROGRAM: note: text" on standard error.
 void print_note(const char* program, const std::string& text);

@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -14,6 +15,10 @@
 
 #include "framework/errors.hpp"
 
+// Whether OpenBLAS has threads of its own, which it joins at the end and before a fork. It exports this, if
+// it was built with threads, but no header has it.
+extern "C" int blas_server_avail __attribute__((weak));
+
 namespace unroll::kernel {
 namespace {
 
@@ -24,6 +29,8 @@ namespace {
   openblas_set_num_threads(1);
   return true;
 }();
+
+constexpr std::size_t kBuffer = std::size_t{1} << 27;  // OpenBLAS's BUFFER_SIZE
 
 std::atomic<int> threads_inside{0};
 std::atomic<int> buffers{0};  // that OpenBLAS has, or has memory for
@@ -36,8 +43,20 @@ bool room_for_buffer(std::size_t bytes) {
   return true;
 }
 
+// OpenBLAS starts a thread for every further core when it is loaded, before anybody can ask for fewer, and
+// each asks for a buffer until it gets one. Where there is none, who joins them waits for ever.
+void leave_waiting_threads() noexcept {
+  if (&blas_server_avail == nullptr) return;
+  const auto threads = static_cast<std::size_t>(openblas_get_num_procs() - 1);
+  if (threads > 0 && !room_for_buffer(kBuffer * threads)) blas_server_avail = 0;
+}
+
+[[maybe_unused]] const struct AtEnd {
+  AtEnd() { ::pthread_atfork(leave_waiting_threads, nullptr, nullptr); }
+  ~AtEnd() { leave_waiting_threads(); }  // before OpenBLAS's own end
+} kAtEnd;
+
 void want_buffers(int threads) {
-  constexpr std::size_t kBuffer = std::size_t{1} << 27;  // OpenBLAS's BUFFER_SIZE
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (threads <= buffers) return;

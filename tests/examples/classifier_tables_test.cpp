@@ -86,6 +86,43 @@ TEST_CASE("the classifier leaves out a first column that only counts the rows, a
 }
 
 TEST_CASE(
+    "the classifier leaves out the index of pandas and R in any order, and only points at other numbers that "
+    "rise") {
+  const ScratchFolder folder;
+  const auto run = [&](const std::string& name, auto&& value) {
+    std::istringstream lines(easy_numbers(40));
+    std::string text, line;
+    std::getline(lines, line);
+    text = line + "," + name + "\n";
+    for (int n = 0; std::getline(lines, line); ++n) text += line + "," + value(n) + "\n";
+    return classifier("--data " + folder.write("mine.csv", text) + " --epochs 1 --hidden 3 --model " +
+                      folder.path("m.safetensors"));
+  };
+  const auto shuffled = [](int n) { return std::to_string((n * 7 + 3) % 40); };
+  const auto number = [](int first) { return [first](int n) { return std::to_string(first + n); }; };
+  for (const std::string name : {"", "Unnamed: 0", "Unnamed: 0.1", "rownames"}) {
+    const ProgramResult left = run(name, shuffled);
+    CHECK_THAT(left.err, Catch::Matchers::StartsWith("classifier: note: column '" + name +
+                                                     "' only counts the rows: it is left out\n"));
+    CHECK_THAT(left.out, Contains("4 steps of 1 numbers"));
+  }
+  CHECK_THAT(run("rownames", [](int n) { return "car " + std::to_string(n); }).out, Contains("4 steps of 1"));
+  const ProgramResult id = run("id", number(100));
+  CHECK_THAT(id.err, Catch::Matchers::StartsWith("classifier: note: column 'id' rises from row to row") &&
+                         Contains("--ignore 'id'"));
+  CHECK_THAT(id.out, Contains("5 steps of 1 numbers"));
+  // Features: whole numbers in any order, some of them twice, and what is not whole.
+  const auto feature = [&](const ProgramResult& result) {
+    CHECK_THAT(result.err, !Contains("note"));
+    CHECK_THAT(result.out, Contains("5 steps of 1 numbers"));
+  };
+  feature(run("score", shuffled));
+  feature(run("", [](int n) { return std::to_string(n / 2); }));
+  feature(run("", [](int n) { return std::to_string(n) + ".5"; }));
+  feature(run("Unnamed: x", shuffled));
+}
+
+TEST_CASE(
     "the classifier reads tables with a label of another name, without a header, with columns to ignore") {
   const ScratchFolder folder;
   std::string text = easy_numbers(40);

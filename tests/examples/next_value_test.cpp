@@ -162,6 +162,32 @@ TEST_CASE("next_value prints scores and forecasts and writes them as a table") {
     CHECK_THAT(elnino.out, Contains(want));
 }
 
+TEST_CASE("next_value overwrites none of its files with another") {
+  const ScratchFolder folder;
+  const std::string text = numbers(60), csv = folder.write("in.csv", text);
+  const std::string data = "--csv " + csv + " --column price --epochs 1 ";
+  std::filesystem::create_symlink("in.csv", folder.path("link.csv"));
+  std::filesystem::create_hard_link(csv, folder.path("same.svg"));
+  std::filesystem::create_directory(folder.path("logs"));
+  std::filesystem::create_hard_link(csv, folder.path("logs/log.csv"));
+  const std::pair<std::string, std::string> cases[] = {
+      {"--csv-out " + csv, "--csv-out want another file than --csv, got "},
+      {"--csv-out " + folder.path("./in.csv"), "--csv-out want another file than --csv"},
+      {"--csv-out " + folder.path("link.csv"), "--csv-out want another file than --csv"},
+      {"--plot " + folder.path("same.svg"), "--plot want another file than --csv"},
+      {"--csv-out " + folder.path("p.svg") + " --plot " + folder.path("./p.svg"),
+       "--plot want another file than --csv-out"},
+      {"--csv-out " + folder.path("m.safetensors"), "--model want another file than --csv-out"},
+      {"--log " + folder.path("logs"), "--log want another file than --csv"}};
+  for (const auto& [arguments, message] : cases) {
+    CAPTURE(arguments);
+    check_refused("next_value", next_value(folder, data + arguments), message);
+    CHECK(read_text(csv) == text);
+    CHECK_FALSE(std::filesystem::exists(folder.path("m.safetensors")));
+    CHECK_FALSE(std::filesystem::exists(folder.path("p.svg")));
+  }
+}
+
 TEST_CASE("next_value forecasts the seed's 1 2 3 4 and a user's column") {
   const ScratchFolder folder;
   const ProgramResult toy = next_value(folder, "--task toy --horizon 1");
@@ -206,6 +232,24 @@ TEST_CASE("next_value scores the test rows of a table that has no valid ones") {
       next_value(folder, "--csv " + folder.write("in.csv", text) + " --column price --epochs 2 --hidden 3");
   CHECK(run.status == 0);
   CHECK_THAT(run.out, Contains("train 1 to 40") && Contains("test 41 to 60") && !Contains("train 2 to"));
+}
+
+TEST_CASE(
+    "next_value without test rows scores the valid ones, without these the train rows that have forecasts") {
+  const ScratchFolder folder;
+  const auto run = [&](int train, const std::string& more) {
+    std::string text = "split,price\n";
+    for (int i = 0; i < 60; ++i)
+      text += (i < train ? "train," : "valid,") + std::to_string(10.0 + std::sin(0.52 * i)) + "\n";
+    const ProgramResult result = next_value(
+        folder, "--csv " + folder.write("in.csv", text) + " --column price --epochs 1 --hidden 3" + more);
+    INFO(result.err);
+    CHECK(result.status == 0);
+    return result.out;
+  };
+  CHECK_THAT(run(60, ""), Contains("\ntrain 10 to 60 "));  // AR(9) has none before
+  CHECK_THAT(run(60, " --period 12"), Contains("\ntrain 2 to 60 "));
+  CHECK_THAT(run(40, ""), Contains("\nvalid 41 to 60 ") && !Contains("\ntrain "));
 }
 
 TEST_CASE("next_value names steps by quarters and months, or numbers them where years are ignored") {
@@ -295,6 +339,9 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
   std::string with_word = numbers(30), with_nan = numbers(30), ragged = numbers(30);
   with_word.replace(with_word.find("\n3,") + 3, 8, "many");
   with_nan.replace(with_nan.find("\n3,") + 3, 8, "nan");
+  std::string large = numbers(30), large_in_test = numbers(30);
+  large.replace(large.find("\n3,") + 3, 8, "1e300");
+  large_in_test.replace(large_in_test.find("\n28,") + 4, 8, "1e300");
   ragged.insert(ragged.find("\n4,"), ",9");
   std::string gap = read_text(kData + "/sunspots_yearly.csv");
   gap.erase(gap.find("train,1705"), gap.find("train,1706") - gap.find("train,1705"));
@@ -307,6 +354,8 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {own("header.csv", "day,price\n"), "header.csv"},
       {own("word.csv", with_word), "word.csv:5"},
       {own("nan.csv", with_nan), "nan.csv:5"},
+      {own("large.csv", large), "large.csv:5: column 'price' want a number that fits a float, got '1e300'"},
+      {own("later.csv", large_in_test), "later.csv:30: column 'price' want a number that fits a float"},
       {own("ragged.csv", ragged), "ragged.csv:5"},
       {own("short.csv", "price\n1\n2\n"),
        "short.csv: [split_in_order] valid want at least one sample for a share of 0.15"},

@@ -28,7 +28,17 @@ TEST_CASE("a file of another kind is named by its first bytes, with what to do a
     std::string bytes, kind;
   } cases[] = {
       {"\x1f\x8b\x08\x00"s, "a gzip file (unpack it: gunzip FILE)"},
-      {"BZh91AY", "a bzip2 file"},
+      {"BZh91AY&SY", "a bzip2 file"},
+      {"BZh9\x17\x72\x45\x38\x50\x90", "a bzip2 file"},
+      {"\x04\x22\x4d\x18\x64", "an lz4 file (unpack it: lz4 -d FILE)"},
+      {"a,b.csv" + std::string(250, '\0') +
+           "ustar\0"
+           "00"s,
+       "a tar archive (unpack it: tar -xf FILE)"},
+      {"a.csv" + std::string(252, '\0') + "ustar  \0"s, "a tar archive"},
+      {"MATLAB 5.0 MAT-file, Platform: GLNXA64" + std::string(86, ' ') + "\0\1IM"s, "a MATLAB file"},
+      {"GIF89a\x10\0\x10\0"s, "a GIF picture"},
+      {"ARROW1\0\0"s, "a Feather file"},
       {"\xfd"
        "7zXZ\0\0"s,
        "an xz file"},
@@ -66,10 +76,31 @@ TEST_CASE("a file of another kind is named by its first bytes, with what to do a
 }
 
 TEST_CASE("plain text is of no other kind") {
-  for (const std::string& text :
-       {""s, "a"s, "\0"s, "a,b\n1,2\n"s, "\xef\xbb\xbfgrad;größe\n1;2\n"s, "a\0b\0\0c"s, "<tag> a, b\n"s,
-        "PK,a\n1,2\n"s, "Żółw\n"s, "text with a NUL \0 in it\n"s, "{\"a\": 1}"s, "[\n\0\n"s, "BZ\n"s,
-        "\xe6vil\n"s, "version https://example.org\n"s}) {
+  for (const std::string& text : {""s,
+                                  "a"s,
+                                  "\0"s,
+                                  "a,b\n1,2\n"s,
+                                  "\xef\xbb\xbfgrad;größe\n1;2\n"s,
+                                  "a\0b\0\0c"s,
+                                  "<tag> a, b\n"s,
+                                  "PK,a\n1,2\n"s,
+                                  "Żółw\n"s,
+                                  "text with a NUL \0 in it\n"s,
+                                  "{\"a\": 1}"s,
+                                  "[\n\0\n"s,
+                                  "BZ\n"s,
+                                  "BZh1,BZh2\n1,2\n"s,
+                                  "BZh91AY,x\n1,2\n"s,
+                                  "PAR1,PAR2\n1,2\n"s,
+                                  "ARROW1,ARROW2\n1,2\n"s,
+                                  "GIF89a,x\n1,2\n"s,
+                                  "GIF8 is a format\n\f"s,
+                                  "%PDF-,x\n1,2\n"s,
+                                  "%PDF-1.4,x\n1,2\n"s,
+                                  "MATLAB and Octave\n"s,
+                                  std::string(257, 'x') + "ustar,x\n",
+                                  "\xe6vil\n"s,
+                                  "version https://example.org\n"s}) {
     CAPTURE(text);
     CHECK(file_kind(text).empty());
     CHECK_FALSE(is_markup(text));

@@ -85,6 +85,51 @@ TEST_CASE("one file under two names is refused as checkpoint and best file") {
   CHECK_FALSE(detail::is_same_file(folder.file("run"), folder.file("runs")));
 }
 
+TEST_CASE("one file under two names is told however they are written, there or not") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path());
+  CHECK(detail::is_same_file("run", "./run"));
+  CHECK(detail::is_same_file("run", folder.file("run")));
+  fs::create_symlink("run", "link");  // of which there is nothing yet
+  fs::create_symlink("link", "chain");
+  CHECK(detail::is_same_file("run", "chain"));
+  CHECK(detail::is_same_file(folder.file("link"), "chain"));
+  CHECK_FALSE(detail::is_same_file("link", "other"));
+  fs::create_symlink("loop", "loop");
+  CHECK_FALSE(detail::is_same_file("loop", "run"));
+  CHECK_THROWS_WITH((TrainOptions{.checkpoint = "run", .best_file = "./run"}.check()),
+                    "[Trainer] best_file want another file than checkpoint, got './run' and 'run'");
+  CHECK_THROWS_AS((TrainOptions{.checkpoint = "chain", .best_file = "run"}.check()), ArgumentError);
+  touch("run");
+  fs::create_hard_link("run", "hard");
+  CHECK(detail::is_same_file("run", "hard"));
+  CHECK(detail::is_same_file("chain", "hard"));
+  CHECK_FALSE(detail::is_same_file("/dev/null", "/dev/null"));
+  fs::current_path(before);
+}
+
+TEST_CASE(
+    "a log on the file of the checkpoint, of the best weights or of another log is refused, and it stays") {
+  const Folder folder;
+  const std::string run = folder.file("run"), text = "not to be lost";
+  write_bytes(run, text);
+  fs::create_hard_link(run, folder.file("hard"));
+  CsvLog csv(run);
+  JsonLinesLog lines(folder.file("hard"));
+  MemoryLog memory;
+  CHECK_THAT(
+      refusal({.checkpoint = run, .logs = {&memory, &csv}}),
+      Contains("[Trainer.fit] logs[1] want another file than checkpoint, got '" + run + "' and '" + run));
+  CHECK_THAT(refusal({.best_file = run, .logs = {&lines}}),
+             Contains("[Trainer.fit] logs[0] want another file than best_file, got '" + folder.file("hard")));
+  CHECK_THAT(refusal({.logs = {&csv, &lines}}), Contains("logs[1] want another file than logs[0]"));
+  CHECK(read_bytes(run) == text);
+  CsvLog nowhere("/dev/null");
+  JsonLinesLog nowhere_either("/dev/null");
+  CHECK_NOTHROW(Run().fit({.logs = {&nowhere, &nowhere_either, &memory, &memory}}));
+}
+
 TEST_CASE("a second training on one checkpoint is refused while the first one goes on") {
   const Folder folder;
   const std::string file = folder.file("run");

@@ -214,11 +214,47 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a loss of validation that is not finite is named, too") {
+TEST_CASE("a loss of validation or evaluation that is not finite is named with its batch and op") {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
   Root root;
   Sgd<double> sgd(parameters(root), {.lr = 0.0});
-  Trainer trainer(root, sgd, [](Root& r, const Value& v) { return apply(r, v) * v.x; }, {.progress = false});
-  CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}, Values{{1.0, std::numeric_limits<double>::infinity()}}),
-                    Contains("[") && Contains("forward") && Contains("infinity"));
+  int calls = 0, nan_at = 0;  // NaN at that call alone, so that no second look finds it
+  const auto loss = [&](Root& r, const Value& v) {
+    return apply(r, v) * v.x * (++calls == nan_at ? NAN : 1.0);
+  };
+  Trainer trainer(root, sgd, loss, {.epochs = 2, .progress = false});
+  CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}, Values{{1.0, kInf}}),
+                    Contains("[Trainer.fit] validation of epoch 1, batch 2: [") && Contains("] forward: ") &&
+                        Contains("infinity"));
   CHECK_THROWS_AS(trainer.fit(Values{{1.0}}, Values{{NAN}}), NonfiniteError);
+  CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, kInf}}),
+                    Contains("[Trainer.evaluate] batch 3: [") && Contains("] forward: "));
+  calls = 0;
+  nan_at = 2;
+  CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, 3.0}}),
+                    "[Trainer.evaluate] batch 2: loss of batch 2 want a finite number, got nan");
+}
+
+TEST_CASE("an optimizer that holds none of the model's parameters is told as that") {
+  Root root, other;
+  const auto loss = [](Root& r, const Value& v) { return square(apply(r, v)); };
+  const auto none = Contains("the optimizer holds none of the model's parameters");
+  const auto before = weights_of(root);
+  {
+    Sgd<double> sgd(parameters(other), {.lr = 0.1});
+    Trainer trainer(root, sgd, loss, {.progress = false});
+    CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}), none);
+  }
+  CHECK(same_bits(weights_of(root), before));
+  {
+    Sgd<double> sgd(parameters(root), {.lr = 0.1});
+    root = Root();
+    Trainer trainer(root, sgd, loss, {.progress = false});
+    CHECK_THROWS_WITH(trainer.fit(Values{{1.0}}), none);
+  }
+  // The model may be one that does not learn: here the loss has what does.
+  Sgd<double> sgd(parameters(other), {.lr = 0.1});
+  const auto of_other = [&](Root& r, const Value& v) { return square(apply(r, v) - apply(other, v)); };
+  Trainer trainer(root, sgd, of_other, {.progress = false});
+  CHECK_NOTHROW(trainer.fit(Values{{1.0}}));
 }

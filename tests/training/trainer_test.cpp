@@ -194,7 +194,8 @@ TEST_CASE("the learning rate follows a schedule per step or epoch, or a factor o
     CHECK(sgd.lr(1) == 0.1 / 3);
   }
   Trainer trainer(model, sgd, squared, {.lr = falling, .progress = false});
-  CHECK_THROWS_WITH(trainer.fit(PairSource{{2}}), Contains("scale_lr"));
+  CHECK_THROWS_WITH(trainer.fit(PairSource{{2}}),
+                    Contains("[Trainer.fit] lr want an optimizer with one group, got 2 groups (lr_factor "));
 }
 
 TEST_CASE("a plateau lowers the rate by the monitored score, in the direction that is its better one") {

@@ -10,6 +10,7 @@
 
 #include "framework/errors.hpp"
 #include "training/data/content_hash.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 
@@ -70,6 +71,7 @@ std::vector<Index> Batches<S>::draw(Rng& rng) const {
 
 template <class S>
 void Batches<S>::start_epoch(std::int64_t epoch) {
+  detail::require_contents(!data_.empty(), "Batches.start_epoch");
   if (epoch < 1) throw ArgumentError(fmt::format("[Batches.start_epoch] epoch want >= 1, got {}", epoch));
   Rng rng(detail::epoch_seed(options_.seed, epoch));
   const auto size = static_cast<std::size_t>(options_.batch_size);
@@ -109,6 +111,7 @@ void Batches<S>::start_epoch(std::int64_t epoch) {
 
 template <class S>
 Batch<S> Batches<S>::batch(std::size_t i) const {
+  detail::require_contents(size() > 0, "Batches.batch");
   if (i >= size()) throw ArgumentError(fmt::format("[Batches.batch] i want 0..{}, got {}", size() - 1, i));
   const std::span<const Index> samples(order_.data() + begins_[i], begins_[i + 1] - begins_[i]);
   Batch<S> batch = make_batch(data_, samples, options_.padding);
@@ -132,6 +135,7 @@ std::size_t Batches<S>::batch_steps(const std::vector<Index>& order, std::size_t
 template <class S>
 PaddingReport Batches<S>::padding() const {
   PaddingReport report;
+  if (data_.empty()) return report;
   for (const Index sample : order_) report.real_steps += data_.length(static_cast<std::size_t>(sample));
   for (std::size_t i = 0; i < size(); ++i)
     report.padded_steps += batch_steps(order_, begins_[i], begins_[i + 1]);

@@ -36,7 +36,8 @@ struct PaddingReport {
 // bucket_batches n every n batch_size samples of that order are sorted, the longest first, and cut into
 // batches, whose order is random again; so lengths are alike in a batch, and its first sample is the longest.
 // drop_last leaves out samples by the order before sorting: no length is left out more often than others. The
-// order of an epoch depends on seed and epoch alone. Before start_epoch it is that of epoch 1.
+// order of an epoch depends on seed and epoch alone. Before start_epoch it is that of epoch 1. One whose data
+// were moved from has no batches, and start_epoch and batch throw ArgumentError.
 template <class S>
 class Batches {
  public:
@@ -49,7 +50,7 @@ class Batches {
   explicit Batches(SequenceDataset<S> data, const BatchOptions& options = {}, Augment augment = {});
 
   // Batches in an epoch.
-  std::size_t size() const noexcept { return begins_.size() - 1; }
+  std::size_t size() const noexcept { return data_.empty() || begins_.empty() ? 0 : begins_.size() - 1; }
   // From 1. Throws ArgumentError for less.
   void start_epoch(std::int64_t epoch);
   // Throws ArgumentError unless i < size().

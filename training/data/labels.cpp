@@ -10,6 +10,7 @@
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/json_text.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -44,6 +45,7 @@ Labels Labels::of(std::span<const std::string> labels) {
 }
 
 const std::string& Labels::name(std::int64_t id) const& {
+  detail::require_contents(!names_.empty(), "Labels.name");
   if (id < 0 || static_cast<std::size_t>(id) >= names_.size())
     throw ArgumentError(fmt::format("[Labels.name] id want 0..{}, got {}", names_.size() - 1, id));
   return names_[static_cast<std::size_t>(id)];
@@ -51,11 +53,12 @@ const std::string& Labels::name(std::int64_t id) const& {
 
 std::optional<std::int64_t> Labels::find(std::string_view name) const {
   const auto found = ids_.find(name);
-  if (found == ids_.end()) return std::nullopt;
+  if (names_.empty() || found == ids_.end()) return std::nullopt;
   return found->second;
 }
 
 std::vector<std::int64_t> Labels::encode(std::span<const std::string> labels) const {
+  detail::require_contents(!names_.empty(), "Labels.encode");
   std::vector<std::int64_t> ids;
   for (const std::string& label : labels) {
     const auto id = find(label);
@@ -69,6 +72,7 @@ std::vector<std::int64_t> Labels::encode(std::span<const std::string> labels) co
 }
 
 std::string Labels::to_json() const {
+  detail::require_contents(!names_.empty(), "Labels.to_json");
   try {
     return Json(names_).dump();
   } catch (const Json::exception&) {

@@ -16,7 +16,8 @@ template <class S>
 class TableEncoder;
 
 // Class 0, 1, ...: the different names among the training rows' labels, as numbers where all are whole
-// numbers >= 0 ("2" before "10"), else in the order of their bytes.
+// numbers >= 0 ("2" before "10"), else in the order of their bytes. Of one that was moved from, what needs
+// names throws ArgumentError.
 class Labels {
  public:
   // Throws ArgumentError for fewer than two different names and for an empty one.

@@ -60,8 +60,14 @@ auto SequenceDataset<S>::target_of(const Tensor<S>& target) -> Target {
 }
 
 template <class S>
+auto SequenceDataset<S>::store() const noexcept -> const Store& {
+  static const Store none;
+  return store_ ? *store_ : none;
+}
+
+template <class S>
 void SequenceDataset<S>::own_store() {
-  if (store_.use_count() > 1) store_ = std::make_shared<Store>(*store_);
+  if (store_.use_count() != 1) store_ = std::make_shared<Store>(store());
 }
 
 template <class S>
@@ -91,48 +97,48 @@ void SequenceDataset<S>::append(const Input& input, const Target& target) {
     throw ShapeError(fmt::format("[SequenceDataset.add] target want {} steps (as the sequence), got {}",
                                  input.length, target.steps));
   }
-  if (store_->defined) {
-    if (has_ids != store_->has_ids) {
+  if (store().defined) {
+    if (has_ids != store().has_ids) {
       throw ArgumentError(
           fmt::format("[SequenceDataset.add] input want {} (as in the samples before), got {}",
-                      store_->has_ids ? "ids" : "values", has_ids ? "ids" : "values"));
+                      store().has_ids ? "ids" : "values", has_ids ? "ids" : "values"));
     }
-    if (input.width != store_->width) {
+    if (input.width != store().width) {
       throw ShapeError(fmt::format("[SequenceDataset.add] values want {} (as in the samples before), got {}",
-                                   axes(store_->width), axes(input.width)));
+                                   axes(store().width), axes(input.width)));
     }
-    if (target.kind != store_->target) {
+    if (target.kind != store().target) {
       throw ArgumentError(
           fmt::format("[SequenceDataset.add] target want {} (as in the samples before), got {}",
-                      name(store_->target), name(target.kind)));
+                      name(store().target), name(target.kind)));
     }
-    if (target.width != store_->target_width) {
+    if (target.width != store().target_width) {
       throw ShapeError(
           fmt::format("[SequenceDataset.add] target want {} numbers (as in the samples before), got {}",
-                      store_->target_width, target.width));
+                      store().target_width, target.width));
     }
   }
   own_store();
-  Store& store = *store_;
-  store.defined = true;
-  store.has_ids = has_ids;
-  store.target = target.kind;
-  store.width = input.width;
-  store.target_width = target.width;
+  Store& own = *store_;
+  own.defined = true;
+  own.has_ids = has_ids;
+  own.target = target.kind;
+  own.width = input.width;
+  own.target_width = target.width;
   Sample sample{0, input.length, 0};
   if (has_ids) {
-    sample.first = store.ids.size();
-    store.ids.insert(store.ids.end(), input.ids, input.ids + input.length);
+    sample.first = own.ids.size();
+    own.ids.insert(own.ids.end(), input.ids, input.ids + input.length);
   } else {
-    sample.first = store.values.size() / input.width;
-    store.values.insert(store.values.end(), input.values, input.values + input.length * input.width);
+    sample.first = own.values.size() / input.width;
+    own.values.insert(own.values.end(), input.values, input.values + input.length * input.width);
   }
   if (is_label) {
-    sample.target = store.labels.size();
-    store.labels.insert(store.labels.end(), target.labels, target.labels + target.steps);
+    sample.target = own.labels.size();
+    own.labels.insert(own.labels.end(), target.labels, target.labels + target.steps);
   } else if (is_vector) {
-    sample.target = store.targets.size();
-    store.targets.insert(store.targets.end(), target.values, target.values + target.steps * target.width);
+    sample.target = own.targets.size();
+    own.targets.insert(own.targets.end(), target.values, target.values + target.steps * target.width);
   }
   samples_.push_back(sample);
 }
@@ -248,28 +254,28 @@ SequenceDataset<S> SequenceDataset<S>::of(const IndexTensor& ids, const Tensor<S
 
 template <class S>
 std::span<const S> SequenceDataset<S>::values(std::size_t i) const noexcept {
-  if (store_->has_ids) return {};
-  return {store_->values.data() + samples_[i].first * store_->width, samples_[i].length * store_->width};
+  if (store().has_ids) return {};
+  return {store().values.data() + samples_[i].first * store().width, samples_[i].length * store().width};
 }
 
 template <class S>
 std::span<const std::int64_t> SequenceDataset<S>::ids(std::size_t i) const noexcept {
-  if (!store_->has_ids) return {};
-  return {store_->ids.data() + samples_[i].first, samples_[i].length};
+  if (!store().has_ids) return {};
+  return {store().ids.data() + samples_[i].first, samples_[i].length};
 }
 
 template <class S>
 std::span<const std::int64_t> SequenceDataset<S>::labels(std::size_t i) const noexcept {
   const bool one = target_kind() == TargetKind::label;
   if (!one && target_kind() != TargetKind::step_labels) return {};
-  return {store_->labels.data() + samples_[i].target, one ? 1 : samples_[i].length};
+  return {store().labels.data() + samples_[i].target, one ? 1 : samples_[i].length};
 }
 
 template <class S>
 std::span<const S> SequenceDataset<S>::target(std::size_t i) const noexcept {
   const bool one = target_kind() == TargetKind::vector;
   if (!one && target_kind() != TargetKind::step_vectors) return {};
-  return {store_->targets.data() + samples_[i].target, (one ? 1 : samples_[i].length) * store_->target_width};
+  return {store().targets.data() + samples_[i].target, (one ? 1 : samples_[i].length) * store().target_width};
 }
 
 template <class S>

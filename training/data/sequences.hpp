@@ -17,7 +17,8 @@ enum class TargetKind { none, label, step_labels, vector, step_vectors };
 struct WindowOptions;
 
 // Samples of one kind: a sequence of T vectors (T,I) or of T token ids, T >= 1 and its own in every sample,
-// and a target. What the first sample is, all must be. Copies, subsets and windows share the numbers.
+// and a target. What the first sample is, all must be. Copies, subsets and windows share the numbers. One
+// that was moved from is empty, and samples may be added again.
 //
 // add and of throw ShapeError for an empty sequence, for another width than the samples before have, and for
 // step targets that are not T; ArgumentError for another kind of input or target and for a negative id; and
@@ -45,10 +46,10 @@ class SequenceDataset {
 
   std::size_t size() const noexcept { return samples_.size(); }
   bool empty() const noexcept { return samples_.empty(); }
-  bool has_ids() const noexcept { return store_->has_ids; }
-  TargetKind target_kind() const noexcept { return store_->target; }
-  std::size_t features() const noexcept { return store_->width; }            // I, 0 for ids
-  std::size_t target_size() const noexcept { return store_->target_width; }  // K, 0 for labels
+  bool has_ids() const noexcept { return store().has_ids; }
+  TargetKind target_kind() const noexcept { return store().target; }
+  std::size_t features() const noexcept { return store().width; }            // I, 0 for ids
+  std::size_t target_size() const noexcept { return store().target_width; }  // K, 0 for labels
 
   // Of sample i, which must be below size(): T, its (T,I) values row by row or its T ids, its class or T
   // classes, its target (K) or (T,K). Empty where the data set has none.
@@ -105,6 +106,7 @@ class SequenceDataset {
   static Target target_of(const Ids& step_labels);
   static Target target_of(const Tensor<S>& target);
   void append(const Input& input, const Target& target);
+  const Store& store() const noexcept;
   void own_store();
 
   std::shared_ptr<Store> store_ = std::make_shared<Store>();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numbers>
 #include <utility>
@@ -22,12 +23,22 @@ void check(const Series& series, Index first, Index last) {
   }
 }
 
+// The value of step t, which S can hold.
+template <class S>
+double value(const Series& series, Index t) {
+  const double x = series.values[static_cast<std::size_t>(t)];
+  if (std::isfinite(x) && std::abs(x) > static_cast<double>(std::numeric_limits<S>::max()))
+    throw ArgumentError(
+        fmt::format("[SeriesEncoder] values want numbers that fit a float, got {} at step {}", x, t));
+  return x;
+}
+
 template <class S>
 Standardizer<S> fit(const Series& series, const SeriesPart& train) {
   check(series, train.first, train.last);
   Tensor<S> values(Shape{static_cast<std::size_t>(train.size()), 1});
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values(i, 0) = static_cast<S>(series.values[static_cast<std::size_t>(train.first) + i]);
+  for (Index t = train.first; t < train.last; ++t)
+    values(static_cast<std::size_t>(t - train.first), 0) = static_cast<S>(value<S>(series, t));
   return Standardizer<S>::fit(values);
 }
 
@@ -49,6 +60,18 @@ SeriesEncoder<S>::SeriesEncoder(const Series& series, const SeriesPart& train, I
     : SeriesEncoder(fit<S>(series, train), period) {}
 
 template <class S>
+double SeriesEncoder<S>::mean() const {
+  standardizer_.require_contents("SeriesEncoder.mean");
+  return static_cast<double>(standardizer_.mean()(0));
+}
+
+template <class S>
+double SeriesEncoder<S>::scale() const {
+  standardizer_.require_contents("SeriesEncoder.scale");
+  return static_cast<double>(standardizer_.scale()(0));
+}
+
+template <class S>
 void SeriesEncoder<S>::write(S* to, double value, Index t) const {
   to[0] = (static_cast<S>(value) - standardizer_.mean()(0)) / standardizer_.scale()(0);
   if (period_ == 0) return;
@@ -60,6 +83,7 @@ void SeriesEncoder<S>::write(S* to, double value, Index t) const {
 
 template <class S>
 Tensor<S> SeriesEncoder<S>::encode(double value, Index t) const {
+  standardizer_.require_contents("SeriesEncoder.encode");
   Tensor<S> x(Shape{static_cast<std::size_t>(features())});
   write(x.data(), value, t);
   return x;
@@ -67,10 +91,10 @@ Tensor<S> SeriesEncoder<S>::encode(double value, Index t) const {
 
 template <class S>
 Tensor<S> SeriesEncoder<S>::encode(const Series& series, Index first, Index last) const {
+  standardizer_.require_contents("SeriesEncoder.encode");
   check(series, first, last);
   Tensor<S> x(Shape{static_cast<std::size_t>(last - first), static_cast<std::size_t>(features())});
-  for (Index t = first; t < last; ++t)
-    write(x.data() + (t - first) * features(), series.values[static_cast<std::size_t>(t)], t);
+  for (Index t = first; t < last; ++t) write(x.data() + (t - first) * features(), value<S>(series, t), t);
   return x;
 }
 

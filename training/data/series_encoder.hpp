@@ -15,21 +15,22 @@ namespace unroll {
 template <class S>
 class SeriesEncoder {
  public:
-  // Standardised by the part that is learnt from. Throws ArgumentError for a period below 0 or of 1,
-  // ShapeError for a part without steps.
+  // Standardised by the part that is learnt from. Throws ArgumentError for a period below 0 or of 1 and a
+  // value too large for S, ShapeError for a part without steps.
   SeriesEncoder(const Series& series, const SeriesPart& train, Index period = 0);
 
   Index features() const noexcept { return period_ > 0 ? 3 : 1; }  // I
   Index period() const noexcept { return period_; }
-  double mean() const noexcept { return static_cast<double>(standardizer_.mean()(0)); }
-  double scale() const noexcept { return static_cast<double>(standardizer_.scale()(0)); }
+  // Throw ArgumentError, as all from here on, for an encoder that was moved from.
+  double mean() const;
+  double scale() const;
 
   // One step (I), which may lie beyond the series, and the steps first .. last-1 of a series (last-first,I).
-  // Throws ShapeError for steps that it has not.
+  // Throws ShapeError for steps that it has not, ArgumentError for a value of theirs too large for S.
   Tensor<S> encode(double value, Index t) const;
   Tensor<S> encode(const Series& series, Index first, Index last) const;
   // A standardised value in the series' units.
-  double decode(double z) const noexcept { return mean() + scale() * z; }
+  double decode(double z) const { return mean() + scale() * z; }
 
   // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.
   std::string to_json() const;

@@ -10,6 +10,7 @@
 
 #include "framework/errors.hpp"
 #include "training/data/json_text.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -131,7 +132,13 @@ Standardizer<S> Standardizer<S>::fit(const SequenceDataset<S>& data) {
 }
 
 template <class S>
+void Standardizer<S>::require_contents(const char* function) const {
+  detail::require_contents(mean_.size() > 0 && scale_.size() > 0, function);
+}
+
+template <class S>
 Tensor<S> Standardizer<S>::transform(const Tensor<S>& x, const std::vector<Index>& lengths) const {
+  require_contents("Standardizer.transform");
   Tensor<S> y = x;
   if (x.dimension() > 0)
     require_features("Standardizer.transform", mean_.size(), x.shape()[x.dimension() - 1]);
@@ -143,6 +150,7 @@ Tensor<S> Standardizer<S>::transform(const Tensor<S>& x, const std::vector<Index
 
 template <class S>
 Tensor<S> Standardizer<S>::inverse(const Tensor<S>& y, const std::vector<Index>& lengths) const {
+  require_contents("Standardizer.inverse");
   Tensor<S> x = y;
   if (y.dimension() > 0) require_features("Standardizer.inverse", mean_.size(), y.shape()[y.dimension() - 1]);
   for_each_row("Standardizer.inverse", x, lengths, [&](S* row) {
@@ -153,6 +161,7 @@ Tensor<S> Standardizer<S>::inverse(const Tensor<S>& y, const std::vector<Index>&
 
 template <class S>
 SequenceDataset<S> Standardizer<S>::transform(const SequenceDataset<S>& data) const {
+  require_contents("Standardizer.transform");
   if (data.has_ids()) throw ArgumentError("[Standardizer.transform] data want sequences of numbers, got ids");
   require_features("Standardizer.transform", mean_.size(), data.features());
   return data.transformed([&](std::span<S> values) {
@@ -165,6 +174,7 @@ SequenceDataset<S> Standardizer<S>::transform(const SequenceDataset<S>& data) co
 
 template <class S>
 TensorMap<S> Standardizer<S>::tensors(const std::string& prefix) const {
+  require_contents("Standardizer.tensors");
   return {{prefix + "mean", mean_}, {prefix + "scale", scale_}};
 }
 
@@ -188,6 +198,7 @@ Standardizer<S> Standardizer<S>::from_tensors(const TensorMap<S>& tensors, const
 
 template <class S>
 std::string Standardizer<S>::to_json() const {
+  require_contents("Standardizer.to_json");
   const auto list = [](const Tensor<S>& x) { return std::vector<S>(x.data(), x.data() + x.size()); };
   return Json{{"mean", list(mean_)}, {"scale", list(scale_)}}.dump();
 }

@@ -18,6 +18,7 @@ template <class S>
 class SeriesEncoder;
 
 // y = (x - mean) / scale for each of I features, which are the last axis. Fit it on the training part alone.
+// Of one that was moved from, or whose mean or scale were, what needs them throws ArgumentError.
 template <class S>
 class Standardizer {
  public:
@@ -61,6 +62,7 @@ class Standardizer {
   friend class SeriesEncoder;
   template <class Json>
   static Standardizer of_json(const Json& json);
+  void require_contents(const char* function) const;
 
   Tensor<S> mean_, scale_;  // (I)
 };

@@ -10,11 +10,13 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/file_kind.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
 #include "training/data/table_header.hpp"
 #include "training/data/table_store.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 
@@ -45,6 +47,9 @@ detail::TableStore store_of(const std::string& path, std::size_t columns, const 
   return store;
 }
 
+constexpr const char* kMissingHint =
+    " (a missing value? drop the row or fill it in; .missing = Missing::nan reads it as NaN)";
+
 bool is_infinite(std::string_view field) {
   if (field.starts_with('-') || field.starts_with('+')) field.remove_prefix(1);
   return field == "inf" || field == "Inf" || field == "infinity" || field == "Infinity";
@@ -67,13 +72,25 @@ Table::Table(std::string path, std::vector<std::string> header, detail::TableSto
   content_ = std::move(content);
 }
 
-const std::string& Table::path() const& noexcept { return content_->path; }
+const Table::Content& Table::content(const char* function) const {
+  detail::require_contents(content_ != nullptr, function);
+  return *content_;
+}
 
-const std::vector<std::string>& Table::header() const& noexcept { return content_->header; }
+const std::string& Table::path() const& noexcept {
+  static const std::string none;
+  return content_ ? content_->path : none;
+}
 
-std::size_t Table::size() const noexcept { return content_->store.rows(); }
+const std::vector<std::string>& Table::header() const& noexcept {
+  static const std::vector<std::string> none;
+  return content_ ? content_->header : none;
+}
+
+std::size_t Table::size() const noexcept { return content_ ? content_->store.rows() : 0; }
 
 std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
+  if (!content_) return std::nullopt;
   const auto& names = content_->header;
   const auto& order = content_->by_name;
   const auto found = std::lower_bound(order.begin(), order.end(), name,
@@ -83,13 +100,15 @@ std::optional<std::size_t> Table::find(std::string_view name) const noexcept {
 }
 
 std::size_t Table::column(std::string_view name) const {
+  content("Table.column");
   if (const auto found = find(name)) return *found;
   fail_at(path(), 1,
-          fmt::format("want a column {}, got {}{}", quoted(name), listed(header()),
-                      detail::delimiter_hint(header())));
+          fmt::format("want a column {}, got {}{}{}", quoted(name), listed(header()),
+                      detail::delimiter_hint(header()), detail::no_header_hint(header())));
 }
 
 void Table::require(std::size_t row, std::size_t column) const {
+  content("Table");
   if (row >= size())
     throw ShapeError(fmt::format("[Table] row want a position of {} rows, got {}", size(), row));
   if (column >= header().size()) {
@@ -123,9 +142,11 @@ std::optional<double> Table::parsed(std::string_view field) const {
 void Table::fail_number(std::size_t row, std::size_t column) const {
   const std::string_view text = field(row, column);
   const char other = content_->decimal == ',' ? '.' : ',';
+  const bool missing = detail::is_missing(text);
   const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
   fail(row, fmt::format("column {} want a finite number, got {}{}", quoted(header()[column]), quoted(text),
-                        !decimal       ? ""
+                        missing        ? kMissingHint
+                        : !decimal     ? ""
                         : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
                                        : " (the point is ',' here)"));
 }
@@ -215,6 +236,7 @@ ColumnType Table::type(std::string_view name) const {
 }
 
 Table Table::without(std::span<const std::string> names) const {
+  const Content& content = this->content("Table.without");
   std::vector<bool> left_out(header().size(), false);
   for (const std::string& name : names) left_out[column(name)] = true;
   std::vector<std::string> header;
@@ -225,13 +247,13 @@ Table Table::without(std::span<const std::string> names) const {
   if (header.empty()) fail_at(path(), 1, "want a column that is not left out, got none");
   store.columns = header.size();
   for (std::size_t n = 0; n < size(); ++n) {
-    store.row_from(n, content_->store.line(n), content_->store.file(n));
+    store.row_from(n, content.store.line(n), content.store.file(n));
     for (std::size_t c = 0; c < left_out.size(); ++c) {
       if (!left_out[c]) store.add(field(n, c));
     }
   }
   return Table(path(), std::move(header), std::move(store),
-               {.decimal = content_->decimal, .missing = content_->missing});
+               {.decimal = content.decimal, .missing = content.missing});
 }
 
 std::string Table::where(std::size_t row) const {
@@ -244,14 +266,15 @@ void Table::fail(std::size_t row, std::string_view message) const {
 }
 
 void write_table(const std::string& path, const Table& table) {
+  if (table.header().empty())
+    throw ArgumentError("[write_table] table want columns, got none (a table that was moved from?)");
   const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
   const std::size_t columns = table.header().size();
   std::string text;
   AtomicFile file(path, "write_table");
   const auto add = [&](std::string_view field, std::size_t column, bool quote) {
     if (column > 0) text += delimiter;
-    // A tab would make the reader of a header take tabs for delimiters; a mark in front of the file would be
-    // taken for the file's own; and a line of spaces alone is no row.
+    // A mark in front of the file would be taken for the file's own; and a line of spaces alone is no row.
     if (quote || field.find_first_of("\"\n\r\t,") != std::string_view::npos ||
         field.starts_with("\xef\xbb\xbf") ||
         (columns == 1 && field.find_first_not_of(' ') == std::string_view::npos)) {
@@ -269,10 +292,16 @@ void write_table(const std::string& path, const Table& table) {
     file.write(text.data(), text.size());
     text.clear();
   };
-  // Quoted, names are names.
-  const bool quote =
-      detail::is_row_of_numbers(table.header()) || detail::other_delimiter(table.header()) != '\0';
-  for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  const auto add_header = [&](bool quote) {
+    for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
+  };
+  add_header(false);
+  // Quoted, names are names, whatever they begin with and whatever bytes follow them.
+  if (detail::has_number(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
+      detail::is_json(text) || !file_kind(text + '\1').empty()) {
+    text.clear();
+    add_header(true);
+  }
   end_line();
   for (std::size_t n = 0; n < table.size(); ++n) {
     for (std::size_t c = 0; c < columns; ++c) add(table.field(n, c), c, false);

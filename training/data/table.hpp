@@ -37,16 +37,18 @@ enum class Missing {
 
 // How a file is read.
 struct TableOptions {
-  std::optional<char> delimiter = {};  // none: a tab if the header holds one, else a comma; with a decimal
-                                       //   comma a semicolon
+  std::optional<char> delimiter =
+      {};  // none: a tab if the header holds one outside of quotes, else a comma; with a decimal
+           //   comma a semicolon
   std::optional<bool> header = {};  // whether the first line names the columns; none: it does, and must not
-                                    //   read like a row of numbers
+                                    //   read like a row of values
   std::vector<std::string> names = {};  // of the columns, without a header; none: "0", "1", ...
   char decimal = '.';                   // the point of numbers
   Missing missing = Missing::refuse;
 };
 
 // A table with named columns; every row has as many fields. It does not change, and copies share its text.
+// One that was moved from has no path, columns and rows, and everything that needs some throws ArgumentError.
 class Table {
  public:
   // Of rows that are no file's; path is what errors name. Throws ArgumentError for a row of another length
@@ -102,6 +104,7 @@ class Table {
   struct Content;
   Table(std::string path, std::vector<std::string> header, detail::TableStore store,
         const TableOptions& options);
+  const Content& content(const char* function) const;
   void require(std::size_t row, std::size_t column) const;
   // Nothing for what is no number.
   std::optional<double> parsed(std::string_view field) const;
@@ -114,8 +117,8 @@ class Table {
 // anything; a line ends in "\n" or "\r\n"; lines of nothing or of spaces alone are skipped, and so is a UTF-8
 // byte order mark. Throws FileError for a file that is missing, empty or of another kind (gzip, UTF-16,
 // Excel, HTML, ..: the message says which), that has no rows, two columns of one name, names that are not
-// UTF-8 or are numbers, a row of another length than the header, or misplaced quotes; ArgumentError for
-// options that do not go together.
+// UTF-8 or read like a row of values, a row of another length than the header, or misplaced quotes;
+// ArgumentError for options that do not go together.
 Table read_table(const std::string& path, const TableOptions& options = {});
 
 // Reads all .csv and .tsv files of a folder, in the order of their names, as one table with a further column
@@ -126,7 +129,7 @@ Table read_tables(const std::string& folder, const std::string& column, const Ta
 
 // Writes a table, with tabs into a file that ends in .tsv, else with commas; fields are quoted where they
 // must be, so that read_table reads the same. The file appears under its name when it is complete. Throws
-// FileError when it cannot be written.
+// FileError when it cannot be written, ArgumentError for a table without columns.
 void write_table(const std::string& path, const Table& table);
 
 extern template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;

@@ -11,6 +11,7 @@
 #include "framework/quoted.hpp"
 #include "training/data/json_text.hpp"
 #include "training/data/text.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -109,12 +110,14 @@ TableEncoder<S> TableEncoder<S>::fit(const Table& table, std::span<const Index> 
 
 template <class S>
 std::string TableEncoder<S>::form() const {
+  detail::require_contents(!columns_.empty(), "TableEncoder.form");
   return vocabulary_ ? fmt::format("texts of {} characters", vocabulary_->size())
                      : fmt::format("{} steps of {} numbers", steps_, features_);
 }
 
 template <class S>
 std::string TableEncoder<S>::name(const Table& table, std::size_t n) const {
+  detail::require_contents(!columns_.empty(), "TableEncoder.name");
   return vocabulary_ ? std::string(table.field(n, table.column(columns_[0]))) : table.where(n);
 }
 
@@ -129,6 +132,7 @@ std::int64_t TableEncoder<S>::label_of(const Table& table, std::size_t row) cons
 
 template <class S>
 SequenceDataset<S> TableEncoder<S>::encode(const Table& table, std::span<const Index> rows) const {
+  detail::require_contents(!columns_.empty(), "TableEncoder.encode");
   detail::check_rows(table.size(), rows);
   const bool with_labels = labelled(table);
   SequenceDataset<S> data;
@@ -173,6 +177,7 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table) const {
 
 template <class S>
 Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std::string& source) const {
+  detail::require_contents(!columns_.empty(), "TableEncoder.as_table");
   if (rows.empty()) throw FileError(fmt::format("{}: want rows, got none", escaped(source)));
   std::vector<TableRow> parts;
   for (const std::string& text : rows) {
@@ -196,6 +201,7 @@ Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std:
 
 template <class S>
 std::string TableEncoder<S>::to_json() const {
+  detail::require_contents(!columns_.empty(), "TableEncoder.to_json");
   try {
     Json json{{"label", label_}, {"labels", Json::parse(labels_.to_json())}, {"columns", columns_}};
     if (vocabulary_) {

@@ -34,7 +34,7 @@ struct TableColumns {
 
 // How a row is read: as a text's characters by their ids, or as numbers, T steps of I, standardised; with the
 // class by its number where the table has the column. It is learnt from a table and travels in the model's
-// file.
+// file. Of one that was moved from, what needs columns throws ArgumentError.
 template <class S>
 class TableEncoder {
  public:
@@ -45,14 +45,14 @@ class TableEncoder {
 
   const Labels& labels() const& noexcept { return labels_; }
   Labels labels() && { return std::move(labels_); }
-  bool reads_text() const noexcept { return vocabulary_.has_value(); }
+  bool reads_text() const noexcept { return !columns_.empty() && vocabulary_.has_value(); }
   // Of texts, and of numbers; the others have none, and 0 steps and features.
   const std::optional<Vocabulary>& vocabulary() const& noexcept { return vocabulary_; }
   std::optional<Vocabulary> vocabulary() && { return std::move(vocabulary_); }
   const std::optional<Standardizer<S>>& standardizer() const& noexcept { return standardizer_; }
   std::optional<Standardizer<S>> standardizer() && { return std::move(standardizer_); }
-  Index steps() const noexcept { return steps_; }        // T
-  Index features() const noexcept { return features_; }  // I
+  Index steps() const noexcept { return columns_.empty() ? 0 : steps_; }        // T
+  Index features() const noexcept { return columns_.empty() ? 0 : features_; }  // I
   // "texts of 26 characters", "8 steps of 8 numbers"
   std::string form() const;
 

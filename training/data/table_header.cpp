@@ -4,23 +4,106 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <string_view>
 
 #include "training/data/field.hpp"
+#include "training/data/file_text.hpp"
 
 namespace unroll::detail {
+namespace {
+
+// "2020-01-31", "1/22/20", "31.1.2020 12:00": digits with marks between.
+bool is_date(std::string_view text) {
+  if (text.empty() || text[0] < '0' || text[0] > '9') return false;
+  if (text.find_first_not_of("0123456789-/.: TZ+") != text.npos) return false;
+  return text.find_first_of("-/:") != text.npos || std::count(text.begin(), text.end(), '.') > 1;
+}
+
+// A number as values are printed, but not names: "100.00", "5.0".
+bool is_printed(std::string_view number) {
+  return number.find('.') != number.npos && (number.ends_with('0') || number.ends_with('.'));
+}
+
+bool is_whole_number(double x) { return x == std::floor(x); }
+bool is_year(double x) { return is_whole_number(x) && x >= 1000.0 && x < 3000.0; }
+
+bool rises(const std::vector<double>& x) {
+  return std::adjacent_find(x.begin(), x.end(), std::greater_equal<>()) == x.end();
+}
+
+bool is_even(const std::vector<double>& x) {
+  if (x.size() < 3) return true;
+  const double step = x[1] - x[0];
+  for (std::size_t i = 2; i < x.size(); ++i) {
+    if (std::abs(x[i] - x[i - 1] - step) > 1e-6 * std::abs(step)) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 bool is_row_of_numbers(const std::vector<std::string>& names) {
-  constexpr std::size_t kRising = 6;
+  constexpr std::size_t kRow = 6, kMany = 20;
   std::vector<double> numbers;
+  std::size_t others = 0;  // dates, and what is missing
   for (const std::string& name : names) {
-    if (const auto number = parse_number(name)) numbers.push_back(*number);
+    if (const auto number = parse_number(name)) {
+      if (is_printed(name)) return true;
+      numbers.push_back(*number);
+    } else if (!name.empty() && (is_missing(name) || is_date(name))) {
+      ++others;
+    }
   }
-  if (numbers.empty() || 2 * numbers.size() < names.size()) return false;
-  const bool falls =
-      std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) != numbers.end();
-  if (numbers.size() >= kRising && !falls) return false;
-  return numbers.size() == names.size() ||
-         std::any_of(numbers.begin(), numbers.end(), [](double x) { return x != std::floor(x); });
+  const std::size_t count = numbers.size();
+  if (numbers.empty() || 2 * (count + others) < names.size()) return false;
+  if (others > 0) return true;
+  const bool all = count == names.size(), rise = rises(numbers), even = is_even(numbers);
+  const bool whole = std::all_of(numbers.begin(), numbers.end(), is_whole_number);
+  if (rise && (count >= kMany || (count >= kRow && even))) return false;
+  if (std::all_of(numbers.begin(), numbers.end(), is_year)) {
+    if (!all) return false;
+    return !(rise && (count >= kRow || (count >= 3 && even && numbers[1] == numbers[0] + 1.0)));
+  }
+  return all || !whole || !rise;
+}
+
+bool has_number(const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [](const std::string& name) { return parse_number(name).has_value(); });
+}
+
+std::string no_header_hint(const std::vector<std::string>& names) {
+  bool positions = true;
+  for (std::size_t c = 0; c < names.size(); ++c) positions = positions && names[c] == std::to_string(c);
+  return positions || !has_number(names) ? std::string() : std::string(" ") + kNoHeader;
+}
+
+bool is_json(std::string_view text) {
+  const auto next = [&] {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    const char c = text.empty() ? '\0' : text[0];
+    text.remove_prefix(text.empty() ? 0 : 1);
+    return c;
+  };
+  const char first = next(), second = next();
+  return (first == '{' && second == '"') || (first == '[' && (second == '{' || second == '['));
+}
+
+char delimiter_of(std::string_view text, char usual) {
+  text = without_bom(text);
+  const std::size_t begin = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  // The record's own first column may be empty: a tab before its name.
+  const std::size_t blank = begin == 0 ? text.npos : text.rfind('\n', begin - 1);
+  if (blank != text.npos) text.remove_prefix(blank + 1);
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '\t') return '\t';
+    if (c == '\n') break;
+  }
+  return usual;
 }
 
 char other_delimiter(const std::vector<std::string>& names) {

@@ -2,15 +2,30 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace unroll::detail {
 
-// Whether names read like a row of numbers, so that the table has no header: all are numbers, or at least
-// half with one that is not whole ("5.1,3.5,1.4,0.2,setosa"). Six numbers or more that rise are names: of
-// years, of wavelengths, 0 1 2 ...
-bool is_row_of_numbers(const std::vector<std::string>& names);
+inline constexpr const char* kNoHeader = "(no header line? .header = false, or --no-header)";
 
+// Whether names read like a row of values, so that the table has no header: one is a number as values are
+// printed ("100.00"), or all are numbers, or at least half are numbers, dates or words for what is missing,
+// and they do not go together as names do. Those are whole numbers that rise beside texts (columns 0 1 2 ..),
+// years, six numbers or more that rise by one step, and twenty or more that rise (wavelengths).
+bool is_row_of_numbers(const std::vector<std::string>& names);
+// Whether one name is a number, so that the rows below may tell that all are values.
+bool has_number(const std::vector<std::string>& names);
+// What a message says of such names: " (no header line? .header = false, or --no-header)"; nothing of others
+// and of those that a table without a header has.
+std::string no_header_hint(const std::vector<std::string>& names);
+
+// Whether a text is JSON, an object or a list of objects or lists, and no table.
+bool is_json(std::string_view text);
+
+// The character that separates the columns of a text that begins with this record: a tab where one stands
+// outside of quotes, else `usual`.
+char delimiter_of(std::string_view text, char usual);
 // The delimiter that seems to separate a single name's parts, ';' in "month;price"; 0: none.
 char other_delimiter(const std::vector<std::string>& names);
 // The same as words behind a message: " (does ';' separate? .delimiter = ';', or --delimiter ';')"; or

@@ -9,6 +9,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
+#include "training/data/field.hpp"
 #include "training/data/file_text.hpp"
 #include "training/data/table.hpp"
 #include "training/data/table_header.hpp"
@@ -17,10 +18,9 @@
 namespace unroll {
 
 using detail::fail_at;
+using detail::kNoHeader;
 
 namespace {
-
-constexpr const char* kNoHeader = "(no header line? .header = false, or --no-header)";
 
 // Cuts text into rows and fields. What it has read of the text makes room for the fields, end to end.
 class Scanner {
@@ -139,22 +139,24 @@ void check(const TableOptions& options) {
     throw ArgumentError("[read_table] names want .header = false, got a header line to read");
 }
 
-char delimiter_of(std::string_view text, const TableOptions& options) {
-  if (options.delimiter) return *options.delimiter;
-  const std::string_view header = text.substr(0, text.find('\n'));
-  if (header.find('\t') != std::string_view::npos) return '\t';
-  return options.decimal == ',' ? ';' : ',';
+[[noreturn]] void fail_header(const std::string& path, std::size_t line,
+                              const std::vector<std::string>& names) {
+  fail_at(path, line,
+          fmt::format("want names of columns, got {} {}; where they are names, .header = true",
+                      listed(names, 40), kNoHeader));
 }
 
-bool is_json(std::string_view text) {
-  const auto next = [&] {
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-    const char c = text.empty() ? '\0' : text[0];
-    text.remove_prefix(text.empty() ? 0 : 1);
-    return c;
-  };
-  const char first = next(), second = next();
-  return (first == '{' && second == '"') || (first == '[' && (second == '{' || second == '['));
+// Whether the name of a column, a text, is a value of the same column, and not the only one of its kind: a
+// class.
+bool is_repeated(const std::vector<std::string>& names, const detail::TableStore& store) {
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (names[c].empty() || detail::parse_number(names[c])) continue;
+    std::size_t count = 0;
+    for (std::size_t n = 0; n < store.rows() && count < 2; ++n)
+      count += store.field(n, c) == names[c] ? 1 : 0;
+    if (count == 2) return true;
+  }
+  return false;
 }
 
 // The names of the first row, which make a table possible.
@@ -168,11 +170,7 @@ void check_header(const std::string& path, std::size_t line, const std::vector<s
                           quoted(names[c])));
     }
   }
-  if (!sure && detail::is_row_of_numbers(names)) {
-    fail_at(path, line,
-            fmt::format("want names of columns, got {} {}; where they are names, .header = true",
-                        listed(names, 40), kNoHeader));
-  }
+  if (!sure && detail::is_row_of_numbers(names)) fail_header(path, line, names);
   std::vector<std::size_t> order(names.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -208,12 +206,13 @@ Content read(const std::string& path, const TableOptions& options) {
   text = detail::read_bytes(path);
   detail::require_text(path, text, "a table");
   detail::require_lines(path, text, "a table");
-  if (is_json(text)) {
+  if (detail::is_json(text)) {
     throw FileError(fmt::format(
         "{}: want a table, got JSON (convert it: pandas.read_json('FILE').to_csv('NEW.csv', index=False))",
         escaped(path)));
   }
-  const char delimiter = delimiter_of(text, options);
+  const char delimiter =
+      options.delimiter.value_or(detail::delimiter_of(text, options.decimal == ',' ? ';' : ','));
   // One behind every delimiter and line end, and one at the end; quoted ones are counted in vain.
   store.ends.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), delimiter) +
                                               std::count(text.begin(), text.end(), '\n') + 1));
@@ -223,6 +222,7 @@ Content read(const std::string& path, const TableOptions& options) {
                                 text.empty() ? "an empty file" : "blank lines alone"));
   }
   const std::size_t columns = store.columns = scanner.fields(), first_line = scanner.line();
+  const bool sure = options.header.has_value() || scanner.all_quoted();
   if (options.header.value_or(true)) {
     for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
     if (!options.delimiter && !scanner.all_quoted() && detail::other_delimiter(header) != '\0') {
@@ -230,7 +230,7 @@ Content read(const std::string& path, const TableOptions& options) {
               fmt::format("want columns, got one alone, {}{}", quoted(header[0]),
                           detail::delimiter_hint(header)));
     }
-    check_header(path, first_line, header, options.header == true || scanner.all_quoted());
+    check_header(path, first_line, header, sure);
     scanner.drop_fields();
   } else {
     header = names_without_header(path, first_line, options.names, columns);
@@ -248,6 +248,8 @@ Content read(const std::string& path, const TableOptions& options) {
     store.row_from(row, scanner.line(), path);
   }
   if (store.rows() == 0) fail_at(path, first_line, "want rows after the header, got none");
+  if (!sure && detail::has_number(header) && is_repeated(header, store))
+    fail_header(path, first_line, header);
   text.resize(scanner.used());
   return content;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 
@@ -26,23 +27,23 @@ TextStream::TextStream(std::vector<std::int64_t> ids, const TextStreamOptions& o
   const auto bad = std::find_if(ids_.begin(), ids_.end(), [](std::int64_t id) { return id < 0; });
   if (bad != ids_.end())
     throw ArgumentError(fmt::format("[TextStream] ids want >= 0, got {} at {}", *bad, bad - ids_.begin()));
-  steps_ = (ids_.size() - 1) / streams_;
 }
 
-std::size_t TextStream::size() const noexcept { return (steps_ + window_ - 1) / window_; }
+std::size_t TextStream::size() const noexcept { return (steps() + window_ - 1) / window_; }
 
 void TextStream::start_epoch(std::int64_t epoch) {
   if (epoch < 1) throw ArgumentError(fmt::format("[TextStream.start_epoch] epoch want >= 1, got {}", epoch));
 }
 
 TextBatch TextStream::batch(std::size_t i) const {
+  detail::require_contents(!ids_.empty(), "TextStream.batch");
   if (i >= size()) throw ArgumentError(fmt::format("[TextStream.batch] i want 0..{}, got {}", size() - 1, i));
-  const std::size_t first = i * window_, count = std::min(window_, steps_ - first);
+  const std::size_t steps = this->steps(), first = i * window_, count = std::min(window_, steps - first);
   TextBatch batch{empty<std::int64_t>({count, streams_}), empty<std::int64_t>({count, streams_}), i == 0,
                   first};
   for (std::size_t t = 0; t < count; ++t) {
     for (std::size_t b = 0; b < streams_; ++b) {
-      const std::size_t at = b * steps_ + first + t;
+      const std::size_t at = b * steps + first + t;
       batch.ids(t, b) = ids_[at];
       batch.labels(t, b) = ids_[at + 1];
     }

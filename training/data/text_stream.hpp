@@ -33,6 +33,8 @@ struct TextBatch {
 //   if (batch.first) states = {};
 //   auto [y, after] = layer(embedding(batch.ids), {.states = states});
 //   states = detach(after);
+//
+// One that was moved from has no windows, and batch throws ArgumentError.
 class TextStream {
  public:
   // Throws ArgumentError for batch_size or window < 1, a negative id, and fewer than B + 1 ids.
@@ -46,11 +48,11 @@ class TextStream {
   TextBatch batch(std::size_t i) const;
 
   // n.
-  std::size_t steps() const noexcept { return steps_; }
+  std::size_t steps() const noexcept { return ids_.empty() ? 0 : (ids_.size() - 1) / streams_; }
 
  private:
   std::vector<std::int64_t> ids_;
-  std::size_t streams_ = 0, window_ = 0, steps_ = 0;
+  std::size_t streams_ = 0, window_ = 0;
 };
 
 static_assert(BatchSource<TextStream>);

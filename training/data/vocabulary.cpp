@@ -10,6 +10,7 @@
 #include "framework/quoted.hpp"
 #include "training/data/json_text.hpp"
 #include "training/data/text.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -95,11 +96,12 @@ Vocabulary Vocabulary::of(const std::string& text, const VocabularyOptions& opti
 
 std::optional<std::int64_t> Vocabulary::find(std::string_view token) const {
   const auto found = ids_.find(token);
-  if (found == ids_.end()) return std::nullopt;
+  if (tokens_.empty() || found == ids_.end()) return std::nullopt;
   return found->second;
 }
 
 std::vector<std::int64_t> Vocabulary::encode(std::string_view text) const {
+  detail::require_contents(!tokens_.empty(), "Vocabulary.encode");
   const auto unknown_id = unknown();
   std::vector<std::int64_t> ids;
   for (const std::string_view token : cut(text, unit_)) {
@@ -115,6 +117,7 @@ std::vector<std::int64_t> Vocabulary::encode(std::string_view text) const {
 }
 
 std::string Vocabulary::decode(std::span<const std::int64_t> ids, bool skip_special) const {
+  detail::require_contents(!tokens_.empty(), "Vocabulary.decode");
   std::string text;
   bool first = true;
   for (const std::int64_t id : ids) {
@@ -129,6 +132,7 @@ std::string Vocabulary::decode(std::span<const std::int64_t> ids, bool skip_spec
 }
 
 std::string Vocabulary::to_json() const {
+  detail::require_contents(!tokens_.empty(), "Vocabulary.to_json");
   return Json{{"unit", name(unit_)}, {"special", special_}, {"tokens", tokens_}}.dump();
 }
 

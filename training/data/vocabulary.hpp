@@ -29,7 +29,8 @@ struct VocabularyOptions {
 
 // Tokens by id: the special ones, then those of the training text, the most frequent first and, among equally
 // frequent ones, in the order of their code points. "<pad>" is what batches are filled up with; "<unk>"
-// stands for every token that is not in the vocabulary, and without it such a token is an error.
+// stands for every token that is not in the vocabulary, and without it such a token is an error. Of one
+// that was moved from, what needs tokens throws ArgumentError.
 class Vocabulary {
  public:
   // Of UTF-8 texts, the training part alone. A word that reads like a special token is that token. Throws
@@ -43,7 +44,7 @@ class Vocabulary {
   // All tokens; the first special_count() of them are the special ones.
   const std::vector<std::string>& tokens() const& noexcept { return tokens_; }
   std::vector<std::string> tokens() && { return std::move(tokens_); }
-  std::size_t special_count() const noexcept { return special_; }
+  std::size_t special_count() const noexcept { return tokens_.empty() ? 0 : special_; }
 
   // The id of a token, if it has one; of "<pad>" and "<unk>" likewise.
   std::optional<std::int64_t> find(std::string_view token) const;
@@ -63,7 +64,7 @@ class Vocabulary {
   static Vocabulary from_json(std::string_view json);
 
   bool operator==(const Vocabulary& other) const {
-    return unit_ == other.unit_ && special_ == other.special_ && tokens_ == other.tokens_;
+    return unit_ == other.unit_ && special_count() == other.special_count() && tokens_ == other.tokens_;
   }
 
  private:

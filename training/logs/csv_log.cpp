@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "training/logs/csv_table.hpp"
 #include "training/logs/scalar_names.hpp"
@@ -10,12 +11,12 @@
 namespace unroll {
 namespace {
 
-std::string row_of(std::int64_t step, std::int64_t epoch, const std::vector<std::string>& columns,
-                   std::span<const NamedScalar> values) {
+// Cells without a value are empty.
+std::string row_of(std::int64_t step, std::int64_t epoch, const std::vector<const double*>& cells) {
   std::string row = fmt::format("{},{}", step, epoch);
-  for (const std::string& column : columns) {
-    const auto value = std::ranges::find(values, column, &NamedScalar::name);
-    row += value == values.end() ? "," : fmt::format(",{}", value->value);
+  for (const double* value : cells) {
+    row += ',';
+    if (value != nullptr) fmt::format_to(std::back_inserter(row), "{}", *value);
   }
   return row + "\n";
 }
@@ -26,26 +27,42 @@ CsvLog::CsvLog(const std::string& path) : file_(path, "CsvLog") {}
 
 void CsvLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) {
   detail::check_scalar_names("CsvLog", values, {"step", "epoch"});
-  std::vector<std::string> columns = columns_;
+  std::vector<const double*> cells(columns_.size(), nullptr);
+  std::vector<std::string> fresh;
   for (const NamedScalar& value : values) {
-    if (std::ranges::find(columns, value.name) == columns.end()) columns.push_back(value.name);
+    if (const auto found = index_.find(value.name); found != index_.end()) {
+      cells[found->second] = &value.value;
+    } else {
+      fresh.push_back(value.name);
+      cells.push_back(&value.value);
+    }
   }
-  const std::string row = row_of(step, epoch, columns, values);
-  if (!started_) {
-    file_.replace(detail::csv_header(columns) + row, true);
-  } else if (columns.size() == columns_.size()) {
+  const std::string row = row_of(step, epoch, cells);
+  if (started_ && fresh.empty()) {
     file_.append(row);
+    return;
+  }
+  std::vector<std::string> columns = columns_;
+  columns.insert(columns.end(), fresh.begin(), fresh.end());
+  std::string table = detail::csv_header(columns);
+  if (!started_) {
+    file_.replace(table + row, true);
   } else {
     const std::string old = file_.read();
-    std::string wider = detail::csv_header(columns);
-    const std::string empty(columns.size() - columns_.size(), ',');
+    const std::string empty(fresh.size(), ',');
     for (const detail::CsvRow& entry : detail::parse_csv_log(file_, old).rows) {
-      wider.append(entry.text).append(empty).append("\n");
+      table.append(entry.text).append(empty).append("\n");
     }
-    file_.replace(wider + row);
+    file_.replace(table + row);
   }
   started_ = true;
+  set_columns(std::move(columns));
+}
+
+void CsvLog::set_columns(std::vector<std::string> columns) {
   columns_ = std::move(columns);
+  index_.clear();
+  for (std::size_t i = 0; i < columns_.size(); ++i) index_.emplace(columns_[i], i);
 }
 
 void CsvLog::flush() { file_.sync(); }
@@ -58,7 +75,7 @@ void CsvLog::resume(std::int64_t step) {
     if (row.step <= step) kept.append(row.text).append("\n");
   }
   if (kept != old) file_.replace(kept);
-  columns_ = std::move(table.columns);
+  set_columns(std::move(table.columns));
   started_ = table.found;
 }
 

@@ -1,9 +1,11 @@
 // A run's scalars as a CSV file.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "training/logs/log.hpp"
@@ -31,10 +33,14 @@ class CsvLog : public Log {
   void flush() override;
   // Throws FileError with the line for a file that is not such a table; it is then as before.
   void resume(std::int64_t step) override;
+  std::string path() const override { return file_.path(); }
 
  private:
   detail::LogFile file_;
-  std::vector<std::string> columns_;  // after step and epoch
+  void set_columns(std::vector<std::string> columns);
+
+  std::vector<std::string> columns_;                    // after step and epoch
+  std::unordered_map<std::string, std::size_t> index_;  // their positions
   bool started_ = false;
 };
 

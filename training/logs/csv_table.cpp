@@ -84,15 +84,16 @@ CsvTable parse_csv_log(const LogFile& file, std::string_view text) {
   for (std::string_view row : whole_lines(rest)) {
     ++line;
     if (row.ends_with('\r')) row.remove_suffix(1);
-    const auto fields = split(row);
-    if (fields.size() != header.size()) {
-      file.fail(line, fmt::format("want {} fields, got {}", header.size(), fields.size()));
+    const auto fields = static_cast<std::size_t>(std::count(row.begin(), row.end(), ',')) + 1;
+    if (fields != header.size()) {
+      file.fail(line, fmt::format("want {} fields, got {}", header.size(), fields));
     }
+    const std::string_view step = row.substr(0, row.find(',')), behind = row.substr(step.size() + 1),
+                           epoch = behind.substr(0, behind.find(','));
     CsvRow entry{0, 0, row, line};
-    if (!parse(fields[0], entry.step))
-      file.fail(line, fmt::format("want a step, got {}", unroll::quoted(fields[0])));
-    if (!parse(fields[1], entry.epoch))
-      file.fail(line, fmt::format("want an epoch, got {}", unroll::quoted(fields[1])));
+    if (!parse(step, entry.step)) file.fail(line, fmt::format("want a step, got {}", unroll::quoted(step)));
+    if (!parse(epoch, entry.epoch))
+      file.fail(line, fmt::format("want an epoch, got {}", unroll::quoted(epoch)));
     table.rows.push_back(entry);
   }
   return table;

@@ -56,7 +56,9 @@ JsonLinesLog::JsonLinesLog(const std::string& path) : file_(path, "JsonLinesLog"
 void JsonLinesLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) {
   detail::check_scalar_names("JsonLinesLog", values, {"step", "epoch", "time", "name", "text"});
   OrderedJson object{{"step", step}, {"epoch", epoch}, {"time", now()}};
-  for (const NamedScalar& value : values) object[value.name] = number(value.value);
+  // The names differ, and looking for each among those before it would be quadratic.
+  OrderedJson::object_t::Container& members = object.get_ref<OrderedJson::object_t&>();
+  for (const auto& [name, value] : values) members.emplace_back(name, number(value));
   append(line_of(object, "scalars"));
 }
 

@@ -33,6 +33,7 @@ class JsonLinesLog : public Log {
   void flush() override;
   // Throws FileError with the line for a file that does not hold such lines; it is then as before.
   void resume(std::int64_t step) override;
+  std::string path() const override { return file_.path(); }
 
  private:
   void append(const std::string& line);

@@ -27,6 +27,8 @@ class Log {
   virtual void flush() {}
   // A run goes on from a checkpoint taken at this step: what the file holds of later steps is dropped.
   virtual void resume(std::int64_t) {}
+  // The file that it writes, which nothing else of the run may write; empty without one.
+  virtual std::string path() const { return {}; }
 };
 
 }  // namespace unroll

@@ -1,13 +1,10 @@
 #include "training/logs/plot.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 
 #include "framework/atomic_file.hpp"
@@ -142,10 +139,11 @@ std::string plot_script(const std::string& path, const Plot& plot) {
   const int height = panels * plot.panel_height + (titled ? kTitleHeight : 0);
   std::string text = "# Run gnuplot on this file to draw the picture.\n";
   text += fmt::format("if (!exists('picture')) picture = {}\n", literal(path));
+  text += "if (strlen(picture)) set output picture\n";  // else to standard output
   text += fmt::format("set terminal {} size {},{} background rgb 'white'\n",
                       is_svg(path) ? "svg" : "pngcairo", plot.width, height);
   text +=
-      "set output picture\nset encoding utf8\nset grid lt 1 lc rgb '#e0e0e0'\nset format y '%g'\n"
+      "set encoding utf8\nset grid lt 1 lc rgb '#e0e0e0'\nset format y '%g'\n"
       "set key outside bottom center horizontal\nset lmargin 11\nset rmargin 4\n";
   if (panels > 1) {
     text += fmt::format("set multiplot layout {},1", panels);
@@ -199,29 +197,25 @@ void require_gnuplot() {
 void draw_plot(const std::string& path, const Plot& plot) {
   check(path, plot);
   const std::string script = path + ".gp";
+  AtomicFile picture(path, "draw_plot");
+  detail::require_file("draw_plot", script);
   const std::string text = plot_script(path, plot);
   AtomicFile file(script, "draw_plot");
   file.write(text.data(), text.size());
   file.commit();
 
-  // Drawn under another name, so that what shows the picture meanwhile sees the old one.
-  const detail::Unfinished fresh(path, "draw_plot");
-  const auto result = detail::run_gnuplot({"-e", "picture = " + literal(fresh.path()), script});
+  const auto result = detail::run_gnuplot({"-e", "picture = ''", script});
   const auto fail = [&](const std::string& what) {
     throw FileError(fmt::format("[draw_plot] {}: {}; data and script are in {}", path, what, script));
   };
   if (!result.found) fail(kMissing);
-  struct stat info {};
-  if (result.status != 0 || ::stat(fresh.path().c_str(), &info) != 0 || info.st_size == 0) {
+  if (result.status != 0 || result.output.empty()) {
     std::string said = result.message;
     std::ranges::replace(said, '\n', ' ');
     fail(fmt::format("want a picture, got status {} from gnuplot: {}", result.status, escaped(said, 300)));
   }
-  const std::string target = detail::linked_file(path);
-  if (::stat(target.c_str(), &info) == 0) ::chmod(fresh.path().c_str(), info.st_mode & 0777);
-  if (std::rename(fresh.path().c_str(), target.c_str()) != 0) {
-    fail(fmt::format("want to give the picture its name, got: {}", std::strerror(errno)));
-  }
+  picture.write(result.output.data(), result.output.size());
+  picture.commit();
   ::unlink(script.c_str());
 }
 

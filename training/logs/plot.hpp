@@ -43,17 +43,17 @@ struct Plot {
 // The colours that curves have by themselves, over and over, "#rrggbb".
 const char* plot_color(std::size_t index) noexcept;
 
-// Throws ArgumentError unless path ends in .png or .svg, FileError unless it and path + ".gp" can be written.
-// Leaves a file that is there as it is, and no new one.
+// Throws ArgumentError unless path ends in .png or .svg, FileError unless it and path + ".gp" are files that
+// can be written, or no files yet. Leaves a file that is there as it is, and no new one.
 void require_plot_path(const std::string& path);
 // Throws FileError, naming Debian's package, unless there is a gnuplot on the PATH.
 void require_gnuplot();
 
-// Writes the picture, a PNG or SVG file by its name's end, in one step: until it is whole the old one stays.
-// The script, which holds the data too, is path + ".gp" and is removed once the picture is there. Throws
-// ArgumentError for another name, a curve whose x and y differ in size, no panels or a size out of 100 ..
-// 20000 pixels; FileError when a file cannot be written and when gnuplot is missing or fails, with what it
-// said: then the script stays.
+// Writes the picture, a PNG or SVG file by its name's end, as AtomicFile does: in one step, until which the
+// old one stays, behind a link to its target, and directly to a device or pipe. The script, which holds the
+// data too, is path + ".gp" and is removed once the picture is there. Throws ArgumentError for another name,
+// a curve whose x and y differ in size, no panels or a size out of 100 .. 20000 pixels; FileError when a file
+// cannot be written and when gnuplot is missing or fails, with what it said: then the script stays.
 void draw_plot(const std::string& path, const Plot& plot);
 
 }  // namespace unroll

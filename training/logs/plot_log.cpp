@@ -13,6 +13,7 @@
 #include "framework/errors.hpp"
 #include "training/logs/csv_table.hpp"
 #include "training/logs/scalar_names.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -67,6 +68,7 @@ PlotLog::PlotLog(std::string path, PlotLogOptions options)
 }
 
 void PlotLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) {
+  detail::require_contents(!path_.empty(), "PlotLog.scalars");
   detail::check_scalar_names("PlotLog", values, {});
   for (const NamedScalar& value : values) add(step, epoch, value.name, value.value);
 }
@@ -79,12 +81,14 @@ void PlotLog::add(std::int64_t step, std::int64_t epoch, const std::string& name
 }
 
 void PlotLog::flush() {
+  detail::require_contents(!path_.empty(), "PlotLog.flush");
   if (!changed_) return;
   draw_plot(path_, plot());
   changed_ = false;
 }
 
 void PlotLog::resume(std::int64_t step) {
+  detail::require_contents(!path_.empty(), "PlotLog.resume");
   if (options_.history.empty()) {
     for (Series& series : series_) {
       std::erase_if(series.values, [&](const Value& value) { return value.step > step; });

@@ -25,7 +25,8 @@ struct PlotLogOptions {
 
 // Draws scalars in panels: "train/loss" and "valid/loss" are the curves train and valid of the panel loss,
 // and a name without a slash is a panel of its own. The best value of valid is marked. flush() draws the
-// picture, a PNG or SVG file by its name's end, if anything was added. Histograms and texts are left out.
+// picture, a PNG or SVG file by its name's end, if anything was added. Histograms and texts are left out. One
+// that was moved from throws ArgumentError, and plot() is empty.
 class PlotLog : public Log {
  public:
   // Throws ArgumentError unless path ends in .png or .svg, FileError when the picture cannot be written or
@@ -38,6 +39,7 @@ class PlotLog : public Log {
   // Forgets later steps, and reads what it does not know from the history. Without a history the picture
   // begins here. Throws FileError for a history that is not a CsvLog's.
   void resume(std::int64_t step) override;
+  std::string path() const override { return path_; }
 
   // What flush() draws.
   Plot plot() const;

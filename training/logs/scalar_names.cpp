@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "framework/errors.hpp"
 
@@ -11,16 +13,16 @@ namespace unroll::detail {
 
 void check_scalar_names(const char* function, std::span<const NamedScalar> values,
                         std::initializer_list<std::string_view> reserved) {
-  for (auto value = values.begin(); value != values.end(); ++value) {
-    const std::string& name = value->name;
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(values.size());
+  for (const auto& [name, value] : values) {
     if (name.empty()) throw ArgumentError(fmt::format("[{}.scalars] names want text, got ''", function));
     if (std::ranges::find(reserved, name) != reserved.end()) {
       throw ArgumentError(
           fmt::format("[{}.scalars] names want none of {}, which the log writes itself, got '{}'", function,
                       fmt::join(reserved, ", "), name));
     }
-    // A handful of values: looking through them is faster than a set.
-    if (std::any_of(values.begin(), value, [&](const NamedScalar& other) { return other.name == name; })) {
+    if (!seen.insert(name).second) {
       throw ArgumentError(fmt::format("[{}.scalars] names want to differ, got '{}' twice", function, name));
     }
   }

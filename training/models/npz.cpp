@@ -15,6 +15,7 @@
 #include "framework/input_file.hpp"
 #include "framework/quoted.hpp"
 #include "training/models/npy_header.hpp"
+#include "training/moved_from.hpp"
 
 namespace unroll {
 namespace {
@@ -223,6 +224,7 @@ NpzWriter::NpzWriter(std::string path, NpzOptions options, std::string function)
     : path_(std::move(path)), options_(options), function_(std::move(function)) {}
 
 void NpzWriter::add_member(std::string name, std::string bytes) {
+  require_contents("NpzWriter.add");
   const auto fail = [&](const char* what, const std::string& got) {
     throw ArgumentError(fmt::format("[{}] name want {}, got {}", function_, what, got));
   };
@@ -255,7 +257,13 @@ void NpzWriter::add_metadata(const std::map<std::string, std::string>& metadata)
   }
 }
 
+// A writer without a name or a purpose is one whose strings have been moved.
+void NpzWriter::require_contents(const char* function) const {
+  detail::require_contents(!path_.empty() || !function_.empty(), function);
+}
+
 void NpzWriter::commit() {
+  require_contents("NpzWriter.commit");
   const auto fail = [&](const char* text) {
     throw FileError(
         fmt::format("[{}] {}: want to pack the archive, got: {}", function_, escaped(path_), text));

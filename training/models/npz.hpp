@@ -19,7 +19,7 @@ struct NpzOptions {
 
 // Writes arrays of any element types into one file that numpy.load reads. They are kept in memory until
 // commit(), which packs them and puts the file in its place in one step: a crash at any moment leaves the old
-// file or the new one. The same arrays give the same bytes.
+// file or the new one. The same arrays give the same bytes. One that was moved from throws ArgumentError.
 class NpzWriter {
  public:
   explicit NpzWriter(std::string path, NpzOptions options = {}, std::string function = "NpzWriter");
@@ -38,6 +38,7 @@ class NpzWriter {
     std::string name, bytes;
   };
   void add_member(std::string name, std::string bytes);
+  void require_contents(const char* function) const;
 
   std::string path_;
   NpzOptions options_;

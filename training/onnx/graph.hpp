@@ -101,6 +101,9 @@ class OnnxGraph {
  public:
   // Throws ArgumentError for an opset that is not there.
   explicit OnnxGraph(OnnxGraphOptions options = {});
+  // Copies only: what was moved from is still the graph.
+  OnnxGraph(const OnnxGraph&) = default;
+  OnnxGraph& operator=(const OnnxGraph&) = default;
 
   // Throws ArgumentError for a name that is taken or empty.
   OnnxValue input(const std::string& name, OnnxType type, OnnxShape shape, const std::string& doc = {});

@@ -43,7 +43,7 @@ class TensorBoardLog : public Log {
   void resume(std::int64_t step) override;
 
   // The event file that this object writes; empty before the first event, which creates it.
-  std::string path() const;
+  std::string path() const override;
 
  private:
   struct Impl;

@@ -145,6 +145,16 @@ TEST_CASE("a network reads the standardised value and the season of the step tha
                     "[SeriesEncoder] period want 0 (none) or 2 and more, got 1");
 }
 
+TEST_CASE("a value that is too large for a network's numbers is refused") {
+  const Series series = read("x\n1\n3\n5\n-1e300\n7\n", {.valid = 0.0, .test = 0.4});
+  CHECK_THROWS_WITH(SeriesEncoder<float>(series, {"all", 0, 5}),
+                    "[SeriesEncoder] values want numbers that fit a float, got -1e+300 at step 3");
+  const SeriesEncoder<float> encoder(series, series.part("train"));
+  CHECK_THROWS_AS(encoder.encode(series, 0, 5), ArgumentError);
+  CHECK(encoder.encode(series, 0, 3).size() == 3);
+  CHECK(std::isfinite(SeriesEncoder<double>(series, series.part("train")).encode(series, 0, 5)(3, 0)));
+}
+
 TEST_CASE("what a network reads of a series goes through a model's file") {
   const Series series = read("x\n1.5\n3\n-5\n7\n");
   const SeriesEncoder<float> encoder(series, {"all", 0, 4}, 7);

@@ -66,6 +66,13 @@ TEST_CASE("a file of another kind is named for what it is by every reader of tex
   refused("{\"a\": [1]}", "want a table, got JSON");
 }
 
+TEST_CASE("a table whose names begin as other kinds of files do is a table") {
+  for (const std::string first : {"PAR1,PAR2", "BZh1,BZh2", "ARROW1,ARROW2", "GIF8,GIF9", "%PDF-,x"}) {
+    CAPTURE(first);
+    CHECK(read(first + "\n1,2\n").header()[0] == first.substr(0, first.find(',')));
+  }
+}
+
 TEST_CASE("bytes of a file are escaped and shortened in messages") {
   CHECK_THROWS_WITH(read("a\x1b[2J,b\n1,2\n").column("x"), Contains("want a column 'x', got a\\x1b[2J, b"));
   CHECK_THROWS_WITH(read("x\n\x1b[2J\x07\n").numbers("x"), Contains("got '\\x1b[2J\\x07'"));
@@ -96,7 +103,7 @@ TEST_CASE("a table without a header is told as one, and read as one") {
   refused("5.1,3.5,1.4,0.2,Iris-setosa\n4.9,3.0,1.4,0.2,Iris-setosa\n",
           ":1: want names of columns, got 5.1,");
   refused("5.1,3.5,\"setosa\"\n4.9,3.0,\"setosa\"\n", ":1: want names of columns, got 5.1, 3.5, setosa");
-  refused("a,1,1\n1,2,3\n", "got '1' twice, as columns 2 and 3 " + hint);
+  refused("a,b,c,1,1\n1,2,3,4,5\n", "got '1' twice, as columns 4 and 5 " + hint);
   const Table table = read("1,2,a\n3,4,b\n", {.header = false});
   CHECK(table.header() == Texts{"0", "1", "2"});
   CHECK(table.numbers("1") == std::vector<double>{2, 4});
@@ -109,6 +116,47 @@ TEST_CASE("a table without a header is told as one, and read as one") {
   CHECK(read("1990,1991,1992,1993,1994,1995\n1,2,3,4,5,6\n").size() == 1);
   CHECK(read("\"1\",\"2\"\n3,4\n").header() == Texts{"1", "2"});
   CHECK(read("1,2\n3,4\n", {.header = true}).header() == Texts{"1", "2"});
+}
+
+TEST_CASE("a first row of values is not taken for names, and names that are numbers are") {
+  const auto row = [](const std::string& first, const std::string& second) {
+    refused(first + "\n" + second + "\n" + second + "\n", ":1: want names of columns, got ");
+  };
+  row("100.00,0,R", "90.00,1,M");
+  row("5,3,1,setosa", "4,3,1,setosa");
+  row("1,7,2,setosa", "4,3,1,virginica");
+  row("1,2,3,5,8,13", "2,3,5,8,13,21");
+  row("0.10,0.20,0.30,0.40,0.50,0.60", "0.2,0.3,0.4,0.5,0.6,0.7");
+  row("2020-01-31,100", "2020-02-01,101");
+  row("1/22/20,5,x", "1/23/20,6,y");
+  row("2020-01-31 12:30:00,2020-01-31,7,x", "2020-01-31 12:30:00,2020-01-31,7,y");
+  row("NA,3", "1,4");
+  row("1,2,nan,R", "1,4,5,M");
+  row("1e-3,x", "2e-3,y");
+  row("0,R", "1,R");  // a name that is a value of its column
+  row("39,State-gov,Bachelors,x", "50,Private,Bachelors,y");
+  row("a,100.00,b", "c,90.00,d");
+  CHECK_THROWS_WITH(read("5,setosa\n4,virginica\n").column("label"),
+                    Contains("want a column 'label', got 5, setosa (no header line? .header = false, or "
+                             "--no-header)"));
+  CHECK_THROWS_WITH(read("0,1\n4,5\n", {.header = false}).column("label"), !Contains("no header line"));
+  CHECK_THROWS_WITH(read("a,b\n4,5\n").column("label"), !Contains("no header line"));
+  std::string wavelengths = "350.5", values = "1";
+  for (int i = 1; i < 30; ++i) {
+    wavelengths += "," + std::to_string(350 + i * i) + ".25";
+    values += ",1";
+  }
+  for (const std::string names :
+       {"country,1990,1991", "1990,1991,1992", "2020,2015,2010,country", "1990,1995,2000,2001,2002,2010",
+        "0,1,2,3,4,5", ",0,1,2", "label,1,2", ",0", "id,10,25,50", "0.5,1,1.5,2,2.5,3",
+        "x,2020-01-01,2020-01-02", "Lat,Long,1/22/20,1/23/20", "NA,EU", "a,100,b"}) {
+    CAPTURE(names);
+    std::string below = "7";
+    for (const char c : names) below += c == ',' ? ",7" : "";
+    CHECK(read(names + "\n" + below + "\n").size() == 1);
+  }
+  CHECK(read("word,0,1\nword,1,2\nx,3,4\n").size() == 2);
+  CHECK(read(wavelengths + "\n" + values + "\n").size() == 1);
 }
 
 TEST_CASE("another delimiter is proposed, and taken") {
@@ -133,6 +181,15 @@ TEST_CASE("another delimiter is proposed, and taken") {
         TableOptions{.decimal = ';'}, TableOptions{.names = {"a"}},
         TableOptions{.delimiter = ',', .decimal = ','}})
     CHECK_THROWS_AS(read("a,b\n1,2\n", bad), ArgumentError);
+}
+
+TEST_CASE("a tab separates columns where it stands outside of quotes in the first record") {
+  CHECK(read("\"a\tb\",price\n1,2\n").header() == Texts{"a\tb", "price"});
+  CHECK(read("\"a\n\tb\",\"c \"\"\td\"\n1,2\n").header() == Texts{"a\n\tb", "c \"\td"});
+  CHECK(read("\"a\nb\"\tc\n1\t2\n").header() == Texts{"a\nb", "c"});
+  CHECK(read("\"a,b\"\tc\n1\t2\n").header() == Texts{"a,b", "c"});
+  CHECK(read("\xef\xbb\xbf \r\n\n\ta\n0\t2\n").header() == Texts{"", "a"});  // blank lines are no record
+  CHECK(read("a,b\n1,\t\n").header() == Texts{"a", "b"});
 }
 
 TEST_CASE("numbers are what they are in other programs") {
@@ -165,7 +222,14 @@ TEST_CASE("a whole number that no double holds is refused where doubles are want
 
 TEST_CASE("missing values are NaN where the options say so") {
   const std::string text = "x,y\n1,a\n,b\nNA,c\nnan,d\n-inf,e\n";
-  CHECK_THROWS_WITH(read(text).numbers("x"), Contains(":3: column 'x' want a finite number, got ''"));
+  CHECK_THROWS_WITH(
+      read(text).numbers("x"),
+      Contains(":3: column 'x' want a finite number, got '' (a missing value? drop the row or fill it in; "
+               ".missing = Missing::nan reads it as NaN)"));
+  for (const std::string word : {"NA", "nan", "NULL"})
+    CHECK_THROWS_WITH(read("x,y\n1,a\n" + word + ",b\n").matrix<float>({"x"}),
+                      Contains("got '" + word + "' (a missing value? drop the row"));
+  CHECK_THROWS_WITH(read("x\nmany\n").numbers("x"), !Contains("missing"));
   const Table table = read(text, {.missing = Missing::nan});
   const auto x = table.numbers("x");
   CHECK(x[0] == 1.0);
@@ -202,6 +266,13 @@ TEST_CASE("what is written is read as it was: marks, blank fields, names that ar
   same_again(Table("mine", {"1.5", "x"}, {{2, {"3", "4"}}}));
   same_again(Table("mine", {"a;b"}, {{2, {"3;4"}}}));
   same_again(Table("mine", {""}, {{2, {"x"}}}));
+  same_again(Table("mine", {"a\tb", "price"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"a\nb\tc"}, {{2, {"1"}}}));
+  same_again(Table("mine", {"a\n", "b\tc", "d\r\n\te"}, {{2, {"x\t\"y\"", "\n", "\r"}}}));
+  same_again(Table("mine", {"[[a", "b"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"1", "R"}, {{2, {"1", "R"}}}));
+  same_again(Table("mine", {"PAR1", "b"}, {{2, {"\x01", "2"}}}));
+  same_again(Table("mine", {"<html", "b"}, {{2, {"1", "2"}}}));
 }
 
 TEST_CASE("columns are left out by name") {

@@ -8,6 +8,7 @@
 #include "tests/training/data/scratch_file.hpp"
 
 using namespace unroll;
+using Catch::Matchers::StartsWith;
 
 namespace {
 
@@ -113,7 +114,7 @@ TEST_CASE("a field that is no finite number is refused") {
     CHECK(table.number(1, 0) == 1951.0);
     CHECK_THROWS_AS(table.number(1, 1), FileError);
     CHECK_THROWS_WITH(table.number(1, 1),
-                      file.path + ":3: column 'sst' want a finite number, got '" + bad + "'");
+                      StartsWith(file.path + ":3: column 'sst' want a finite number, got '" + bad + "'"));
   }
 }
 
@@ -151,9 +152,10 @@ TEST_CASE("a column's first field of another type is named with file, line and c
   const ScratchFile file("x,n\n1,1\nn/a,2.5\n1e39,9223372036854775808\n");
   const Table table = read_table(file.path);
   CHECK_THROWS_AS(table.numbers("x"), FileError);
-  CHECK_THROWS_WITH(table.numbers("x"), file.path + ":3: column 'x' want a finite number, got 'n/a'");
+  CHECK_THROWS_WITH(table.numbers("x"),
+                    StartsWith(file.path + ":3: column 'x' want a finite number, got 'n/a'"));
   CHECK_THROWS_WITH(table.matrix<double>({"n", "x"}),
-                    file.path + ":3: column 'x' want a finite number, got 'n/a'");
+                    StartsWith(file.path + ":3: column 'x' want a finite number, got 'n/a'"));
   CHECK_THROWS_WITH(table.integers("n"), file.path + ":3: column 'n' want a whole number, got '2.5'");
   CHECK_THROWS_WITH(table.integer(2, 1),
                     file.path + ":4: column 'n' want a whole number, got '9223372036854775808'");

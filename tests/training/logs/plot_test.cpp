@@ -1,4 +1,8 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -145,7 +149,8 @@ TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the s
   } cases[] = {{"echo 'line 3: cannot' >&2; exit 2", "status 2 from gnuplot: line 3: cannot"},
                {"kill -9 $$", "status 137 from gnuplot"},
                {"exit 0", "status 0 from gnuplot"},
-               {"p=${2#picture = ?}; : > \"${p%?}\"", "status 0 from gnuplot"},
+               {"echo half; exit 1", "status 1 from gnuplot"},
+               {"echo half; kill -9 $$", "status 137 from gnuplot"},
                {"i=0; while [ $i -lt 30000 ]; do echo many words >&2; i=$((i+1)); done; exit 1",
                 "status 1 from gnuplot: many words"}};
   for (const auto& c : cases) {
@@ -205,6 +210,44 @@ TEST_CASE("a picture behind a link is drawn where it leads, keeps its mode, and 
   CHECK(has(file_text(real), "<svg"));
   CHECK(fs::status(real).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
   CHECK(std::distance(fs::directory_iterator(folder.path("")), {}) == 2);
+}
+
+TEST_CASE(
+    "a picture is written by the rules of every file: links, pipes, devices and folders stay what they are") {
+  if (no_gnuplot()) return;
+  namespace fs = std::filesystem;
+  const ScratchFolder folder;
+  fs::create_directory(folder.path("sub"));
+  fs::create_symlink("sub/fresh.png", folder.path("dangling.png"));
+  draw_plot(folder.path("dangling.png"), small_plot());
+  CHECK(fs::is_symlink(folder.path("dangling.png")));
+  CHECK(file_text(folder.path("sub/fresh.png")).starts_with("\x89PNG"));
+
+  const std::string pipe = folder.path("pipe.svg");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(has(message_of<FileError>([&] { draw_plot(pipe, small_plot()); }), "want somebody to read"));
+  fs::remove(pipe + ".gp");
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  draw_plot(pipe, small_plot());
+  std::string got(1 << 16, '\0');  // a pipe holds as much
+  CHECK(::read(reader, got.data(), got.size()) > 0);
+  ::close(reader);
+  CHECK(fs::is_fifo(pipe));
+  CHECK(has(got, "</svg>"));
+
+  fs::create_symlink("/dev/null", folder.path("null.png"));
+  draw_plot(folder.path("null.png"), small_plot());
+  CHECK(fs::is_symlink(folder.path("null.png")));
+  CHECK(fs::is_character_file("/dev/null"));
+  fs::create_symlink("/dev/full", folder.path("full.png"));
+  CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("full.png"), small_plot()); }), "No space"));
+  CHECK(fs::remove(folder.path("full.png.gp")));
+
+  fs::create_directory(folder.path("d.png"));
+  CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("d.png"), small_plot()); }), "want a file"));
+  fs::create_directory(folder.path("e.png.gp"));
+  CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("e.png"), small_plot()); }), "got a folder"));
+  CHECK(std::distance(fs::directory_iterator(folder.path("")), {}) == 7);
 }
 
 TEST_CASE("a plot log has a panel for every quantity, a curve for every part, and marks the best") {

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <csignal>
 
 #include "framework/errors.hpp"
@@ -188,4 +189,22 @@ TEST_CASE("an archive that cannot be written leaves the old file and nothing els
   CHECK_THAT(message, Catch::Contains(path) && Catch::Contains("want to write"));
   check_same(old, load_npz<float>(path));
   CHECK(folder.count() == 1);
+}
+
+TEST_CASE("what a file's tensor is read into is what read gives") {
+  struct Ones final : TensorFile {
+    const void* filled = nullptr;
+    explicit Ones(Dtype dtype) : TensorFile("ones", "open_ones") {
+      add({.name = "x", .dtype = dtype, .shape = {50, 40}});
+    }
+    void begin(std::size_t) override {}
+    void next(void* to, std::size_t bytes) override {
+      filled = to;
+      std::fill_n(static_cast<char*>(to), bytes, '\1');
+    }
+  };
+  Ones numbers(Dtype::i16);
+  const auto read = numbers.read<std::int16_t>("x");
+  CHECK(read.data() == numbers.filled);
+  CHECK(read(49, 39) == 0x0101);
 }
