@@ -2,7 +2,11 @@
 #pragma once
 
 #include <sys/resource.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
+
+#include <cstddef>
+#include <fstream>
 
 #include "framework/memory.hpp"
 
@@ -13,8 +17,12 @@ class LittleMemory {
   LittleMemory() {
 #if UNROLL_POOL
     REQUIRE(::getrlimit(RLIMIT_DATA, &before_) == 0);
+    std::size_t pages[6] = {};  // the sixth: of data and stack
+    std::ifstream statm("/proc/self/statm");
+    for (std::size_t& number : pages) statm >> number;
+    REQUIRE(statm);
     struct rlimit small = before_;
-    small.rlim_cur = rlim_t{1} << 28;
+    small.rlim_cur = pages[5] * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 28);
     REQUIRE(::setrlimit(RLIMIT_DATA, &small) == 0);
 #endif
   }

@@ -153,7 +153,7 @@ bool is_repeated(const std::vector<std::string>& names, const detail::TableStore
     if (names[c].empty() || detail::parse_number(names[c])) continue;
     std::size_t count = 0;
     for (std::size_t n = 0; n < store.rows() && count < 2; ++n)
-      count += store.field(n, c) == names[c] ? 1 : 0;
+      if (store.field(n, c) == names[c]) ++count;
     if (count == 2) return true;
   }
   return false;
