@@ -2,6 +2,7 @@
 
 #include "framework/errors.hpp"
 #include "layers/kernels/gru.hpp"
+#include "layers/recurrent/fused.hpp"
 
 namespace unroll {
 

@@ -6,6 +6,7 @@
 
 #include "framework/errors.hpp"
 #include "layers/kernels/lstm.hpp"
+#include "layers/recurrent/fused.hpp"
 
 namespace unroll {
 

@@ -34,7 +34,7 @@ namespace unroll {
 //
 //   gates()                        the names of the gates stacked in its weights, for verify
 //
-//   Kernel, unsupported_option()   a hand-derived kernel (layers/recurrent/fused.hpp), which runs instead of
+//   Kernel, unsupported_option()   a hand-derived kernel (layers/recurrent/kernel.hpp), which runs instead of
 //                                  the steps, and the first option that it has not
 //
 // Every option with its equations: layers/recurrent.md.
@@ -321,14 +321,7 @@ bool Recurrent<Cell>::run_stack(Var<S>& sequence, States<State>& states,
   if constexpr (detail::HasKernel<Cell>) {
     if (options_.layers < 2 || directions() == 2 || path() != Path::fused || recomputes()) return false;
     if (options_.dropout > 0.0 && training) return false;
-    const bptt::BatchLayout layout = plan.layout(false);
-    if (!detail::pays_at_once<Cell>(detail::Grid::stacked, cells_, layout)) return false;
-    const PooledVector<bptt::BatchLayout> layouts(cells_.size(), layout);
-    auto results = detail::run_fused<Cell>(detail::Grid::stacked, cells_, sequence, states, layouts,
-                                           /*all_states=*/false, /*at_once=*/true);
-    for (std::size_t k = 0; k < results.size(); ++k) states[k] = std::move(results[k].state);
-    sequence = std::move(results.back().output);
-    return true;
+    return detail::run_fused_stack<Cell>(cells_, sequence, states, plan.layout(false));
   }
   return false;
 }
@@ -341,12 +334,9 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
   if constexpr (detail::HasKernel<Cell>) {
     // With recomputation one after the other: what they run again records on this thread.
     if (directions() == 2 && path() == Path::fused && !recomputes()) {
-      const std::array<bptt::BatchLayout, 2> layouts{plan.layout(false), plan.layout(true)};
-      const std::span<const Cell> cells(&cells_[first], 2);
-      const bool at_once = detail::pays_at_once<Cell>(detail::Grid::side_by_side, cells, layouts[0]);
-      auto both = detail::run_fused<Cell>(detail::Grid::side_by_side, cells, x, {&states[first], 2}, layouts,
-                                          all_states, at_once);
-      return {std::move(both[0]), std::move(both[1])};
+      return detail::run_fused_directions<Cell>(std::span<const Cell, 2>(&cells_[first], 2), x,
+                                                std::span<const State, 2>(&states[first], 2),
+                                                {plan.layout(false), plan.layout(true)}, all_states);
     }
   }
   Results results;

@@ -53,6 +53,16 @@ void for_each_in_state(State& state, F&& f) {
   }
 }
 
+namespace detail {
+// How many Vars a state has.
+template <class State>
+std::size_t count_vars(const State& state) {
+  std::size_t count = 0;
+  for_each_in_state(state, [&](const auto&) { ++count; });
+  return count;
+}
+}  // namespace detail
+
 // The state f(v) for every Var v.
 template <class State, class F>
 State map_state(const State& state, F&& f) {

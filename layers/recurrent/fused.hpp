@@ -11,21 +11,11 @@
 
 #include "framework/joint.hpp"
 #include "framework/threads.hpp"
-#include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/kernel.hpp"
 #include "layers/recurrent/schedule.hpp"
 #include "layers/recurrent/unroll.hpp"
 
 namespace unroll::detail {
-
-// A cell has a kernel if it names one: a struct with
-//   kOp                   the op's name
-//   Forward, Backward     passes over a sequence, chunk by chunk of time (layers/kernels/pass.hpp)
-// A kernel sees its inputs as one list, from the op to the pass: x, the state's Vars, the cell's parameters
-// in the order of each() (absent ones undefined).
-template <class Cell>
-concept HasKernel = requires {
-  typename Cell::Kernel;
-};
 
 template <class Cell>
 VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
@@ -73,24 +63,10 @@ std::size_t matrix_numbers(const Cell& cell) {
   return numbers;
 }
 
-// Whether two threads are worth it for these passes.
-template <class Cell>
-bool pays_at_once(Grid grid, std::span<const Cell> cells, const bptt::BatchLayout& layout) {
-  if (num_threads() < 2) return false;
-  PooledVector<std::size_t> weights;
-  for (const Cell& cell : cells) weights.push_back(matrix_numbers(cell));
-  return passes_at_once(grid, layout, weights);
-}
-
 template <class S>
 bool any_defined(const VarList<S>& list) {
   return std::any_of(list.begin(), list.end(), [](const Var<S>& var) { return var.defined(); });
 }
-
-template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused_pass(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                          const state_t<Cell>& state,
-                                                          const bptt::BatchLayout& layout, bool all_states);
 
 // A grid of passes as one op. Passes are ordered as they run; on the tape the last one comes first, as it
 // would with one op for each, so that gradients of what several passes have read are summed in the same
@@ -124,7 +100,8 @@ struct GridRule {
   VarList<S> outputs() const {
     VarList<S> all;
     for (std::size_t p = passes.size(); p-- > 0;) {
-      const VarList<S> own = passes[p].result.outputs(all_states);
+      VarList<S> own = passes[p].result.outputs(all_states);
+      if (passes.size() == 1) return own;
       all.insert(all.end(), own.begin() + (feeds(p) ? 1 : 0), own.end());
     }
     return all;
@@ -133,9 +110,14 @@ struct GridRule {
   VarList<S> operator()(const VarList<S>& upstream, const Needed& needed) const {
     if (Tape::is_recording()) return on_tape(upstream, needed);
     if (passes.size() == 1) {
-      VarList<S> gradients;
-      by_kernel({&upstream, 1}, {&needed, 1}, {&gradients, 1});
-      return gradients;
+      const Pass& pass = passes[0];
+      typename Kernel::Backward backward(pass.options, pass.inputs, pass.layout, pass.result, upstream,
+                                         needed);
+      const bptt::TimeChunk all(pass.layout);
+      backward.run(all, upstream[0].defined() ? upstream[0].data() : nullptr);
+      backward.run_input(all);
+      backward.run_weights();
+      return std::move(backward.gradients);
     }
     const std::size_t count = passes.size(), per_pass = 1 + state_vars + (all_states ? state_vars - 1 : 0);
     PooledVector<VarList<S>> arriving(count), gradients(count);
@@ -192,23 +174,21 @@ void GridRule<Cell>::by_kernel(std::span<const VarList<S>> upstream, std::span<c
 
   const bptt::BatchLayout& layout = passes[running.front()].layout;
   const bool at_once = passes_at_once(grid, layout, weights);
-  const auto chunks_of = [&](const bptt::BatchLayout& steps) {
-    return bptt::time_chunks(steps, chunk_count(grid, at_once));
-  };
-  PooledVector<PooledVector<bptt::TimeChunk>> chunks;
-  for (const std::size_t p : running) chunks.push_back(chunks_of(passes[p].layout));
+  const PooledVector<bptt::TimeChunk> chunks = bptt::time_chunks(layout, chunk_count(grid, at_once));
   PooledVector<std::optional<typename Kernel::Backward>> backward(count);
-  run_schedule(grid, at_once, running.size(), chunks[0].size(), [&](std::size_t position, std::size_t stage) {
-    const std::size_t p = running[position], last = chunks[0].size();
+  run_schedule(grid, at_once, running.size(), chunks.size(), [&](std::size_t position, std::size_t stage) {
+    const std::size_t p = running[position], last = chunks.size();
     const Pass& pass = passes[p];
     if (stage == 0) {
       backward[p].emplace(pass.options, pass.inputs, pass.layout, pass.result, upstream[p], needed[p]);
     } else if (stage <= last) {
-      const bptt::TimeChunk& chunk = chunks[position][last - stage];
       const bool is_above = feeds(p) && backward[p + 1].has_value();
       const Var<S>& up = is_above ? backward[p + 1]->gradients[0] : upstream[p][0];
-      backward[p]->run(chunk, up.defined() ? up.data() : nullptr);
-      backward[p]->run_input(chunk);
+      const auto run = [&](const bptt::TimeChunk& steps) {
+        backward[p]->run(steps, up.defined() ? up.data() : nullptr);
+        backward[p]->run_input(steps);
+      };
+      grid == Grid::stacked ? run(chunks[last - stage]) : run(bptt::TimeChunk(pass.layout));
     } else {
       backward[p]->run_weights();
     }
@@ -232,7 +212,7 @@ auto GridRule<Cell>::on_tape(const VarList<S>& upstream, const Needed& needed) c
     // Those of a stack as ops of their own, which are differentiated one by one: the same bits as layer by
     // layer.
     made[p] = layer_outputs(grid == Grid::stacked
-                                ? run_fused_pass(cell, x, state, passes[p].layout, all_states)
+                                ? run_fused(cell, x, state, passes[p].layout, all_states)
                                 : unroll_steps(cell, x, std::move(state), passes[p].layout, all_states));
     x = made[p][0];
   }
@@ -246,35 +226,35 @@ auto GridRule<Cell>::on_tape(const VarList<S>& upstream, const Needed& needed) c
 // where at_once says so. On the tape they are one op; the results are the same bits however they run.
 // layouts: one for each cell. Of a stack only the last result has the output of the sequence.
 template <class Cell>
-PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_fused(Grid grid, std::span<const Cell> cells,
-                                                                   const Var<scalar_t<Cell>>& x,
-                                                                   std::span<const state_t<Cell>> states,
-                                                                   std::span<const bptt::BatchLayout> layouts,
-                                                                   bool all_states, bool at_once) {
+PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_grid(Grid grid, std::span<const Cell> cells,
+                                                                  const Var<scalar_t<Cell>>& x,
+                                                                  std::span<const state_t<Cell>> states,
+                                                                  std::span<const bptt::BatchLayout> layouts,
+                                                                  bool all_states, bool at_once) {
   using S = scalar_t<Cell>;
-  using Rule = GridRule<Cell>;
   using Kernel = typename Cell::Kernel;
   const std::size_t count = cells.size();
   const bool keep = Tape::is_recording();
-  Rule rule{grid, all_states, 0, {}};
+  GridRule<Cell> rule{grid, all_states, count_vars(states[0]), {}};
   rule.passes.reserve(count);
   for (std::size_t p = 0; p < count; ++p) {
     rule.passes.push_back(
         {cells[p].options, layouts[p], to_inputs(cells[p], rule.is_fed(p) ? Var<S>() : x, states[p]), {}});
   }
-  for_each_in_state(states[0], [&](const auto&) { ++rule.state_vars; });
-
-  PooledVector<PooledVector<bptt::TimeChunk>> chunks;
-  for (const bptt::BatchLayout& layout : layouts)
-    chunks.push_back(bptt::time_chunks(layout, chunk_count(grid, at_once)));
+  const PooledVector<bptt::TimeChunk> chunks = bptt::time_chunks(layouts[0], chunk_count(grid, at_once));
   PooledVector<std::optional<typename Kernel::Forward>> forward(count);
-  run_schedule(grid, at_once, count, chunks[0].size(), [&](std::size_t p, std::size_t stage) {
+  run_schedule(grid, at_once, count, chunks.size(), [&](std::size_t p, std::size_t stage) {
     if (stage == 0) {
       Shape shape = x.shape();
       if (rule.is_fed(p)) shape.back() = rule.passes[p].inputs[1 + rule.state_vars].shape(1);
       forward[p].emplace(cells[p].options, shape, rule.passes[p].inputs, layouts[p], keep || all_states);
-    } else if (stage <= chunks[0].size()) {
-      forward[p]->run(chunks[p][stage - 1], rule.is_fed(p) ? forward[p - 1]->result.output.data() : x.data());
+    } else if (stage <= chunks.size()) {
+      const S* input = rule.is_fed(p) ? forward[p - 1]->result.output.data() : x.data();
+      if (grid == Grid::stacked) {
+        forward[p]->run(chunks[stage - 1], input);
+      } else {
+        forward[p]->run(bptt::TimeChunk(layouts[p]), input);
+      }
     }
   });
 
@@ -282,28 +262,59 @@ PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_fused(Grid grid, st
   for (std::size_t p = 0; p < count; ++p) {
     rule.passes[p].result = std::move(forward[p]->result);
     if (rule.is_fed(p)) rule.passes[p].inputs[0] = rule.passes[p - 1].result.output;
-  }
-  VarList<S> outputs = rule.outputs();
-  for (std::size_t p = 0; p < count; ++p)
     results.push_back(layer_result<S>(rule.passes[p].result.outputs(all_states), states[p], all_states));
-  if (!keep) return results;
-  if (count == 1) {
-    const std::span<const Var<S>> inputs = rule.passes[0].inputs;  // these stay where they are
-    record_joint<S>(Kernel::kOp, outputs, inputs, std::move(rule));
-  } else {
-    const VarList<S> inputs = rule.inputs();
-    record_joint<S>(Kernel::kOp, outputs, inputs, std::move(rule));
   }
+  if (!keep) return results;
+  VarList<S> outputs = rule.outputs();
+  const VarList<S> inputs = rule.inputs();
+  record_joint<S>(Kernel::kOp, outputs, inputs, std::move(rule));
   return results;
 }
 
-// A single pass.
 template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused_pass(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                          const state_t<Cell>& state,
-                                                          const bptt::BatchLayout& layout, bool all_states) {
-  return std::move(run_fused<Cell>(Grid::side_by_side, {&cell, 1}, x, {&state, 1}, {&layout, 1}, all_states,
-                                   /*at_once=*/false)[0]);
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                     const state_t<Cell>& state,
+                                                     const bptt::BatchLayout& layout, bool all_states) {
+  using S = scalar_t<Cell>;
+  using Kernel = typename Cell::Kernel;
+  const bool keep = Tape::is_recording();
+  VarList<S> inputs = to_inputs(cell, x, state);
+  typename Kernel::Forward forward(cell.options, x.shape(), inputs, layout, keep || all_states);
+  forward.run(bptt::TimeChunk(layout), x.data());
+  VarList<S> outputs = forward.result.outputs(all_states);
+  LayerResult<S, state_t<Cell>> result = layer_result<S>(outputs, state, all_states);
+  if (!keep) return result;
+  GridRule<Cell> rule{Grid::side_by_side, all_states, count_vars(state), {}};
+  rule.passes.push_back({cell.options, layout, std::move(inputs), std::move(forward.result)});
+  const std::span<const Var<S>> read =
+      rule.passes[0].inputs;  // these stay where they are when the rule moves
+  record_joint<S>(Kernel::kOp, outputs, read, std::move(rule));
+  return result;
+}
+
+template <class Cell>
+std::array<LayerResult<scalar_t<Cell>, state_t<Cell>>, 2> run_fused_directions(
+    std::span<const Cell, 2> cells, const Var<scalar_t<Cell>>& x, std::span<const state_t<Cell>, 2> states,
+    const std::array<bptt::BatchLayout, 2>& layouts, bool all_states) {
+  const std::array<std::size_t, 2> weights{matrix_numbers(cells[0]), matrix_numbers(cells[1])};
+  auto results = run_grid<Cell>(Grid::side_by_side, cells, x, states, layouts, all_states,
+                                passes_at_once(Grid::side_by_side, layouts[0], weights));
+  return {std::move(results[0]), std::move(results[1])};
+}
+
+template <class Cell>
+bool run_fused_stack(std::span<const Cell> cells, Var<scalar_t<Cell>>& sequence,
+                     States<state_t<Cell>>& states, const bptt::BatchLayout& layout) {
+  if (num_threads() < 2) return false;
+  PooledVector<std::size_t> weights;
+  for (const Cell& cell : cells) weights.push_back(matrix_numbers(cell));
+  if (!passes_at_once(Grid::stacked, layout, weights)) return false;
+  const PooledVector<bptt::BatchLayout> layouts(cells.size(), layout);
+  auto results = run_grid<Cell>(Grid::stacked, cells, sequence, states, layouts, /*all_states=*/false,
+                                /*at_once=*/true);
+  for (std::size_t k = 0; k < results.size(); ++k) states[k] = std::move(results[k].state);
+  sequence = std::move(results.back().output);
+  return true;
 }
 
 }  // namespace unroll::detail

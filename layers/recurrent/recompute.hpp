@@ -11,7 +11,7 @@
 
 #include "framework/block_log.hpp"
 #include "framework/random.hpp"
-#include "layers/recurrent/fused.hpp"
+#include "layers/recurrent/kernel.hpp"
 #include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/unroll.hpp"
 
@@ -32,7 +32,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var
                                                      const StepMode<scalar_t<Cell>>& mode,
                                                      LayerScope* scope = nullptr) {
   if constexpr (HasKernel<Cell>) {
-    if (mode.fused) return run_fused_pass(cell, x, state, steps, mode.all_states);
+    if (mode.fused) return run_fused(cell, x, state, steps, mode.all_states);
   }
   return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
 }

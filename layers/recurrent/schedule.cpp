@@ -139,14 +139,21 @@ void run_schedule(Grid grid, bool at_once, std::size_t passes, std::size_t chunk
     return;
   }
   const PoolShare share;
-  StackSchedule schedule(passes, chunks);
-  kernel::parallel(2, [&](std::size_t thread) {
-    std::optional<PoolShare::Use> use;
-    if (thread == 1) use.emplace(share);
-    if (grid == Grid::side_by_side) {
+  const auto on_two_threads = [&](const auto& part) {
+    kernel::parallel(2, [&](std::size_t thread) {
+      std::optional<PoolShare::Use> use;
+      if (thread == 1) use.emplace(share);
+      part(thread);
+    });
+  };
+  if (grid == Grid::side_by_side) {
+    on_two_threads([&](std::size_t thread) {
       for (std::size_t pass = thread; pass < passes; pass += 2) run_pass(pass);
-      return;
-    }
+    });
+    return;
+  }
+  StackSchedule schedule(passes, chunks);
+  on_two_threads([&](std::size_t thread) {
     while (const auto task = schedule.next(thread)) {
       try {
         run(context, task->pass, task->stage);

@@ -5,6 +5,7 @@
 #include "framework/errors.hpp"
 #include "layers/kernels/lstm.hpp"
 #include "layers/layers.hpp"
+#include "layers/recurrent/fused.hpp"
 #include "minimal_gated_unit.hpp"
 
 using namespace unroll;

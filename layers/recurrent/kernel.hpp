@@ -1,0 +1,41 @@
+// What Recurrent asks of a cell's hand-derived kernel. Declared here, so that a user's file does not pay for
+// it; fused.hpp has the rest, and who instantiates Recurrent with such a cell includes it.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "layers/recurrent/batch_layout.hpp"
+#include "layers/recurrent/cell.hpp"
+
+namespace unroll::detail {
+
+// A cell has a kernel if it names one: a struct with
+//   kOp                   the op's name
+//   Forward, Backward     passes over a sequence, chunk by chunk of time (layers/kernels/pass.hpp)
+// A kernel sees its inputs as one list, from the op to the pass: x, the state's Vars, the cell's parameters
+// in the order of each() (absent ones undefined).
+template <class Cell>
+concept HasKernel = requires {
+  typename Cell::Kernel;
+};
+
+// A layer in one direction.
+template <class Cell>
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                     const state_t<Cell>& state,
+                                                     const bptt::BatchLayout& layout, bool all_states);
+
+// Both directions of a layer, on two threads where that pays. layouts: forward, backward.
+template <class Cell>
+std::array<LayerResult<scalar_t<Cell>, state_t<Cell>>, 2> run_fused_directions(
+    std::span<const Cell, 2> cells, const Var<scalar_t<Cell>>& x, std::span<const state_t<Cell>, 2> states,
+    const std::array<bptt::BatchLayout, 2>& layouts, bool all_states);
+
+// All layers of one direction on two threads, where that pays: sequence becomes the last one's output, the
+// states the final ones. Else nothing is done, and the result is false.
+template <class Cell>
+bool run_fused_stack(std::span<const Cell> cells, Var<scalar_t<Cell>>& sequence,
+                     States<state_t<Cell>>& states, const bptt::BatchLayout& layout);
+
+}  // namespace unroll::detail
