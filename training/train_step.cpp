@@ -126,7 +126,7 @@ void TrainLoop<S>::check_optimizer() const {
   const std::vector<Var<S>>& held = optimizer_.parameters();
   if (std::ranges::any_of(held, [](const Var<S>& p) { return p.has_grad(); })) return;
   for (const auto& [name, var] : subject_.parameters()) {
-    if (std::ranges::any_of(held, [&](const Var<S>& p) { return p.same_as(var); })) return;
+    if (std::ranges::any_of(held, [&var = var](const Var<S>& p) { return p.same_as(var); })) return;
   }
   throw ArgumentError(
       "[Trainer.fit] optimizer want parameters of the model, got others: the optimizer holds none of the "

@@ -70,7 +70,7 @@ TEST_CASE("where no thread can be started the calling one does all") {
 
 TEST_CASE("what a part throws is thrown when all have ended") {
   std::atomic<int> ran = 0;
-  for (const std::size_t thrower : {0, 2}) {
+  for (const std::size_t thrower : {0U, 2U}) {
     ran = 0;
     CHECK_THROWS_AS(kernel::parallel(3,
                                      [&](std::size_t part) {
