@@ -109,21 +109,20 @@ void GruBackward<S>::run(const TimeChunk& chunk, const S* up_output) {
 
 template <class S>
 void GruBackward<S>::run_weights() {
-  using In = InputIndex<1>;
   const std::size_t H = hidden_, gates = this->gates_, total = this->layout_.total;
   const S *da = this->da_.data(), *h = result_.output.data();
   this->run_weight_ih();
   this->run_bias();
-  if (reset_after_ && this->needed_[In::bias_hh]) {
-    Var<S>& bias =
-        this->gradients[In::bias_hh];  // shared with that of bias_ih, from which its last third differs
+  if (reset_after_ && this->needed_[InputIndex<1>::bias_hh]) {
+    // Shared with that of bias_ih, from which its last third differs.
+    Var<S>& bias = this->gradients[InputIndex<1>::bias_hh];
     bias = bias.detach();
     kernel::packing<S>().column_sums(total, H, da_hn_.data(), H, bias.raw() + 2 * H);
   }
-  if (!this->needed_[In::weight_hh]) return;
-  const Tensor<S>& h0 = this->inputs_[In::h0].value();
-  Var<S>& weight = this->gradients[In::weight_hh];
-  weight = Var<S>::uninitialized(this->inputs_[In::weight_hh].shape());
+  if (!this->needed_[InputIndex<1>::weight_hh]) return;
+  const Tensor<S>& h0 = this->inputs_[InputIndex<1>::h0].value();
+  Var<S>& weight = this->gradients[InputIndex<1>::weight_hh];
+  weight = Var<S>::uninitialized(this->inputs_[InputIndex<1>::weight_hh].shape());
   recurrent_weight_gradient(this->layout_, da, 2 * H, gates, h, h0, weight.raw());
   S* candidate = weight.raw() + 2 * H * H;
   if (reset_after_) {

@@ -92,12 +92,11 @@ LstmBackward<S>::LstmBackward(const LstmOptions&, const VarList<S>& inputs, cons
       up_cell_(upstream.size() > 3 ? data_or_null(upstream[3]) : nullptr),
       out_(inputs[InputIndex<2>::weight_hh].shape(1)),
       hidden_(this->gates_ / 4) {
-  using In = InputIndex<2>;
-  recurrent_ = Packed<S>::borrowed(inputs[In::weight_hh].data(), this->gates_, out_);
-  if (!inputs[In::weight_hr].defined()) return;
+  recurrent_ = Packed<S>::borrowed(inputs[InputIndex<2>::weight_hh].data(), this->gates_, out_);
+  if (!inputs[InputIndex<2>::weight_hr].defined()) return;
   dh_steps_ = Buffer<S>(layout.total * out_);
   d_hidden_ = Buffer<S>(layout.batch * hidden_);
-  projection_ = Packed<S>::borrowed(inputs[In::weight_hr].data(), out_, hidden_);
+  projection_ = Packed<S>::borrowed(inputs[InputIndex<2>::weight_hr].data(), out_, hidden_);
 }
 
 template <class S>
