@@ -97,9 +97,6 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
   if (validation_batches) check_batches("valid", *validation_batches);
   generators_ = subject_.generators();
   check_names(generators_);
-  for (const std::string& path : {options_.checkpoint, options_.best_file}) {
-    if (!path.empty()) remove_unfinished(path);
-  }
   remembered_ = false;
   const bool fresh = state_.epoch == 1 && state_.batch == 0 && !resumed_;
   if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
@@ -131,7 +128,10 @@ void TrainLoop<S>::check_files() const {
   }
   require_different_files("[Trainer.fit] ", files);
   for (const std::string& path : {options_.checkpoint, options_.best_file}) {
-    if (!path.empty()) require_file("Trainer.fit", path);
+    if (path.empty()) continue;
+    // Before this run makes one: however often a program is killed, one is left at most.
+    remove_unfinished(path);
+    require_file("Trainer.fit", path);
   }
 }
 
