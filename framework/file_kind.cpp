@@ -157,7 +157,7 @@ std::string file_kind(std::string_view first_bytes) {
   if (bytes.size() > 10 && bytes.substr(8).starts_with("{\"") &&
       little_endian(bytes.substr(0, 8)) < 100000000)
     return kSafetensorsKind;
-  if (is_utf16_without_mark(bytes)) return kUtf16;
+  if (!bytes.starts_with("\xef\xbb\xbf") && is_utf16_without_mark(bytes)) return kUtf16;
   const std::string_view text = without_space(bytes);
   if (is_html(text)) return kWebPage;
   if (begins(text, "<?xml")) return text.find("<html") != std::string_view::npos ? kWebPage : "an XML file";

@@ -1,5 +1,4 @@
 #include <cxxabi.h>
-#include <stdlib.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -9,28 +8,17 @@
 #include <iterator>
 
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/scratch.hpp"
 
 namespace unroll::fuzz {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  std::string path = (fs::temp_directory_path() / "unroll_fuzz_XXXXXX").string();
-  Folder() {
-    if (::mkdtemp(path.data()) == nullptr) finding("no folder " + path);
-  }
-  ~Folder() {
-    std::error_code error;
-    fs::remove_all(path, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-};
-
 const std::string& folder() {
-  static const Folder folder;
-  return folder.path;
+  static const test::ScratchFolder folder;
+  static const std::string path = folder.path().string();
+  return path;
 }
 
 // Lists of what is missing or does not fit are cut; paths and their reasons need some room.

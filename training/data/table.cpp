@@ -285,12 +285,18 @@ void write_table(const std::string& path, const Table& table) {
       text += field;
     }
   };
+  bool first = true;
+  const auto write = [&] {
+    // A text with bytes of 0 near its front is taken for UTF-16, unless the mark of UTF-8 stands there.
+    if (first && text.find('\0') < kFileKindBytes) text.insert(0, "\xef\xbb\xbf");
+    first = false;
+    file.write(text.data(), text.size());
+    text.clear();
+  };
   const auto end_line = [&] {
     text += '\n';
     constexpr std::size_t kBlock = 1 << 20;
-    if (text.size() < kBlock) return;
-    file.write(text.data(), text.size());
-    text.clear();
+    if (text.size() >= kBlock) write();
   };
   const auto add_header = [&](bool quote) {
     for (std::size_t c = 0; c < columns; ++c) add(table.header()[c], c, quote);
@@ -298,7 +304,7 @@ void write_table(const std::string& path, const Table& table) {
   add_header(false);
   // Quoted, names are names, whatever they begin with and whatever bytes follow them.
   if (detail::has_number(table.header()) || detail::other_delimiter(table.header()) != '\0' ||
-      detail::is_json(text) || !file_kind(text + '\1').empty()) {
+      text.find_first_of("{[") == text.find_first_not_of(" \t\r\n") || !file_kind(text + '\1').empty()) {
     text.clear();
     add_header(true);
   }
@@ -307,7 +313,7 @@ void write_table(const std::string& path, const Table& table) {
     for (std::size_t c = 0; c < columns; ++c) add(table.field(n, c), c, false);
     end_line();
   }
-  file.write(text.data(), text.size());
+  write();
   file.commit();
 }
 

@@ -273,6 +273,8 @@ TEST_CASE("what is written is read as it was: marks, blank fields, names that ar
   same_again(Table("mine", {"1", "R"}, {{2, {"1", "R"}}}));
   same_again(Table("mine", {"PAR1", "b"}, {{2, {"\x01", "2"}}}));
   same_again(Table("mine", {"<html", "b"}, {{2, {"1", "2"}}}));
+  same_again(Table("mine", {"{"}, {{2, {"i999,1,traiid"}}, {3, {"20025,,test"}}}));
+  same_again(Table("mine", {"0"}, {{2, {"\0\2\0"s}}}));
 }
 
 TEST_CASE("columns are left out by name") {
