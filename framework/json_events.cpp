@@ -8,7 +8,6 @@ namespace unroll::detail {
 namespace {
 
 using Json = nlohmann::json;
-using Value = JsonEvents::Value;
 
 class Adapter final : public nlohmann::json_sax<Json> {
  public:
@@ -33,6 +32,8 @@ class Adapter final : public nlohmann::json_sax<Json> {
   }
 
  private:
+  using Value = JsonEvents::Value;
+
   JsonEvents& to_;
 };
 

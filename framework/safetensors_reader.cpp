@@ -15,14 +15,15 @@
 #include "framework/input_file.hpp"
 #include "framework/json_events.hpp"
 #include "framework/quoted.hpp"
+#include "framework/safetensors_format.hpp"
 #include "framework/tensor_file.hpp"
 
 namespace unroll {
 namespace {
 
-constexpr const char* kMetadata = "__metadata__";
-constexpr std::uint64_t kPrefix = 8;                 // bytes of the header length
-constexpr std::uint64_t kLargestHeader = 100000000;  // the format's own limit
+using detail::safetensors::kLargestHeader;
+using detail::safetensors::kMetadata;
+using detail::safetensors::kPrefix;
 
 // A tensor's entry in the header.
 struct Entry {

@@ -10,6 +10,7 @@
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
+#include "framework/safetensors_format.hpp"
 #include "framework/tensor_file.hpp"
 
 namespace unroll {
@@ -19,9 +20,9 @@ using Json = nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "the file format is little-endian");
 
-constexpr const char* kMetadata = "__metadata__";
-constexpr std::uint64_t kPrefix = 8;                 // bytes of the header length
-constexpr std::uint64_t kLargestHeader = 100000000;  // the format's own limit
+using detail::safetensors::kLargestHeader;
+using detail::safetensors::kMetadata;
+using detail::safetensors::kPrefix;
 
 // value as JSON; what it holds must be UTF-8.
 std::string utf8_json(const Json& value) {
