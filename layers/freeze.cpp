@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include "framework/errors.hpp"
+#include "layers/gru.hpp"
+#include "layers/lstm.hpp"
+#include "layers/rnn.hpp"
 
 namespace unroll::detail {
 namespace {

@@ -1,14 +1,25 @@
 // freeze(): a stream of a layer.
 #pragma once
 
-#include "layers/gru.hpp"
+#include <string>
+#include <type_traits>
+
 #include "layers/linear.hpp"
-#include "layers/lstm.hpp"
 #include "layers/module/new_parameter.hpp"
-#include "layers/rnn.hpp"
 #include "layers/stream.hpp"
 
 namespace unroll {
+
+// Whoever freezes a layer has included it.
+template <class Cell>
+class Recurrent;
+template <class S>
+struct RnnCell;
+template <class S>
+struct LstmCell;
+template <class S>
+struct GruCell;
+struct RecurrentOptions;
 
 namespace detail {
 

@@ -1,8 +1,8 @@
 #include "layers/gru.hpp"
 
 #include "framework/errors.hpp"
+#include "layers/kernels/fused.hpp"
 #include "layers/kernels/gru.hpp"
-#include "layers/recurrent/fused.hpp"
 
 namespace unroll {
 
@@ -56,6 +56,13 @@ const char* GruCell<S>::unsupported_option() const noexcept {
   if (options.gate_activation != Activation::sigmoid()) return "gate_activation";
   if (options.activation != Activation::tanh()) return "activation";
   return nullptr;
+}
+
+template <class S>
+bptt::Kernel<S> GruCell<S>::kernel() const noexcept {
+  const bool after = options.reset == GruReset::after;
+  return {after ? &bptt::gru_after_kernel<S>() : &bptt::gru_before_kernel<S>(),
+          options.update == GruUpdate::z_keeps};
 }
 
 template struct GruCell<float>;

@@ -10,11 +10,6 @@
 
 namespace unroll {
 
-namespace detail {
-template <class S>
-struct GruKernel;
-}
-
 // Where the reset gate acts: on W_hn h + b_hn (cuDNN, PyTorch), or on h before the product (Cho et al. 2014).
 enum class GruReset { after, before };
 // What z = 1 means: keep the old state (Cho et al. 2014, PyTorch), or take the new one (Chung et al. 2014).
@@ -58,7 +53,8 @@ struct GruCell : MoveOnly {
   void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* unsupported_option() const noexcept;
-  using Kernel = detail::GruKernel<S>;  // hand-derived (layers/kernels/gru.hpp)
+  // Hand-derived (layers/kernels/gru.hpp). What unsupported_option() names it has not.
+  bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

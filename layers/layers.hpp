@@ -9,6 +9,7 @@
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "layers/lstm.hpp"
+#include "layers/mgu.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent.hpp"
 #include "layers/rnn.hpp"

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "framework/errors.hpp"
+#include "layers/kernels/fused.hpp"
 #include "layers/kernels/lstm.hpp"
-#include "layers/recurrent/fused.hpp"
 
 namespace unroll {
 
@@ -110,6 +110,11 @@ template <class S>
 LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
   return {Var<S>::zeros({batch, static_cast<std::size_t>(output_size())}),
           Var<S>::zeros({batch, static_cast<std::size_t>(options.hidden)})};
+}
+
+template <class S>
+bptt::Kernel<S> LstmCell<S>::kernel() const noexcept {
+  return {&bptt::lstm_kernel<S>()};
 }
 
 template struct LstmCell<float>;

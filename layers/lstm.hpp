@@ -13,11 +13,6 @@
 
 namespace unroll {
 
-namespace detail {
-template <class S>
-struct LstmKernel;
-}
-
 struct LstmOptions {
   Index input = 0;
   Index hidden = 0;
@@ -81,7 +76,8 @@ struct LstmCell : MoveOnly {
   void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* unsupported_option() const noexcept;
-  using Kernel = detail::LstmKernel<S>;  // hand-derived (layers/kernels/lstm.hpp)
+  // Hand-derived (layers/kernels/lstm.hpp). What unsupported_option() names it has not.
+  bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "framework/var.hpp"
+#include "layers/module/member.hpp"
 #include "layers/module/move_only.hpp"
 
 namespace unroll {
@@ -32,14 +33,6 @@ namespace detail {
 struct IgnoreMembers {
   void operator()(const std::string&, auto&) const {}
 };
-template <class T>
-inline constexpr bool is_parameter = false;
-template <class S>
-inline constexpr bool is_parameter<Var<S>> = true;
-template <class T>
-inline constexpr bool is_vector = false;
-template <class T>
-inline constexpr bool is_vector<std::vector<T>> = true;
 }  // namespace detail
 
 // A struct with a member list.
@@ -95,26 +88,6 @@ void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
 }
 
 namespace detail {
-template <class M>
-struct ScalarOf;
-template <template <class...> class M, class First, class... Rest>
-struct ScalarOf<M<First, Rest...>> {
-  using type = typename ScalarOf<First>::type;
-};
-template <template <class...> class M, class... Rest>
-struct ScalarOf<M<float, Rest...>> {
-  using type = float;
-};
-template <template <class...> class M, class... Rest>
-struct ScalarOf<M<double, Rest...>> {
-  using type = double;
-};
-template <class M>
-requires requires { typename M::Scalar; }
-struct ScalarOf<M> {
-  using type = typename M::Scalar;
-};
-
 // M with its scalar type replaced, through nested template arguments: Recurrent<LstmCell<float>> -> <double>.
 template <class T, class To>
 struct Rebind {
@@ -133,10 +106,6 @@ struct Rebind<M<A...>, To> {
   using type = M<typename Rebind<A, To>::type...>;
 };
 }  // namespace detail
-
-// The scalar type of a module: its member type Scalar, or its first template argument's.
-template <class M>
-using scalar_t = typename detail::ScalarOf<std::remove_cvref_t<M>>::type;
 
 template <class S>
 struct NamedParameter {

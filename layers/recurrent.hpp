@@ -34,8 +34,9 @@ namespace unroll {
 //
 //   gates()                        the names of the gates stacked in its weights, for verify
 //
-//   Kernel, unsupported_option()   a hand-derived kernel (layers/recurrent/kernel.hpp), which runs instead of
-//                                  the steps, and the first option that it has not
+//   kernel(), unsupported_option()   a hand-derived kernel (layers/recurrent/kernel.hpp), which runs instead
+//   of
+//                                    the steps, and the first option that it has not
 //
 // Every option with its equations: layers/recurrent.md.
 //

@@ -1,8 +1,8 @@
 #include "layers/rnn.hpp"
 
 #include "framework/errors.hpp"
+#include "layers/kernels/fused.hpp"
 #include "layers/kernels/rnn.hpp"
-#include "layers/recurrent/fused.hpp"
 
 namespace unroll {
 
@@ -36,6 +36,11 @@ template <class S>
 const char* RnnCell<S>::unsupported_option() const noexcept {
   if (options.activation == Activation::tanh() || options.activation == Activation::relu()) return nullptr;
   return "activation";
+}
+
+template <class S>
+bptt::Kernel<S> RnnCell<S>::kernel() const noexcept {
+  return {&bptt::rnn_kernel<S>(), options.activation == Activation::relu()};
 }
 
 template struct RnnCell<float>;

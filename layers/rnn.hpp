@@ -10,11 +10,6 @@
 
 namespace unroll {
 
-namespace detail {
-template <class S>
-struct RnnKernel;
-}
-
 struct RnnOptions {
   Index input = 0;
   Index hidden = 0;
@@ -45,7 +40,8 @@ struct RnnCell : MoveOnly {
   void check_parameters(const detail::LayerName& layer) const;
   // The first option that the kernel has not, or null.
   const char* unsupported_option() const noexcept;
-  using Kernel = detail::RnnKernel<S>;  // hand-derived (layers/kernels/rnn.hpp)
+  // Hand-derived (layers/kernels/rnn.hpp). What unsupported_option() names it has not.
+  bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

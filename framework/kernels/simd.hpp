@@ -153,14 +153,14 @@ struct Lanes {
 
 // Calls f(lanes) for first..last in steps of one batch.
 template <class S, class F>
-void for_lanes(std::size_t first, std::size_t last, F&& f) {
+[[gnu::always_inline]] inline void for_lanes(std::size_t first, std::size_t last, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
   std::size_t i = first;
   for (; i + kWidth <= last; i += kWidth) f(Lanes<S, true>{i, kWidth});
   if (i < last) f(Lanes<S, false>{i, last - i});
 }
 template <class S, class F>
-void for_lanes(std::size_t n, F&& f) {
+[[gnu::always_inline]] inline void for_lanes(std::size_t n, F&& f) {
   for_lanes<S>(0, n, std::forward<F>(f));
 }
 

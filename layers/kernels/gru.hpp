@@ -1,64 +1,88 @@
-// Hand-derived GRU over a sequence: forward and backpropagation through time. Derivation: layers/gru.md.
+// One hidden unit of a GRU, forward and backward, for both places of the reset. Derivation: layers/gru.md.
 #pragma once
 
-#include "layers/gru.hpp"
-#include "layers/kernels/pass.hpp"
+#include "framework/kernels/simd.hpp"
+#include "layers/kernels/unit.hpp"
 
 namespace unroll::bptt {
 
-template <class S>
-struct GruResult {
-  Var<S> output;  // (T,B,H), or (N,H), as x
-  Var<S> h_n;     // (B,H)
-  // Kept for the way back:
-  Var<S> gates;      // (N,3H) r z n after their activations
-  Var<S> candidate;  // (N,H) reset after: W_hn h + b_hn; reset before: r h
+UNROLL_SIMD_TABLE(UnitKernel, gru_after_kernel)
+UNROLL_SIMD_TABLE(UnitKernel, gru_before_kernel)
 
-  VarList<S> outputs(bool /*all_states*/) const { return {output, h_n}; }
+namespace UNROLL_ISA {
+
+using kernel::UNROLL_ISA::sigmoid;
+using kernel::UNROLL_ISA::tanh;
+
+// What both have: h' is a mixture of h and n, by z.
+template <class S>
+struct GruMixture {
+  using V = kernel::UNROLL_ISA::Batch<S>;
+  bool option;  // z keeps
+
+  [[gnu::always_inline]] void mix(UnitStep<V, 3>& s) const {
+    const auto& [r, z, n] = s.gate;
+    s.h = option ? n + z * (s.h - n) : s.h + z * (n - s.h);
+  }
+  [[gnu::always_inline]] void mix_backward(const UnitStep<V, 3>& s, UnitGradient<V, 3>& d) const {
+    const auto& [r, z, n] = s.gate;
+    const V difference = s.h - n;  // d h' / d z when z keeps
+    const V dz = option ? d.h * difference : -(d.h * difference);
+    const V keep = option ? z : S(1) - z;
+    const V dn = d.h * (S(1) - keep);
+    d.gate[1] = dz * z * (S(1) - z);
+    d.gate[2] = dn * (S(1) - n * n);
+    d.h = d.h * keep;
+  }
 };
 
-// Gate order r z n. Inputs: x (T,B,I), or packed (N,I); h0 (B,H); weight_ih (3H,I), weight_hh (3H,H), bias_ih
-// and bias_hh (3H).
 template <class S>
-class GruForward {
- public:
-  using Result = GruResult<S>;
-  GruForward(const GruOptions& options, const Shape& x, const VarList<S>& inputs, const BatchLayout& layout,
-             bool keep);
-  void run(const TimeChunk& chunk, const S* x);
+struct GruAfterUnit : GruMixture<S> {
+  static constexpr UnitLayout kLayout{.gates = 3, .candidate = Candidate::apart, .mixes_h = true};
+  using typename GruMixture<S>::V;
 
-  Result result;
+  [[gnu::always_inline]] void forward(UnitStep<V, 3>& s) const {
+    auto& [r, z, n] = s.gate;
+    r = sigmoid<S>(r);
+    z = sigmoid<S>(z);
+    n = tanh<S>(n + r * s.candidate);
+    this->mix(s);
+  }
 
- private:
-  bool reset_after_, z_keeps_;
-  std::size_t in_, hidden_;
-  InputProduct<S> input_;
-  kernel::Packed<S> weight_rz_, weight_n_;
-  Buffer<S> bias_, bias_hn_;
+  [[gnu::always_inline]] void backward(const UnitStep<V, 3>& s, UnitGradient<V, 3>& d) const {
+    this->mix_backward(s, d);
+    const V r = s.gate[0], dn = d.gate[2];
+    d.gate[0] = dn * s.candidate * r * (S(1) - r);
+    d.candidate = dn * r;
+  }
 };
 
 template <class S>
-class GruBackward : public BackwardPass<S, 1> {
- public:
-  GruBackward(const GruOptions& options, const VarList<S>& inputs, const BatchLayout& layout,
-              const GruResult<S>& result, const VarList<S>& upstream, const Needed& needed);
-  void run(const TimeChunk& chunk, const S* up_output);
-  void run_weights();
+struct GruBeforeUnit : GruMixture<S> {
+  static constexpr UnitLayout kLayout{.gates = 3, .candidate = Candidate::reads, .mixes_h = true};
+  using typename GruMixture<S>::V;
 
- private:
-  bool reset_after_, z_keeps_;
-  const GruResult<S>& result_;
-  std::size_t hidden_;
-  Buffer<S> da_hn_;  // reset after: the gradient of W_hh h + b_hh differs in its last third, by the factor r
-  Buffer<S> d_reset_h_;
-  kernel::Packed<S> weight_rz_, weight_n_;
+  [[gnu::always_inline]] void read(UnitStep<V, 3>& s) const {
+    auto& [r, z, n] = s.gate;
+    r = sigmoid<S>(r);
+    z = sigmoid<S>(z);
+    s.candidate = r * s.h;
+  }
+  [[gnu::always_inline]] void forward(UnitStep<V, 3>& s) const {
+    s.gate[2] = tanh<S>(s.gate[2]);
+    this->mix(s);
+  }
+
+  [[gnu::always_inline]] void backward(const UnitStep<V, 3>& s, UnitGradient<V, 3>& d) const {
+    this->mix_backward(s, d);
+    d.gate[0] = V(S(0));
+  }
+  [[gnu::always_inline]] void read_backward(const UnitStep<V, 3>& s, UnitGradient<V, 3>& d) const {
+    const V& r = s.gate[0];
+    d.gate[0] = d.candidate * s.h * r * (S(1) - r);
+    d.h += d.candidate * r;
+  }
 };
 
+}  // namespace UNROLL_ISA
 }  // namespace unroll::bptt
-
-template <class S>
-struct unroll::detail::GruKernel {
-  static constexpr const char* kOp = "gru";
-  using Forward = bptt::GruForward<S>;
-  using Backward = bptt::GruBackward<S>;
-};

@@ -1,113 +1,126 @@
-// What the passes of all hand-derived kernels share: names for their inputs, and the products outside the
-// loop over time. Internal to the kernels.
+// Forward and Backward: one cell in one direction over a sequence by its hand-derived kernel, chunk by chunk
+// of time.
 //
-// A Forward pass and a Backward pass are made, run over all chunks of time in order (the way back from the
-// last to the first), and then hold the results, as constants. What they are given must stay as it is
-// meanwhile:
-//
-//   Forward(options, shape of the whole x, inputs, layout, keep)   without keep there is no way back
-//   run(chunk, x)                                                   x: the whole input; the chunk's rows are
-//   read result                                                          with outputs(all_states), and what
-//   is kept
-//
-//   Backward(options, inputs, layout, result, upstream, needed)
-//   run(chunk, up_output)        gradients of the states before a chunk from those after it; up_output: the
-//                                gradient of the whole output, or null
-//   run_input(chunk)             the chunk's rows of the gradient of x, if it is needed; after run()
-//   run_weights()                the gradients of the parameters, after all chunks
-//   gradients                    one for each input; what stands for one that is not needed is not to be used
+// Inputs are one list: x (T,B,I), or packed (N,I); h0 (B,P), with a c also c0 (B,H); the parameters of
+// unit.hpp in the order weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, absent ones undefined or left out
+// at the end. What a pass is given must stay as it is meanwhile.
 #pragma once
 
 #include <cstddef>
 
 #include "framework/joint.hpp"
 #include "layers/kernels/products.hpp"
+#include "layers/kernels/unit.hpp"
+#include "layers/recurrent/kernel.hpp"
 
 namespace unroll::bptt {
 
-// Where a kernel's inputs stand in their list: x, the states, the parameters as its cell lists them.
-template <std::size_t kStates>
-struct InputIndex {
-  static constexpr std::size_t x = 0, h0 = 1, c0 = 2, weight_ih = 1 + kStates, weight_hh = 2 + kStates,
-                               bias_ih = 3 + kStates, bias_hh = 4 + kStates, weight_hr = 5 + kStates;
+// Constants, without a tape.
+template <class S>
+struct PassResult {
+  Var<S> output;  // (T,B,P), or (N,P), as x: h of every alive step
+  Var<S> h_n;     // (B,P) after each sequence's own last step
+  Var<S> c_n;     // (B,H)
+  Var<S> cell;    // (T,B,H), or (N,H), as x: c of every alive step; without keep empty
+  // Kept for the way back:
+  Var<S> gates;        // (N,GH) after their activations
+  Var<S> candidate;    // (N,H) of a candidate with a product of its own
+  Var<S> tanh_cell;    // (N,H); empty: too many to keep
+  Var<S> unprojected;  // (N,H) h before the projection
+
+  VarList<S> outputs(bool all_states) const {
+    if (!c_n.defined()) return {output, h_n};
+    return all_states ? VarList<S>{output, h_n, c_n, cell} : VarList<S>{output, h_n, c_n};
+  }
 };
 
-// The sizes that the inputs have: I, and the rows G of all gates.
-template <std::size_t kStates, class S>
-std::size_t input_width(const VarList<S>& inputs) {
-  return inputs[InputIndex<kStates>::weight_ih].shape(1);
-}
-template <std::size_t kStates, class S>
-std::size_t gate_rows(const VarList<S>& inputs) {
-  return inputs[InputIndex<kStates>::weight_ih].shape(0);
-}
+// Where the inputs stand in their list, and the sizes that they have.
+struct PassSizes {
+  template <class S>
+  PassSizes(const UnitLayout& layout, const VarList<S>& inputs)
+      : states(layout.states()),
+        in(inputs[weight_ih()].shape(1)),
+        gates(inputs[weight_ih()].shape(0)),
+        hidden(gates / layout.gates),
+        out(inputs[weight_hh()].shape(1)),
+        direct(layout.direct() * hidden),
+        projects(weight_hr() < inputs.size() && inputs[weight_hr()].defined()) {}
 
-// The way back of a kernel whose pre-activations are W_ih x + .. + W_hh h + .., with their gradient da (N,G).
-template <class S, std::size_t kStates>
-class BackwardPass {
+  static constexpr std::size_t x = 0, h0 = 1, c0 = 2;
+  std::size_t weight_ih() const noexcept { return 1 + states; }
+  std::size_t weight_hh() const noexcept { return 2 + states; }
+  std::size_t bias_ih() const noexcept { return 3 + states; }
+  std::size_t bias_hh() const noexcept { return 4 + states; }
+  std::size_t weight_hr() const noexcept { return 5 + states; }
+
+  std::size_t states;
+  std::size_t in, gates, hidden, out;  // I, GH, H, P
+  std::size_t direct;                  // rows of weight_hh that read h and are added to their gates
+  bool projects;
+};
+
+// Made, run over all chunks in the order in which they run, then read.
+template <class S>
+class Forward {
  public:
-  VarList<S> gradients;
-
-  void run_input(const TimeChunk& chunk) {
-    if (!needed_[In::x]) return;
-    if (input_.empty()) input_ = {layout_.total, inputs_[In::weight_ih].value()};
-    input_.run(chunk.layout.total, da_.data() + chunk.row * gates_, gradients[In::x].raw() + chunk.row * in_);
-  }
-
- protected:
-  using In = InputIndex<kStates>;
-
-  BackwardPass(const VarList<S>& inputs, const BatchLayout& layout, const VarList<S>& upstream,
-               const Needed& needed)
-      : gradients(inputs.size()),
-        inputs_(inputs),
-        layout_(layout),
-        needed_(needed),
-        in_(input_width<kStates>(inputs)),
-        gates_(gate_rows<kStates>(inputs)),
-        da_(layout.total * gates_) {
-    if (needed[In::x]) gradients[In::x] = Var<S>::uninitialized(inputs[In::x].shape());
-    // These run back through time: what arrives at the final states, or zeros.
-    for (std::size_t state = 1; state <= kStates; ++state)
-      gradients[state] = state_gradient(upstream[state], inputs[state].value());
-  }
-
-  // Whether the gradients of the states before this chunk are to be computed.
-  bool states_needed(const TimeChunk& chunk) const {
-    bool needed = !chunk.begins;
-    for (std::size_t state = 1; state <= kStates; ++state) needed |= needed_[state] != 0;
-    return needed;
-  }
-  void run_weight_ih() {
-    if (needed_[In::weight_ih])
-      gradients[In::weight_ih] =
-          weight_gradient(layout_.total, da_.data(), gates_, inputs_[In::x].data(), in_);
-  }
-  // weight_hh and the biases of a kernel in which they reach all pre-activations alike. h: its values after
-  // every step.
-  void run_weight_hh(const S* h) {
-    if (needed_[In::weight_hh]) {
-      gradients[In::weight_hh] = Var<S>::uninitialized(inputs_[In::weight_hh].shape());
-      recurrent_weight_gradient(layout_, da_.data(), gates_, gates_, h, inputs_[In::h0].value(),
-                                gradients[In::weight_hh].raw());
-    }
-    run_bias();
-  }
-  void run_bias() {
-    if (needed_[In::bias_ih] == 0 && needed_[In::bias_hh] == 0) return;
-    const Var<S> bias = bias_gradient(layout_.total, da_.data(), gates_);
-    if (needed_[In::bias_ih]) gradients[In::bias_ih] = bias;
-    if (needed_[In::bias_hh]) gradients[In::bias_hh] = bias;
-  }
-
-  const VarList<S>& inputs_;
-  const BatchLayout& layout_;
-  const Needed& needed_;
-  const std::size_t in_, gates_;  // I, and the rows of all gates
-  Buffer<S> da_;
+  // x: the shape of the whole input. Without keep there is no way back. result: is made here and filled by
+  // run().
+  Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& inputs, const BatchLayout& layout,
+          bool keep, PassResult<S>& result);
+  // x: the whole input, (N,I), of which the chunk's rows are read.
+  void run(const TimeChunk& chunk, const S* x);
 
  private:
-  InputGradient<S> input_;
+  const Kernel<S> kernel_;
+  const PassSizes sizes_;
+  PassResult<S>& result_;
+  bool keep_, single_row_, input_inside_;
+  InputProduct<S> input_;
+  kernel::Packed<S> input_columns_, recurrent_, candidate_weight_, projection_;
+  Buffer<S> bias_, candidate_bias_;
 };
+
+// Run over the chunks from the last to the first.
+template <class S>
+class Backward {
+ public:
+  // upstream: the gradients of outputs(), empty ones for zeros.
+  Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const BatchLayout& layout,
+           const PassResult<S>& result, const VarList<S>& upstream, const Needed& needed);
+  // Gradients of the states before a chunk from those after it. up_output: the gradient of the whole output,
+  // or null.
+  void run(const TimeChunk& chunk, const S* up_output);
+  // The chunk's rows of the gradient of x, if it is needed; after run().
+  void run_input(const TimeChunk& chunk);
+  // The gradients of the parameters, after all chunks.
+  void run_weights();
+
+  VarList<S> gradients;  // one for each input; what stands for one that is not needed is not to be used
+
+ private:
+  // Whether the gradients of the states before this chunk are to be computed.
+  bool states_needed(const TimeChunk& chunk) const;
+  bool has_own_candidate() const noexcept { return sizes_.direct < sizes_.gates; }
+  void run_weight_hh();
+  void run_biases();
+
+  const Kernel<S> kernel_;
+  const PassSizes sizes_;
+  const VarList<S>& inputs_;
+  const BatchLayout& layout_;
+  const PassResult<S>& result_;
+  const Needed& needed_;
+  const S* up_cell_;  // the gradient of all c, or null
+  InputGradient<S> input_;
+  kernel::Packed<S> recurrent_, candidate_weight_, projection_;
+  Buffer<S> da_;                   // (N,GH) of the pre-activations
+  Buffer<S> d_candidate_;          // apart: (N,H) of W_hn h + b_hn; reads: (B,H) scratch
+  Buffer<S> dh_steps_, d_hidden_;  // with a projection
+};
+
+extern template class Forward<float>;
+extern template class Forward<double>;
+extern template class Backward<float>;
+extern template class Backward<double>;
 
 }  // namespace unroll::bptt

@@ -39,6 +39,8 @@ std::size_t unit_parts(const BatchLayout& layout, std::size_t multiplications, s
 template <class S, class F>
 void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::size_t hidden, bool shareable,
                  F&& run) {
+  constexpr std::size_t kNeverShared = std::size_t{1} << 18;  // below it neither way below pays
+  if (multiplications < kNeverShared) return run(time_loop(layout, 0, layout.batch), UnitRange{0, hidden});
   if (const std::size_t parts = detail::row_parts(layout, multiplications); parts > 1) {
     const auto cuts = layout.cuts(parts);
     kernel::parallel(parts, [&](std::size_t part) {
@@ -196,17 +198,6 @@ Var<S> state_gradient(const Var<S>& upstream, const Tensor<S>& state) {
 inline Shape with_width(Shape sequence, std::size_t width) {
   sequence.back() = width;
   return sequence;
-}
-
-// The numbers of an optional value, or null.
-template <class S>
-S* data_or_null(const Var<S>& var) {
-  return var.defined() ? var.raw() : nullptr;
-}
-// Those from a row on, or null.
-template <class S>
-S* rows_or_null(const Var<S>& var, std::size_t row, std::size_t width) {
-  return var.defined() ? var.raw() + row * width : nullptr;
 }
 
 }  // namespace unroll::bptt

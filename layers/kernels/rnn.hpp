@@ -1,59 +1,36 @@
-// Hand-derived Elman RNN over a sequence: forward and backpropagation through time. Derivation:
-// layers/rnn.md.
+// One hidden unit of an Elman RNN, forward and backward. Derivation: layers/rnn.md.
 #pragma once
 
-#include "layers/kernels/pass.hpp"
-#include "layers/rnn.hpp"
+#include "framework/kernels/simd.hpp"
+#include "layers/kernels/unit.hpp"
 
 namespace unroll::bptt {
 
-template <class S>
-struct RnnResult {
-  Var<S> output;  // (T,B,H), or (N,H), as x; all that the way back needs
-  Var<S> h_n;     // (B,H)
+UNROLL_SIMD_TABLE(UnitKernel, rnn_kernel)
 
-  VarList<S> outputs(bool /*all_states*/) const { return {output, h_n}; }
-};
+namespace UNROLL_ISA {
 
-// h' = f(W_ih x + b_ih + W_hh h + b_hh), f = relu or tanh. Inputs: x (T,B,I), or packed (N,I); h0 (B,H);
-// weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H).
-template <class S>
-class RnnForward {
- public:
-  using Result = RnnResult<S>;
-  RnnForward(const RnnOptions& options, const Shape& x, const VarList<S>& inputs, const BatchLayout& layout,
-             bool keep);
-  void run(const TimeChunk& chunk, const S* x);
-
-  Result result;
-
- private:
-  bool relu_;
-  std::size_t in_, hidden_;
-  InputProduct<S> input_;
-  kernel::Packed<S> recurrent_;
-  Buffer<S> bias_;
-};
+using kernel::UNROLL_ISA::tanh;
 
 template <class S>
-class RnnBackward : public BackwardPass<S, 1> {
- public:
-  RnnBackward(const RnnOptions& options, const VarList<S>& inputs, const BatchLayout& layout,
-              const RnnResult<S>& result, const VarList<S>& upstream, const Needed& needed);
-  void run(const TimeChunk& chunk, const S* up_output);
-  void run_weights();
+struct RnnUnit {
+  static constexpr UnitLayout kLayout{.gates = 1, .keeps_gate = false};
+  using V = kernel::UNROLL_ISA::Batch<S>;
+  bool option;  // relu in place of tanh
 
- private:
-  bool relu_;
-  const RnnResult<S>& result_;
-  kernel::Packed<S> recurrent_;
+  [[gnu::always_inline]] void forward(UnitStep<V, 1>& s) const {
+    const V& a = s.gate[0];
+    const V zero(S(0));
+    s.h = option ? xsimd::select(a <= zero, zero, a) : tanh<S>(a);
+  }
+
+  // f' from the output: 1 - h^2 for tanh; for relu 1 where h > 0, 0 at 0.
+  [[gnu::always_inline]] void backward(const UnitStep<V, 1>& s, UnitGradient<V, 1>& d) const {
+    const V& h = s.h;
+    const V zero(S(0));
+    d.gate[0] = option ? xsimd::select(h > zero, d.h, zero) : d.h * (S(1) - h * h);
+  }
 };
 
+}  // namespace UNROLL_ISA
 }  // namespace unroll::bptt
-
-template <class S>
-struct unroll::detail::RnnKernel {
-  static constexpr const char* kOp = "rnn";
-  using Forward = bptt::RnnForward<S>;
-  using Backward = bptt::RnnBackward<S>;
-};

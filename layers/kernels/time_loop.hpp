@@ -1,7 +1,10 @@
-// TimeLoop: what a kernel's loop over time runs over, in plain numbers. Internal to the kernels.
+// What a kernel's loop over time runs over and works on, in plain numbers. Internal to the kernels.
 #pragma once
 
 #include <cstddef>
+
+#include "framework/kernels/packing.hpp"
+#include "layers/kernels/unit_range.hpp"
 
 namespace unroll::bptt {
 
@@ -34,6 +37,60 @@ struct TimeLoop {
     const std::size_t before = batch_size(time(k - 1)), now = batch_size(time(k));
     return before < now ? before : now;
   }
+};
+
+// N packed rows, B sequences, G gates (kernels/unit.hpp), P = H without a projection. Weights are laid out
+// for kernels/packed_gemm.hpp. Absent is null.
+template <class S>
+struct ForwardLoop {
+  TimeLoop steps;
+  UnitRange units;  // shared only without a projection, all sequences of one length
+  bool option;      // of the unit
+  bool keep;        // what the way back reads is stored
+  bool single_row;  // a batch of one whose H fills registers: a step's products and its unit in one
+  std::size_t I, H, P;
+  kernel::Panels<S> recurrent;         // W_hh^T of the gates that read h (P, H for each)
+  kernel::Panels<S> candidate_weight;  // W_hn^T (P,H) of a candidate that has a product of its own
+  kernel::Panels<S> projection;        // W_hr^T (H,P), or absent
+  kernel::Panels<S> input;             // W_ih^T (I,GH) for a single row, or absent: then gates has W_ih x
+  const S* x;                          // (N,I)
+  const S* bias;                       // (GH)
+  const S* candidate_bias;             // (H), apart only
+  S* gates;                            // (N,GH) W_ih x in; where kept, what came out of the gates
+  S* candidate;                        // (N,H) apart: W_hn h + b_hn; reads: what W_hn reads
+  S* cell;                             // (N,H) c of every step, kept
+  S* tanh_cell;                        // (N,H) kept, or absent
+  S* hidden;                           // (N,H) h before the projection; the output, unless it is projected
+  S* output;                           // (N,P)
+  S* h;                                // (B,P) runs through time
+  S* c;                                // (B,H) runs through time
+};
+
+template <class S>
+struct BackwardLoop {
+  TimeLoop steps;
+  UnitRange units;
+  bool option;
+  bool state_wanted;  // dh and dc of the initial state
+  std::size_t H, P;
+  kernel::Panels<S> recurrent;         // W_hh of the gates that read h (H for each, P)
+  kernel::Panels<S> candidate_weight;  // W_hn (H,P) of a candidate that has a product of its own
+  kernel::Panels<S> projection;        // W_hr (P,H), or absent
+  const S* gates;                      // (N,GH)
+  const S* candidate;                  // (N,H)
+  const S* cell;                       // (N,H)
+  const S* tanh_cell;                  // (N,H); absent: computed from cell
+  const S* output;                     // (N,P)
+  const S* h0;                         // (B,P) before the first step
+  const S* c0;                         // (B,H)
+  const S* up_output;                  // (N,P) gradient from above, or absent
+  const S* up_cell;                    // (N,H), or absent
+  S* dh;                               // (B,P) runs back through time
+  S* dc;                               // (B,H) runs back through time
+  S* dh_steps;                         // (N,P) every step's dh, with a projection
+  S* d_hidden;                         // (B,H) scratch, with a projection
+  S* da;                               // (N,GH) gradient of the pre-activations
+  S* d_candidate;                      // apart: (N,H) gradient of W_hn h + b_hn; reads: (B,H) scratch
 };
 
 }  // namespace unroll::bptt

@@ -1,5 +1,5 @@
-// What a recurrent cell carries from step to step, a Var or a struct of Vars; what a layer makes of a
-// sequence.
+// What a recurrent cell carries from step to step, a Var or a struct of Vars; what a layer's call takes and
+// gives.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 #include "framework/joint.hpp"
 #include "framework/var.hpp"
-#include "layers/module.hpp"
+#include "layers/module/member.hpp"
 
 namespace unroll {
 
@@ -31,9 +31,31 @@ struct StateOf<Cell> {
 template <class Cell>
 using state_t = typename detail::StateOf<Cell>::type;
 
-// Several states: one per layer and direction, say.
+// Several states: one per layer and direction, for example.
 template <class State>
 using States = PooledVector<State>;
+
+// Optional inputs of a call.
+template <class State>
+struct RecurrentInputs {
+  States<State> states = {};        // initial, one per layer and direction (index layer * directions +
+                                    // direction); none: learned ones, or zeros
+  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
+};
+
+template <class S, class State>
+struct RecurrentOutput {
+  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
+  States<State> states;  // after each sequence's own last step, ordered as the initial ones
+};
+
+// The same with the states after every step.
+template <class S, class State>
+struct RecurrentTrace {
+  Var<S> output;
+  States<State> states;
+  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
+};
 
 namespace detail {
 // Whether a state is more than h.

@@ -1,5 +1,5 @@
 // What Recurrent asks of a cell's hand-derived kernel. Declared here, so that a user's file does not pay for
-// it; fused.hpp has the rest, and who instantiates Recurrent with such a cell includes it.
+// it; layers/kernels/fused.hpp has the rest, and who instantiates Recurrent with such a cell includes it.
 #pragma once
 
 #include <array>
@@ -8,16 +8,27 @@
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
 
+namespace unroll::bptt {
+
+template <class S>
+struct UnitKernel;  // layers/kernels/unit.hpp
+
+// A cell's kernel: its unit's loops for the instruction set in use, and the unit's option.
+template <class S>
+struct Kernel {
+  const UnitKernel<S>* unit;
+  bool option = false;
+};
+
+}  // namespace unroll::bptt
+
 namespace unroll::detail {
 
-// A cell has a kernel if it names one: a struct with
-//   kOp                   the op's name
-//   Forward, Backward     passes over a sequence, chunk by chunk of time (layers/kernels/pass.hpp)
-// A kernel sees its inputs as one list, from the op to the pass: x, the state's Vars, the cell's parameters
-// in the order of each() (absent ones undefined).
+// A cell has a kernel if it has kernel(), which returns a bptt::Kernel. A kernel sees its inputs as one list:
+// x, the state's Vars, the cell's parameters in the order of each() (absent ones undefined).
 template <class Cell>
-concept HasKernel = requires {
-  typename Cell::Kernel;
+concept HasKernel = requires(const Cell& cell) {
+  cell.kernel();
 };
 
 // A layer in one direction.

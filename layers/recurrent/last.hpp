@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "framework/ops.hpp"
-#include "layers/recurrent/options.hpp"
+#include "layers/recurrent/cell.hpp"
 
 namespace unroll {
 

@@ -1,4 +1,4 @@
-// The options of a recurrent layer, and what a call takes and gives.
+// The options of a recurrent layer.
 #pragma once
 
 #include <string>
@@ -6,7 +6,6 @@
 
 #include "framework/var.hpp"
 #include "layers/module/layer_name.hpp"
-#include "layers/recurrent/cell.hpp"
 
 namespace unroll {
 
@@ -32,28 +31,6 @@ struct RecurrentOptions {
   Index checkpoint_every = 0;  // steps
   Index checkpoint_bytes = 0;  // instead: as many steps as keep about this many bytes, where all keep more
   Path path = Path::automatic;
-};
-
-// What a call may be given beside the input.
-template <class State>
-struct RecurrentInputs {
-  States<State> states = {};        // initial, one per layer and direction (index layer * directions +
-                                    // direction); none: learned ones, or zeros
-  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
-};
-
-template <class S, class State>
-struct RecurrentOutput {
-  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
-  States<State> states;  // after each sequence's own last step, ordered as the initial ones
-};
-
-// The same with the states after every step.
-template <class S, class State>
-struct RecurrentTrace {
-  Var<S> output;
-  States<State> states;
-  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
 };
 
 // The options of a cell that needs no others.

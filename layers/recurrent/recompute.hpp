@@ -11,6 +11,7 @@
 
 #include "framework/block_log.hpp"
 #include "framework/random.hpp"
+#include "layers/module.hpp"
 #include "layers/recurrent/kernel.hpp"
 #include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/unroll.hpp"

@@ -9,9 +9,11 @@
 #include "framework/ops.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
-#include "layers/recurrent/step_regularizer.hpp"
 
 namespace unroll::detail {
+
+template <class S>
+class StepRegularizer;
 
 // The rows of all steps, in the order of time; empty Vars (steps without rows) are left out.
 template <class S>

@@ -1,8 +1,10 @@
 // What keeps the source tree in order: which folder may include which, light public headers, files of one
 // concept.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <regex>
 #include <set>
@@ -60,18 +62,68 @@ TEST_CASE("the folders include each other in one direction only") {
 }
 
 TEST_CASE("inside of layers, kernels and cells are on top of what runs a sequence") {
-  const std::regex cell(R"(\b(Rnn|Lstm|Gru)(Cell|Options|State|Kernel)?\b)");
   for (const auto& file : sources("layers/recurrent")) {
     for (const auto& include : includes(file)) {
       INFO(file << " includes " << include);
       CHECK_FALSE(include.starts_with("layers/kernels/"));
       CHECK_FALSE(include.starts_with("layers/losses"));
     }
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);) {
-      INFO(file << ": " << line);
-      CHECK_FALSE(std::regex_search(line, cell));
+  }
+}
+
+TEST_CASE("what is particular to a cell stands in its own files") {
+  const std::regex cell(R"(\b(Rnn|Lstm|Gru|Mgu)(Cell|Options|State|Unit)?\b)");
+  const std::set<std::string> own{"rnn", "lstm", "gru", "mgu"};
+  for (const std::string folder : {"layers/recurrent", "layers/kernels"}) {
+    for (const auto& file : sources(folder)) {
+      if (own.contains(file.stem())) continue;
+      std::ifstream in(file);
+      for (std::string line; std::getline(in, line);) {
+        INFO(file << ": " << line);
+        CHECK_FALSE(std::regex_search(line, cell));
+      }
     }
+  }
+}
+
+TEST_CASE("a file of layers is at most six includes away from the last one below it") {
+  std::map<std::string, std::size_t> known;
+  const std::function<std::size_t(const std::string&)> depth = [&](const std::string& file) {
+    if (const auto at = known.find(file); at != known.end()) return at->second;
+    std::size_t deepest = 0;
+    for (const auto& include : includes(kRoot / file)) {
+      if (include.starts_with("layers/")) deepest = std::max(deepest, 1 + depth(include));
+    }
+    return known[file] = deepest;
+  };
+  for (const auto& file : sources("layers")) {
+    INFO(file);
+    CHECK(depth(fs::relative(file, kRoot)) <= 6);
+  }
+}
+
+TEST_CASE("every line of code that a derivation quotes stands in its kernel") {
+  const auto lines_of = [](const fs::path& file) {
+    std::vector<std::string> lines;
+    std::ifstream in(file);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  };
+  for (const std::string cell : {"rnn", "lstm", "gru", "mgu"}) {
+    const auto kernel = lines_of(kRoot / "layers/kernels" / (cell + ".hpp"));
+    const std::set<std::string> stands(kernel.begin(), kernel.end());
+    bool quoting = false;
+    std::size_t quoted = 0;
+    for (const auto& line : lines_of(kRoot / "layers" / (cell + ".md"))) {
+      if (line.starts_with("```")) {
+        quoting = line == "```cpp";
+      } else if (quoting) {
+        ++quoted;
+        INFO(cell << ".md: " << line);
+        CHECK(stands.contains(line));
+      }
+    }
+    CHECK(quoted > 3);
   }
 }
 

@@ -2,9 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "layers/kernels/gru.hpp"
-#include "layers/kernels/lstm.hpp"
-#include "layers/kernels/rnn.hpp"
+#include "layers/kernels/pass.hpp"
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
 
@@ -18,13 +16,17 @@ constexpr std::size_t kSteps = 4, kInput = 3;
 constexpr double kUntouched = 7.0;
 
 // A pass that has room for all steps runs so many of them, as with a batch of one that ends there: whether it
-// has written behind them, into one of these results (T,..).
-template <class Pass, class S>
-bool writes_behind(Pass& pass, std::size_t length, bool reverse, const Tensor<S>& x,
-                   std::initializer_list<Var<S>> results) {
-  for (const Var<S>& var : results) std::fill_n(var.raw(), var.size(), S(kUntouched));
+// has written behind them, into one of its results (T,..).
+template <class S>
+bool writes_behind(bptt::Forward<S>& pass, const bptt::PassResult<S>& f, std::size_t length, bool reverse,
+                   const Tensor<S>& x) {
+  const std::initializer_list<Var<S>> results{f.output, f.cell, f.gates, f.candidate, f.tanh_cell};
+  for (const Var<S>& var : results) {
+    if (var.defined()) std::fill_n(var.raw(), var.size(), S(kUntouched));
+  }
   pass.run(bptt::TimeChunk(BatchLayout::ragged(kSteps, {length}, reverse)), x.data());
   for (const Var<S>& var : results) {
+    if (!var.defined()) continue;
     const std::size_t row = var.size() / kSteps;
     for (std::size_t i = length * row; i < var.size(); ++i) {
       if (var.data()[i] != S(kUntouched)) return true;
@@ -67,21 +69,21 @@ TEMPLATE_TEST_CASE("a kernel writes nothing behind the end of a sequence that is
       list.push_back(projects ? Var<S>(some<S>({H, H})) : Var<S>());
       return list;
     };
-    const auto rnn_inputs = inputs(1, 1, false), gru_inputs = inputs(3, 1, false);
-    bptt::RnnForward<S> rnn({}, x.shape(), rnn_inputs, all, true);
-    CHECK_FALSE(writes_behind(rnn, length, reverse, x, {rnn.result.output}));
-    for (const bool projects : {false, true}) {
-      const auto lstm_inputs = inputs(4, 2, projects);
-      bptt::LstmForward<S> lstm({}, x.shape(), lstm_inputs, all, true);
-      const auto& f = lstm.result;
-      CHECK_FALSE(writes_behind(lstm, length, reverse, x, {f.output, f.cell, f.gates, f.tanh_cell}));
-    }
-    for (const bool reset_after : {true, false}) {
-      bptt::GruForward<S> gru({.reset = reset_after ? GruReset::after : GruReset::before}, x.shape(),
-                              gru_inputs, all, true);
-      const auto& f = gru.result;
-      CHECK_FALSE(writes_behind(gru, length, reverse, x, {f.output, f.gates, f.candidate}));
-    }
+    const auto check = [&](const auto& cell, bool projects) {
+      const auto kernel = cell.kernel();
+      const VarList<S> list = inputs(kernel.unit->layout.gates, kernel.unit->layout.states(), projects);
+      bptt::PassResult<S> result;
+      bptt::Forward<S> pass(kernel, x.shape(), list, all, true, result);
+      CHECK_FALSE(writes_behind(pass, result, length, reverse, x));
+    };
+    check(RnnCell<S>(), false);
+    check(LstmCell<S>(), false);
+    check(LstmCell<S>(), true);
+    GruCell<S> gru;
+    check(gru, false);
+    gru.options.reset = GruReset::before;
+    check(gru, false);
+    check(MguCell<S>(), false);
   });
 }
 
@@ -148,4 +150,5 @@ TEST_CASE("a batch of one is right whatever its length is") {
   check_alone<Lstm<double>>({.peepholes = true}, false);
   check_alone<Gru<double>>({}, true);
   check_alone<Gru<double>>({.reset = GruReset::before}, true);
+  check_alone<Mgu<double>>({}, true);
 }

@@ -3,9 +3,8 @@
 
 #include "framework/block_log.hpp"
 #include "framework/errors.hpp"
-#include "layers/kernels/lstm.hpp"
+#include "layers/kernels/fused.hpp"
 #include "layers/layers.hpp"
-#include "layers/recurrent/fused.hpp"
 #include "minimal_gated_unit.hpp"
 
 using namespace unroll;

@@ -115,6 +115,58 @@ TEST_CASE("the LSTM's variants compute the published equations") {
   }
 }
 
+TEST_CASE("the minimal gated unit computes the published equations") {
+  Rng rng(44);
+  const Tensor<double> x = random_normal<double>({4, 2, 3}, 0.0, 1.0, rng);
+  Mgu<double> mgu({.input = 3, .hidden = 5}, rng);
+  randomize(mgu, rng);
+  const MguCell<double>& cell = mgu.cells()[0];
+  const auto result = mgu(Var<double>(x));
+  for (std::size_t b = 0; b < 2; ++b) {
+    Vector h(5);
+    for (std::size_t t = 0; t < 4; ++t) {
+      const Vector from_x = product(cell.weight_ih, row(x, t, b)), from_h = product(cell.weight_hh, h);
+      const auto bias = [&](std::size_t r) { return cell.bias_ih.value()(r) + cell.bias_hh.value()(r); };
+      Vector f(5), read(5);
+      for (std::size_t j = 0; j < 5; ++j) {
+        f[j] = sigmoid_of(from_x[j] + from_h[j] + bias(j));
+        read[j] = f[j] * h[j];
+      }
+      const Vector from_read = product(cell.weight_hh, read);
+      for (std::size_t j = 0; j < 5; ++j) {
+        const double n = std::tanh(from_x[5 + j] + from_read[5 + j] + bias(5 + j));
+        h[j] = (1.0 - f[j]) * h[j] + f[j] * n;
+        REQUIRE(result.output.value()(t, b, j) == Approx(h[j]).margin(1e-14));
+      }
+    }
+  }
+}
+
+TEST_CASE("the minimal gated unit has the numbers of its page") {
+  Rng rng(45);
+  Mgu<double> mgu({.input = 1, .hidden = 1, .bias = Bias::single}, rng);
+  MguCell<double>& cell = mgu.cells()[0];
+  cell.weight_ih.mutable_value() = Tensor<double>{{0.5}, {0.9}};
+  cell.weight_hh.mutable_value() = Tensor<double>{{0.6}, {-0.7}};
+  cell.bias_ih.mutable_value() = Tensor<double>{0.3, -0.2};
+  Tape tape;
+  const Var<double> x = parameter(Tensor<double>{{{1.0}}, {{-0.5}}}), h0 = parameter(Tensor<double>{{0.4}});
+  const auto [y, states] = mgu(x, {.states = {h0}, .lengths = {}});
+  const auto loss = sum(y * Var<double>(Tensor<double>{{{0.7}}, {{-1.1}}})) + 0.4 * sum(states[0]);
+  tape.backward(loss);
+  const auto close = [](double got, double page) { CHECK(got == Approx(page).margin(6e-10)); };
+  close(loss.item(), 0.453961020);
+  close(x.grad()(0, 0, 0), 0.318616596);
+  close(x.grad()(1, 0, 0), -0.091919458);
+  close(h0.grad()(0, 0), -0.033144417);
+  close(cell.weight_ih.grad()(0, 0), -0.116718633);
+  close(cell.weight_ih.grad()(1, 0), 0.469928490);
+  close(cell.weight_hh.grad()(0, 0), 0.086779239);
+  close(cell.weight_hh.grad()(1, 0), 0.051117783);
+  close(cell.bias_ih.grad()(0), 0.195174813);
+  close(cell.bias_ih.grad()(1), 0.143455257);
+}
+
 TEST_CASE("forget_bias sets what the two biases add up to, and nothing else") {
   for (const Bias bias : {Bias::single, Bias::both}) {
     Rng a(42), b(42);

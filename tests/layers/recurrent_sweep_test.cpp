@@ -167,6 +167,13 @@ TEST_CASE("the GRU is right with every combination of options") {
   }
 }
 
+TEST_CASE("the minimal gated unit is right with every combination of options") {
+  sweep<MguCell<double>>("minimal gated unit", {}, true);
+  sweep<MguCell<double>>("minimal gated unit, one bias", {.bias = Bias::single}, true);
+  sweep<MguCell<double>>("minimal gated unit, no bias",
+                         {.bias = Bias::none, .recurrent_init = RecurrentInit::orthogonal}, true);
+}
+
 TEST_CASE("a user's cell is right with every combination of options") {
-  sweep<test::MinimalGatedUnit<double>>("minimal gated unit", {}, false);
+  sweep<test::MinimalGatedUnit<double>>("a cell with steps alone", {}, false);
 }

@@ -45,6 +45,7 @@ void for_each_layer(Index input, Index hidden, const RecurrentOptions& options, 
   f(Lstm<double>({.input = input, .hidden = hidden, .projection = hidden - 1}, options, rng));
   f(Gru<double>({.input = input, .hidden = hidden}, options, rng));
   f(Gru<double>({.input = input, .hidden = hidden, .reset = GruReset::before}, options, rng));
+  f(Mgu<double>({.input = input, .hidden = hidden}, options, rng));
 }
 
 // A model around a layer, so that the layer has a name.

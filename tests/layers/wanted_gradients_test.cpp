@@ -1,9 +1,7 @@
 // A fused layer computes the gradients that are asked for, and no others.
 #include <catch2/catch.hpp>
 
-#include "layers/kernels/gru.hpp"
-#include "layers/kernels/lstm.hpp"
-#include "layers/kernels/rnn.hpp"
+#include "layers/kernels/pass.hpp"
 #include "layers/layers.hpp"
 
 using namespace unroll;
@@ -12,14 +10,19 @@ namespace {
 
 // Every gradient of a kernel is there, with the same bits, when it alone is needed, and empty when it is not.
 // A state's gradient is what runs back through time, so it is never empty, only unfinished.
-template <class Forward, class Backward, class Options>
-void check_gradients(const Options& options, std::size_t states, const VarList<double>& inputs,
+template <class Cell>
+void check_gradients(const decltype(Cell::options)& options, const VarList<double>& inputs,
                      const bptt::BatchLayout& layout, const VarList<double>& upstream) {
-  Forward forward(options, inputs[0].shape(), inputs, layout, /*keep=*/true);
+  Cell cell;
+  cell.options = options;
+  const auto kernel = cell.kernel();
+  const std::size_t states = kernel.unit->layout.states();
+  bptt::PassResult<double> result;
+  bptt::Forward<double> forward(kernel, inputs[0].shape(), inputs, layout, /*keep=*/true, result);
   const bptt::TimeChunk chunk(layout);
   forward.run(chunk, inputs[0].data());
   const auto gradients = [&](const Needed& needed) {
-    Backward backward(options, inputs, layout, forward.result, upstream, needed);
+    bptt::Backward<double> backward(kernel, inputs, layout, result, upstream, needed);
     backward.run(chunk, upstream[0].data());
     backward.run_input(chunk);
     backward.run_weights();
@@ -56,22 +59,24 @@ TEST_CASE("a kernel leaves out the gradients that nobody wants, and the rest kee
   };
   const auto layout = bptt::BatchLayout::dense(T, B, false);
   SECTION("RNN") {
-    check_gradients<bptt::RnnForward<double>, bptt::RnnBackward<double>>(
-        RnnOptions{}, 1, list({{T, B, I}, {B, H}, {H, I}, {H, H}, {H}, {H}}), layout,
-        list({{T, B, H}, {B, H}}));
+    check_gradients<RnnCell<double>>({}, list({{T, B, I}, {B, H}, {H, I}, {H, H}, {H}, {H}}), layout,
+                                     list({{T, B, H}, {B, H}}));
   }
   SECTION("LSTM") {
-    check_gradients<bptt::LstmForward<double>, bptt::LstmBackward<double>>(
-        LstmOptions{}, 2, list({{T, B, I}, {B, P}, {B, H}, {4 * H, I}, {4 * H, P}, {4 * H}, {4 * H}, {P, H}}),
-        layout, list({{T, B, P}, {B, P}, {B, H}, {T, B, H}}));
+    check_gradients<LstmCell<double>>(
+        {}, list({{T, B, I}, {B, P}, {B, H}, {4 * H, I}, {4 * H, P}, {4 * H}, {4 * H}, {P, H}}), layout,
+        list({{T, B, P}, {B, P}, {B, H}, {T, B, H}}));
   }
   SECTION("GRU") {
     for (const bool reset_after : {true, false}) {
-      check_gradients<bptt::GruForward<double>, bptt::GruBackward<double>>(
-          GruOptions{.reset = reset_after ? GruReset::after : GruReset::before}, 1,
-          list({{T, B, I}, {B, H}, {3 * H, I}, {3 * H, H}, {3 * H}, {3 * H}}), layout,
-          list({{T, B, H}, {B, H}}));
+      check_gradients<GruCell<double>>({.reset = reset_after ? GruReset::after : GruReset::before},
+                                       list({{T, B, I}, {B, H}, {3 * H, I}, {3 * H, H}, {3 * H}, {3 * H}}),
+                                       layout, list({{T, B, H}, {B, H}}));
     }
+  }
+  SECTION("minimal gated unit") {
+    check_gradients<MguCell<double>>({}, list({{T, B, I}, {B, H}, {2 * H, I}, {2 * H, H}, {2 * H}, {2 * H}}),
+                                     layout, list({{T, B, H}, {B, H}}));
   }
 }
 

@@ -31,6 +31,7 @@ int main() {
       check(Rnn<double>({.input = 2, .hidden = 4, .activation = Activation::relu()}, options, rng), lengths);
       check(Lstm<double>({.input = 2, .hidden = 4}, options, rng), lengths);
       check(Lstm<double>({.input = 2, .hidden = 4, .projection = 3}, options, rng), lengths);
+      check(Mgu<double>({.input = 2, .hidden = 4}, options, rng), lengths);
       for (const auto reset : {GruReset::after, GruReset::before}) {
         for (const auto update : {GruUpdate::z_keeps, GruUpdate::z_updates})
           check(Gru<double>({.input = 2, .hidden = 4, .reset = reset, .update = update}, options, rng),

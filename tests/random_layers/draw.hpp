@@ -54,6 +54,7 @@ std::string describe(const Round& round);
 void run_rnn(Draw& draw, bool large);
 void run_lstm(Draw& draw, bool large);
 void run_gru(Draw& draw, bool large);
+void run_mgu(Draw& draw, bool large);
 void run_custom_cell(Draw& draw);
 
 }  // namespace unroll::random_layers

@@ -36,7 +36,7 @@ void on_signal(int signal) {
 void run(std::uint64_t seed) {
   Draw draw(seed);
   const bool large = draw.chance(0.005);
-  switch (draw.between(0, large ? 5 : 6)) {
+  switch (draw.between(0, large ? 6 : 7)) {
     case 0:
     case 1:
       return run_rnn(draw, large);
@@ -46,6 +46,8 @@ void run(std::uint64_t seed) {
     case 4:
     case 5:
       return run_gru(draw, large);
+    case 6:
+      return run_mgu(draw, large);
     default:
       return run_custom_cell(draw);
   }

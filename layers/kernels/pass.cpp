@@ -1,0 +1,245 @@
+#include "layers/kernels/pass.hpp"
+
+#include <algorithm>
+
+namespace unroll::bptt {
+
+using kernel::Packed;
+
+namespace {
+
+// Elements of tanh(c) that are kept for the way back. More would not stay in a cache, and computing them
+// again costs no more than reading them.
+constexpr std::size_t kLargestKeptTanh = std::size_t{1} << 18;
+
+// Elements of W_ih whose product with a single row is hidden behind the wait for the state before.
+constexpr std::size_t kLargestInputInside = 1024;
+
+// The values of an optional Var from a row on, or null.
+template <class S>
+S* rows_or_null(const Var<S>& var, std::size_t row, std::size_t width) {
+  return var.defined() ? var.raw() + row * width : nullptr;
+}
+
+}  // namespace
+
+template <class S>
+Forward<S>::Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& inputs,
+                    const BatchLayout& layout, bool keep, PassResult<S>& result)
+    : kernel_(kernel), sizes_(kernel.unit->layout, inputs), result_(result), keep_(keep) {
+  const UnitLayout& unit = kernel.unit->layout;
+  const auto& [states, in, gates, H, P, direct, projects] = sizes_;
+  const Tensor<S>& weight_ih = inputs[sizes_.weight_ih()].value();
+  const S* weight_hh = inputs[sizes_.weight_hh()].data();
+
+  result.output = Var<S>::uninitialized(with_width(x, P));
+  // A kernel that keeps no gate computes its only one where the output is.
+  result.gates = unit.keeps_gate ? Var<S>::uninitialized({layout.total, gates}) : result.output;
+  if (direct < gates) result.candidate = Var<S>::uninitialized({layout.total, H});
+  if (projects) result.unprojected = Var<S>::uninitialized({layout.total, H});
+  result.h_n = Var<S>::copy_of(inputs[PassSizes::h0].value());
+  if (unit.has_cell) {
+    result.c_n = Var<S>::copy_of(inputs[PassSizes::c0].value());
+    if (keep) {
+      result.cell = Var<S>::uninitialized(with_width(x, H));
+      if (layout.total * H <= kLargestKeptTanh) result.tanh_cell = Var<S>::uninitialized({layout.total, H});
+    }
+  }
+
+  single_row_ = layout.batch == 1 && !projects && H % kernel::packing<S>().width == 0;
+  // All input products at once, so that inside the loop only the recurrent ones remain; but small ones there,
+  // where they cost nothing while the loop waits for itself.
+  input_inside_ = single_row_ && gates * in <= kLargestInputInside;
+  if (input_inside_) {
+    input_columns_ = Packed<S>::by_register(weight_ih.data(), gates, in);
+  } else {
+    input_ = {layout.total, weight_ih};
+  }
+  const auto pack = single_row_ ? &Packed<S>::by_register : &Packed<S>::transposed;
+  recurrent_ = pack(weight_hh, direct, P);
+  if (direct < gates) candidate_weight_ = pack(weight_hh + direct * P, H, P);
+  if (projects) projection_ = Packed<S>::transposed(inputs[sizes_.weight_hr()].data(), P, H);
+
+  const Var<S>&bias_ih = inputs[sizes_.bias_ih()], &bias_hh = inputs[sizes_.bias_hh()];
+  bias_ = combined_bias(bias_ih, bias_hh, gates);
+  if (unit.candidate == Candidate::apart) {  // b_hn stays with its product
+    candidate_bias_ = Buffer<S>(H);
+    std::fill_n(candidate_bias_.begin(), H, S(0));
+    if (bias_hh.defined()) {
+      std::copy_n(bias_hh.data() + direct, H, candidate_bias_.begin());
+      for (std::size_t j = direct; j < gates; ++j) bias_[j] = bias_ih.defined() ? bias_ih.data()[j] : S(0);
+    }
+  }
+}
+
+template <class S>
+void Forward<S>::run(const TimeChunk& chunk, const S* x) {
+  const BatchLayout& layout = chunk.layout;
+  const std::size_t row = chunk.row, H = sizes_.hidden, P = sizes_.out;
+  S* gates = result_.gates.raw() + row * sizes_.gates;
+  const Var<S>& hidden = sizes_.projects ? result_.unprojected : result_.output;
+  if (!input_inside_) input_.run(layout.total, x + row * sizes_.in, gates);
+  in_parallel<S>(layout, layout.total * sizes_.gates * P, H, !sizes_.projects,
+                 [&](const TimeLoop& loop, const UnitRange& units) {
+                   kernel_.unit->forward({.steps = loop,
+                                          .units = units,
+                                          .option = kernel_.option,
+                                          .keep = keep_,
+                                          .single_row = single_row_,
+                                          .I = sizes_.in,
+                                          .H = H,
+                                          .P = P,
+                                          .recurrent = recurrent_.panels(),
+                                          .candidate_weight = candidate_weight_.panels(),
+                                          .projection = projection_.panels(),
+                                          .input = input_columns_.panels(),
+                                          .x = x + row * sizes_.in,
+                                          .bias = bias_.data(),
+                                          .candidate_bias = candidate_bias_.data(),
+                                          .gates = gates,
+                                          .candidate = rows_or_null(result_.candidate, row, H),
+                                          .cell = rows_or_null(result_.cell, row, H),
+                                          .tanh_cell = rows_or_null(result_.tanh_cell, row, H),
+                                          .hidden = hidden.raw() + row * H,
+                                          .output = result_.output.raw() + row * P,
+                                          .h = result_.h_n.raw(),
+                                          .c = rows_or_null(result_.c_n, 0, H)});
+                 });
+}
+
+template <class S>
+Backward<S>::Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const BatchLayout& layout,
+                      const PassResult<S>& result, const VarList<S>& upstream, const Needed& needed)
+    : gradients(inputs.size()),
+      kernel_(kernel),
+      sizes_(kernel.unit->layout, inputs),
+      inputs_(inputs),
+      layout_(layout),
+      result_(result),
+      needed_(needed),
+      up_cell_(upstream.size() > 3 && upstream[3].defined() ? upstream[3].raw() : nullptr),
+      da_(layout.total * sizes_.gates) {
+  const std::size_t H = sizes_.hidden, P = sizes_.out, direct = sizes_.direct;
+  if (needed[PassSizes::x]) gradients[PassSizes::x] = Var<S>::uninitialized(inputs[PassSizes::x].shape());
+  // These run back through time: what arrives at the final states, or zeros.
+  for (std::size_t state = 1; state <= sizes_.states; ++state)
+    gradients[state] = state_gradient(upstream[state], inputs[state].value());
+  const S* weight_hh = inputs[sizes_.weight_hh()].data();
+  recurrent_ = Packed<S>::borrowed(weight_hh, direct, P);
+  if (has_own_candidate()) {
+    candidate_weight_ = Packed<S>::borrowed(weight_hh + direct * P, H, P);
+    const bool apart = kernel.unit->layout.candidate == Candidate::apart;
+    d_candidate_ = Buffer<S>((apart ? layout.total : layout.batch) * H);
+  }
+  if (sizes_.projects) {
+    dh_steps_ = Buffer<S>(layout.total * P);
+    d_hidden_ = Buffer<S>(layout.batch * H);
+    projection_ = Packed<S>::borrowed(inputs[sizes_.weight_hr()].data(), P, H);
+  }
+}
+
+template <class S>
+bool Backward<S>::states_needed(const TimeChunk& chunk) const {
+  bool needed = !chunk.begins;
+  for (std::size_t state = 1; state <= sizes_.states; ++state) needed |= needed_[state] != 0;
+  return needed;
+}
+
+template <class S>
+void Backward<S>::run(const TimeChunk& chunk, const S* up_output) {
+  const BatchLayout& layout = chunk.layout;
+  const std::size_t row = chunk.row, G = sizes_.gates, H = sizes_.hidden, P = sizes_.out;
+  const bool has_cell = kernel_.unit->layout.has_cell,
+             apart = kernel_.unit->layout.candidate == Candidate::apart;
+  const S* h0 = chunk.before(result_.output.data(), P, inputs_[PassSizes::h0].data());
+  const S* c0 = has_cell ? chunk.before(result_.cell.data(), H, inputs_[PassSizes::c0].data()) : nullptr;
+  in_parallel<S>(layout, layout.total * G * P, H, !sizes_.projects,
+                 [&](const TimeLoop& loop, const UnitRange& units) {
+                   kernel_.unit->backward({.steps = loop,
+                                           .units = units,
+                                           .option = kernel_.option,
+                                           .state_wanted = states_needed(chunk),
+                                           .H = H,
+                                           .P = P,
+                                           .recurrent = recurrent_.panels(),
+                                           .candidate_weight = candidate_weight_.panels(),
+                                           .projection = projection_.panels(),
+                                           .gates = result_.gates.data() + row * G,
+                                           .candidate = rows_or_null(result_.candidate, row, H),
+                                           .cell = rows_or_null(result_.cell, row, H),
+                                           .tanh_cell = rows_or_null(result_.tanh_cell, row, H),
+                                           .output = result_.output.data() + row * P,
+                                           .h0 = h0,
+                                           .c0 = c0,
+                                           .up_output = up_output != nullptr ? up_output + row * P : nullptr,
+                                           .up_cell = up_cell_ != nullptr ? up_cell_ + row * H : nullptr,
+                                           .dh = gradients[PassSizes::h0].raw(),
+                                           .dc = has_cell ? gradients[PassSizes::c0].raw() : nullptr,
+                                           .dh_steps = sizes_.projects ? dh_steps_.data() + row * P : nullptr,
+                                           .d_hidden = d_hidden_.data(),
+                                           .da = da_.data() + row * G,
+                                           .d_candidate = d_candidate_.data() + (apart ? row * H : 0)});
+                 });
+}
+
+template <class S>
+void Backward<S>::run_input(const TimeChunk& chunk) {
+  if (!needed_[PassSizes::x]) return;
+  if (input_.empty()) input_ = {layout_.total, inputs_[sizes_.weight_ih()].value()};
+  input_.run(chunk.layout.total, da_.data() + chunk.row * sizes_.gates,
+             gradients[PassSizes::x].raw() + chunk.row * sizes_.in);
+}
+
+template <class S>
+void Backward<S>::run_weights() {
+  const std::size_t rows = layout_.total, weight_hr = sizes_.weight_hr();
+  if (needed_[sizes_.weight_ih()])
+    gradients[sizes_.weight_ih()] =
+        weight_gradient(rows, da_.data(), sizes_.gates, inputs_[PassSizes::x].data(), sizes_.in);
+  if (needed_[sizes_.weight_hh()]) run_weight_hh();
+  run_biases();
+  if (sizes_.projects && needed_[weight_hr])
+    gradients[weight_hr] =
+        weight_gradient(rows, dh_steps_.data(), sizes_.out, result_.unprojected.data(), sizes_.hidden);
+}
+
+template <class S>
+void Backward<S>::run_weight_hh() {
+  const auto& [states, in, G, H, P, direct, projects] = sizes_;
+  const Tensor<S>& h0 = inputs_[PassSizes::h0].value();
+  const S* h = result_.output.data();
+  Var<S>& weight = gradients[sizes_.weight_hh()];
+  weight = Var<S>::uninitialized(inputs_[sizes_.weight_hh()].shape());
+  recurrent_weight_gradient(layout_, da_.data(), direct, G, h, h0, weight.raw());
+  if (!has_own_candidate()) return;
+  S* candidate = weight.raw() + direct * P;
+  if (kernel_.unit->layout.candidate == Candidate::apart) {
+    recurrent_weight_gradient(layout_, d_candidate_.data(), H, H, h, h0, candidate);
+  } else {
+    add_weight_gradient(layout_.total, da_.data() + direct, H, G, result_.candidate.data(), H, false,
+                        candidate);
+  }
+}
+
+template <class S>
+void Backward<S>::run_biases() {
+  Var<S>&ih = gradients[sizes_.bias_ih()], &hh = gradients[sizes_.bias_hh()];
+  const bool ih_needed = needed_[sizes_.bias_ih()] != 0, hh_needed = needed_[sizes_.bias_hh()] != 0;
+  if (!ih_needed && !hh_needed) return;
+  const Var<S> bias = bias_gradient(layout_.total, da_.data(), sizes_.gates);
+  if (ih_needed) ih = bias;
+  if (!hh_needed) return;
+  hh = bias;
+  if (kernel_.unit->layout.candidate == Candidate::apart) {  // differs from that of bias_ih in its last part
+    hh = hh.detach();
+    kernel::packing<S>().column_sums(layout_.total, sizes_.hidden, d_candidate_.data(), sizes_.hidden,
+                                     hh.raw() + sizes_.direct);
+  }
+}
+
+template class Forward<float>;
+template class Forward<double>;
+template class Backward<float>;
+template class Backward<double>;
+
+}  // namespace unroll::bptt

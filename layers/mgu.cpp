@@ -1,0 +1,50 @@
+#include "layers/mgu.hpp"
+
+#include "framework/errors.hpp"
+#include "layers/kernels/fused.hpp"
+#include "layers/kernels/mgu.hpp"
+
+namespace unroll {
+
+template <class S>
+MguCell<S>::MguCell(MguOptions opts, Rng& rng) : options(opts) {
+  detail::check_cell_sizes(kKind, options.input, options.hidden);
+  const auto hidden = static_cast<std::size_t>(options.hidden),
+             input = static_cast<std::size_t>(options.input), rows = 2 * hidden;
+  const detail::CellParameters<S> make(kKind, options.hidden, rng);
+  weight_ih = make.uniform({rows, input}, "weight_ih");
+  weight_hh = make.recurrent(2, hidden, options.recurrent_init, "weight_hh");
+  if (options.bias != Bias::none) bias_ih = make.uniform({rows}, "bias_ih");
+  if (options.bias == Bias::both) bias_hh = make.uniform({rows}, "bias_hh");
+}
+
+template <class S>
+Var<S> MguCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) const {
+  const auto from_x = chunk(linear(x, weight_ih, bias_ih), 2, 1);
+  const auto weight = chunk(weight_hh, 2, 0);
+  const auto bias = bias_hh.defined() ? chunk(bias_hh, 2, 0) : std::vector<Var<S>>(2);
+  const Var<S> f = sigmoid(from_x[0] + linear(h_read, weight[0], bias[0]));
+  const Var<S> n = tanh(from_x[1] + linear(f * h_read, weight[1], bias[1]));
+  return (1.0 - f) * h + f * n;
+}
+
+template <class S>
+void MguCell<S>::check_parameters(const detail::LayerName& layer) const {
+  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input);
+  detail::check_cell_parameter(layer, "weight_ih", weight_ih, 2 * H, I);
+  detail::check_cell_parameter(layer, "weight_hh", weight_hh, 2 * H, H);
+  detail::check_cell_parameter(layer, "bias_ih", bias_ih, 2 * H, 0, /*optional=*/true);
+  detail::check_cell_parameter(layer, "bias_hh", bias_hh, 2 * H, 0, /*optional=*/true);
+}
+
+template <class S>
+bptt::Kernel<S> MguCell<S>::kernel() const noexcept {
+  return {&bptt::mgu_kernel<S>()};
+}
+
+template struct MguCell<float>;
+template struct MguCell<double>;
+template class Recurrent<MguCell<float>>;
+template class Recurrent<MguCell<double>>;
+
+}  // namespace unroll
