@@ -1,4 +1,5 @@
 // What each option of the recurrent family does, against loops written by hand.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -146,13 +147,19 @@ TEST_CASE("the minimal gated unit has the numbers of its page") {
   Rng rng(45);
   Mgu<double> mgu({.input = 1, .hidden = 1, .bias = Bias::single}, rng);
   MguCell<double>& cell = mgu.cells()[0];
-  cell.weight_ih.mutable_value() = Tensor<double>{{0.5}, {0.9}};
-  cell.weight_hh.mutable_value() = Tensor<double>{{0.6}, {-0.7}};
-  cell.bias_ih.mutable_value() = Tensor<double>{0.3, -0.2};
+  const auto tensor = [](const Shape& shape, const std::vector<double>& values) {
+    Tensor<double> result(shape);
+    std::copy(values.begin(), values.end(), result.data());
+    return result;
+  };
+  cell.weight_ih.mutable_value() = tensor({2, 1}, {0.5, 0.9});
+  cell.weight_hh.mutable_value() = tensor({2, 1}, {0.6, -0.7});
+  cell.bias_ih.mutable_value() = tensor({2}, {0.3, -0.2});
   Tape tape;
-  const Var<double> x = parameter(Tensor<double>{{{1.0}}, {{-0.5}}}), h0 = parameter(Tensor<double>{{0.4}});
-  const auto [y, states] = mgu(x, {.states = {h0}, .lengths = {}});
-  const auto loss = sum(y * Var<double>(Tensor<double>{{{0.7}}, {{-1.1}}})) + 0.4 * sum(states[0]);
+  const Var<double> x = parameter(tensor({2, 1, 1}, {1.0, -0.5})), h0 = parameter(tensor({1, 1}, {0.4}));
+  const auto result = mgu(x, {.states = {h0}, .lengths = {}});
+  const Var<double> upstream(tensor({2, 1, 1}, {0.7, -1.1}));
+  const Var<double> loss = sum(result.output * upstream) + 0.4 * sum(result.states[0]);
   tape.backward(loss);
   const auto close = [](double got, double page) { CHECK(got == Approx(page).margin(6e-10)); };
   close(loss.item(), 0.453961020);
