@@ -55,21 +55,21 @@ AtomicFile::AtomicFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
   if (path_.empty() || path_.find('\0') != std::string::npos) {
     errno = path_.empty() ? ENOENT : EINVAL;
-    fail("want a name of a file");
+    fail("cannot use this file name");
   }
   struct stat info {};
   const bool exists = ::stat(path_.c_str(), &info) == 0;
-  if (!exists && errno != ENOENT) fail("want to create the file");
+  if (!exists && errno != ENOENT) fail("cannot create the file");
   if (exists && S_ISDIR(info.st_mode)) {
     errno = EISDIR;
-    fail("want a file");
+    fail("cannot write the file");
   }
   // A file that may not be written is not replaced either. access() would ask for the real user.
-  if (exists && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) fail("want a writable file");
+  if (exists && ::faccessat(AT_FDCWD, path_.c_str(), W_OK, AT_EACCESS) != 0) fail("cannot write the file");
   direct_ = exists && !S_ISREG(info.st_mode);
   // What leads to a pipe, like /dev/stdout, need not be a path that one could follow.
   target_ = direct_ ? path_ : detail::followed(path_);
-  if (target_.empty()) fail("want to create the file");
+  if (target_.empty()) fail("cannot create the file");
   if (!direct_) open_temporary(exists, info.st_mode, info.st_uid, info.st_gid);
 }
 
@@ -84,7 +84,7 @@ void AtomicFile::open_temporary(bool replaces, mode_t mode, uid_t owner, gid_t g
     if (descriptor_ < 0) {
       if (errno == EEXIST) continue;
       temporary_.clear();
-      fail("want to create the file");
+      fail("cannot create the file");
     }
     // Tells others that it is being written; where there are no locks nobody can ask for them either.
     const bool locked = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
@@ -99,19 +99,18 @@ void AtomicFile::open_temporary(bool replaces, mode_t mode, uid_t owner, gid_t g
   mode &= 0777;
   // Another group gets no more than everybody.
   if (!same_group) mode = (mode & ~mode_t{S_IRWXG}) | (mode & ((mode & S_IRWXO) << 3));
-  if (::fchmod(descriptor_, mode) != 0) fail("want to give the file its mode");
+  if (::fchmod(descriptor_, mode) != 0) fail("cannot set the file's mode");
 }
 
 void AtomicFile::open_directly() {
   // Without waiting for a reader of a pipe, which may never come; once there is one, writing may wait for it.
   descriptor_ = ::open(target_.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (descriptor_ < 0) {
-    fail(errno == ENXIO ? "want somebody to read from the pipe or socket"
-                        : "want to open the device or pipe");
+    fail(errno == ENXIO ? "no reader on the pipe or socket" : "cannot open the device or pipe");
   }
   const int flags = ::fcntl(descriptor_, F_GETFL);
   if (flags < 0 || ::fcntl(descriptor_, F_SETFL, flags & ~O_NONBLOCK) != 0)
-    fail("want to open the device or pipe");
+    fail("cannot open the device or pipe");
 }
 
 AtomicFile::~AtomicFile() { discard(); }
@@ -129,7 +128,7 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
     const ssize_t written = ::write(descriptor_, at, bytes);
     if (written < 0) {
       if (errno == EINTR) continue;
-      fail("want to write the file");
+      fail("cannot write the file");
     }
     at += written;
     bytes -= static_cast<std::size_t>(written);
@@ -140,16 +139,16 @@ void AtomicFile::commit() {
   if (direct_ && descriptor_ < 0) open_directly();
   // A device or pipe that cannot be flushed has what it was given.
   if (::fsync(descriptor_) != 0 && !(direct_ && (errno == EINVAL || errno == ENOTSUP || errno == EROFS))) {
-    fail("want to flush the file to disk");
+    fail("cannot flush the file to disk");
   }
   if (direct_) {
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot close the file");
     return;
   }
   // Closed, and so unlocked, under its own name only.
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("want to give the file its name");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename the file into place");
   temporary_.clear();
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("want to close the file");
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot close the file");
   // The new name itself must reach the disk; a file system that cannot do it has at least the file.
   const std::string folder = folder_of(target_);
   if (const int directory = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -162,7 +161,7 @@ void AtomicFile::commit() {
 void AtomicFile::fail(const char* what) {
   const char* const reason = std::strerror(errno);
   discard();
-  throw FileError(fmt::format("[{}] {}: {}, got: {}", function_, escaped(path_, 200), what, reason));
+  throw FileError(fmt::format("[{}] {}: {}: {}", function_, escaped(path_, 200), what, reason));
 }
 
 }  // namespace unroll

@@ -1,4 +1,4 @@
-// What Unroll throws. Every message reads "[where] argument wanted ..., got ... (hint)".
+// What Unroll throws. Every message reads "[where] argument: expected ..., got ... (hint)".
 #pragma once
 
 #include <stdexcept>

@@ -36,7 +36,7 @@ constexpr std::array kMagic{
     Magic{"ARROW1\0\0"sv,
           "a Feather file (convert it: pandas.read_feather('FILE').to_csv('NEW.csv', index=False))"},
     Magic{"SQLite format 3\0"sv, "an SQLite database"},
-    Magic{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file (of Keras or MATLAB, say)"},
+    Magic{"\x89HDF\r\n\x1a\n"sv, "an HDF5 file (for example from Keras or MATLAB)"},
     Magic{"\x93NUMPY"sv, "a NumPy .npy file"},
     Magic{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, kTorch},
     Magic{"version https://git-lfs.github.com/spec/"sv,

@@ -52,7 +52,7 @@ class TextsReader final : public JsonEvents {
     if (!inside_) return wanted(value.kind_name());
     if (value.kind != JsonValue::text) return wanted_text(value.kind_name());
     if (!texts_.emplace(name_, std::move(*value.string)).second) {
-      fail_(fmt::format("want distinct names, got {} twice", quoted(name_)));
+      fail_(fmt::format("expected distinct names, got {} twice", quoted(name_)));
       return false;
     }
     return true;
@@ -70,11 +70,11 @@ class TextsReader final : public JsonEvents {
   bool broken(const std::string& what) override { return wanted(what); }
 
   bool wanted(const std::string& got) const {
-    fail_("want a JSON object, got: " + got);
+    fail_("expected a JSON object, got: " + got);
     return false;
   }
   bool wanted_text(const char* got) const {
-    fail_(fmt::format("{} want a string, got {}", quoted(name_), got));
+    fail_(fmt::format("{}: expected a string, got {}", quoted(name_), got));
     return false;
   }
 

@@ -13,7 +13,7 @@
 
 namespace unroll::detail {
 
-// An object of texts, {"key": "text", ..}. For anything else fail, which throws, gets "want .., got ..".
+// An object of texts, {"key": "text", ..}. For anything else fail, which throws, gets "expected .., got ..".
 std::map<std::string, std::string> parse_texts(std::string_view json,
                                                const std::function<void(const std::string&)>& fail);
 

@@ -70,13 +70,14 @@ class Check {
     const Tensors outputs = evaluate(f_, inputs_);
     if (!identical(outputs, evaluate(f_, inputs_))) {
       return failed(
-          "f want the same outputs for the same inputs, got others the second time (seed its Rng inside)");
+          "f: expected the same outputs for the same inputs, got others the second time (seed its Rng "
+          "inside)");
     }
     upstream_ = random_upstream(outputs, options_.seed);
     const Tensors analytic = analytic_gradients();
     for (std::size_t k = 0; k < inputs_.size(); ++k) {
       if (analytic[k].shape() != inputs_[k].shape()) {
-        return failed(fmt::format("the gradient of {} want shape {}, got {}", describe(k),
+        return failed(fmt::format("the gradient of {}: expected shape {}, got {}", describe(k),
                                   to_string(inputs_[k].shape()), to_string(analytic[k].shape())));
       }
     }
@@ -180,7 +181,7 @@ class Check {
 
 template <class F>
 const F& checked(const char* name, const F& f) {
-  if (!f) throw ArgumentError(fmt::format("[{}] f want a function, got an empty one", name));
+  if (!f) throw ArgumentError(fmt::format("[{}] f: expected a function, got an empty one", name));
   return f;
 }
 

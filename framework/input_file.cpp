@@ -18,15 +18,15 @@ namespace unroll {
 
 InputFile::InputFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
-  if (path_.find('\0') != std::string::npos) fail("want a name of a file, got one with a zero byte");
+  if (path_.find('\0') != std::string::npos) fail("expected a file name, got one with a zero byte");
   // Without waiting: a pipe would keep open() until somebody writes.
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) fail(fmt::format("want a readable file, got: {}", std::strerror(errno)));
+  if (descriptor_ < 0) fail(fmt::format("cannot read the file: {}", std::strerror(errno)));
   struct stat info {};
   const bool regular = ::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode);
   if (!regular) {
     ::close(descriptor_);
-    fail("want a regular file, got a directory or device");
+    fail("expected a regular file, got a directory or device");
   }
   size_ = static_cast<std::uint64_t>(info.st_size);
 }
@@ -46,9 +46,9 @@ void InputFile::read(std::uint64_t at, void* to, std::size_t bytes) const {
     const ssize_t count = ::pread(descriptor_, next, bytes, static_cast<off_t>(at));
     if (count < 0) {
       if (errno == EINTR) continue;
-      fail(fmt::format("want to read {} bytes, got: {}", wanted, std::strerror(errno)));
+      fail(fmt::format("cannot read {} bytes: {}", wanted, std::strerror(errno)));
     }
-    if (count == 0) fail(fmt::format("want {} bytes more, got {} (truncated?)", wanted, wanted - bytes));
+    if (count == 0) fail(fmt::format("expected {} bytes more, got {} (truncated?)", wanted, wanted - bytes));
     next += count;
     at += static_cast<std::uint64_t>(count);
     bytes -= static_cast<std::size_t>(count);

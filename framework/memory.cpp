@@ -71,7 +71,7 @@ void throw_no_memory(std::size_t elements, std::size_t size) {
   const std::string wanted =
       size == 1 ? fmt::format("{} bytes", elements) : fmt::format("{} elements of {} bytes", elements, size);
   throw MemoryError(
-      fmt::format("[memory] want {} for a tensor, got none (out of memory, or a limit of it)", wanted));
+      fmt::format("[memory] cannot allocate {} for a tensor (out of memory, or over a limit)", wanted));
 }
 
 void system_free(void* block) noexcept {

@@ -113,7 +113,7 @@ std::size_t MemoryReport::step_bytes() const noexcept {
 MemoryReport memory_report(const Tape& tape) {
   if (detail::memory_tracker == nullptr) {
     throw TapeError(
-        "[memory_report] want a TrackMemory on this thread, from before the forward pass, got none");
+        "[memory_report] expected a TrackMemory on this thread, from before the forward pass, got none");
   }
   return detail::memory_tracker->report(tape);
 }

@@ -17,9 +17,8 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
 
 [[noreturn]] inline void throw_wrong_gradient(const char* where, const Shape& got, const Shape& want) {
   throw ShapeError(
-      fmt::format("[{}] gradient want shape {}, got {} (a rule returns its input's shape, a hook its "
-                  "argument's; sum_to undoes "
-                  "broadcasting)",
+      fmt::format("[{}] gradient: expected shape {}, got {} (a rule returns its input's shape, a hook its "
+                  "argument's; sum_to undoes broadcasting)",
                   where, to_string(want), to_string(got)));
 }
 
@@ -108,8 +107,8 @@ template <class S>
 void JointNode<S>::hand_on(Backprop& pass, std::uint32_t index, const Needed& needed,
                            VarList<S>&& gradients) const {
   if (gradients.size() != needed.size()) {
-    throw TapeError(fmt::format("[{}] rule want one gradient per input ({}), got {}", name, needed.size(),
-                                gradients.size()));
+    throw TapeError(fmt::format("[{}] rule: expected one gradient per input ({}), got {}", name,
+                                needed.size(), gradients.size()));
   }
   for (std::size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i] || !gradients[i].defined()) continue;

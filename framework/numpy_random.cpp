@@ -15,7 +15,7 @@ NumpyRng::NumpyRng(std::int64_t seed_value) { seed(seed_value); }
 
 void NumpyRng::seed(std::int64_t seed_value) {
   if (seed_value < 0 || seed_value > std::int64_t{0xffffffff}) {
-    throw ArgumentError(fmt::format("[NumpyRng::seed] seed want 0..2^32-1, got {}", seed_value));
+    throw ArgumentError(fmt::format("[NumpyRng::seed] seed: expected 0..2^32-1, got {}", seed_value));
   }
   engine_.seed(static_cast<std::uint32_t>(seed_value));
   has_spare_ = false;

@@ -36,14 +36,15 @@ struct Fans {
 
 Fans fans(const char* function, const Shape& shape) {
   if (shape.size() != 2) {
-    throw ShapeError(fmt::format("[{}] shape want (fan_out,fan_in), got {}", function, to_string(shape)));
+    throw ShapeError(
+        fmt::format("[{}] shape: expected (fan_out,fan_in), got {}", function, to_string(shape)));
   }
   return {static_cast<double>(shape[1]), static_cast<double>(shape[0])};
 }
 
 void check_gain(const char* function, double gain) {
   if (!(gain >= 0.0) || std::isinf(gain)) {
-    throw ArgumentError(fmt::format("[{}] gain want a finite number >= 0, got {}", function, gain));
+    throw ArgumentError(fmt::format("[{}] gain: expected a finite number >= 0, got {}", function, gain));
   }
 }
 
@@ -51,7 +52,7 @@ void check_gain(const char* function, double gain) {
 template <class S>
 void check_size(const char* function, double size) {
   if (!(size <= static_cast<double>(std::numeric_limits<S>::max()))) {
-    throw ArgumentError(fmt::format("[{}] want numbers that a {} holds, got some of {}", function,
+    throw ArgumentError(fmt::format("[{}] expected numbers that a {} holds, got some of {}", function,
                                     sizeof(S) == 4 ? "float" : "double", size));
   }
 }
@@ -117,7 +118,7 @@ double Rng::normal(double mean, double stddev) noexcept {
 }
 
 Index Rng::below(Index n) {
-  if (n < 1) throw ArgumentError(fmt::format("[Rng::below] n want >= 1, got {}", n));
+  if (n < 1) throw ArgumentError(fmt::format("[Rng::below] n: expected >= 1, got {}", n));
   // The first 2^64 mod n words are refused, so that every remainder is left equally often.
   const auto count = static_cast<std::uint64_t>(n);
   const std::uint64_t refused = (std::uint64_t{0} - count) % count;
@@ -127,12 +128,12 @@ Index Rng::below(Index n) {
 }
 
 std::vector<Index> Rng::permutation(Index n) {
-  if (n < 0) throw ArgumentError(fmt::format("[Rng::permutation] n want >= 0, got {}", n));
+  if (n < 0) throw ArgumentError(fmt::format("[Rng::permutation] n: expected >= 0, got {}", n));
   std::vector<Index> order;
   try {
     order.resize(static_cast<std::size_t>(n));
   } catch (const std::exception&) {  // bad_alloc, length_error
-    throw MemoryError(fmt::format("[Rng::permutation] want memory for {} numbers, got none", n));
+    throw MemoryError(fmt::format("[Rng::permutation] not enough memory for {} elements", n));
   }
   std::iota(order.begin(), order.end(), Index{0});
   for (std::size_t i = order.size(); i > 1; --i) {
@@ -165,7 +166,8 @@ void Rng::load_state(const std::string& state) {
   // The generator never leaves zero, and never is there.
   good = good && (words[0] | words[1] | words[2] | words[3]) != 0;
   if (!good) {
-    throw ArgumentError(fmt::format("[Rng::load_state] state want what state() gave, got {}", quoted(state)));
+    throw ArgumentError(
+        fmt::format("[Rng::load_state] state: expected what state() returned, got {}", quoted(state)));
   }
   std::copy_n(words, kWords, state_);
   has_spare_ = has_spare;
@@ -175,7 +177,8 @@ void Rng::load_state(const std::string& state) {
 template <class S>
 Tensor<S> random_uniform(const Shape& shape, double low, double high, Rng& rng) {
   if (!(low <= high) || !std::isfinite(high - low)) {
-    throw ArgumentError(fmt::format("[random_uniform] want finite low <= high, got {} and {}", low, high));
+    throw ArgumentError(
+        fmt::format("[random_uniform] expected finite low <= high, got {} and {}", low, high));
   }
   return filled_uniform<S>("random_uniform", shape, low, high, rng);
 }
@@ -184,7 +187,7 @@ template <class S>
 Tensor<S> random_normal(const Shape& shape, double mean, double stddev, Rng& rng) {
   if (!std::isfinite(mean) || !(stddev >= 0.0) || std::isinf(stddev)) {
     throw ArgumentError(fmt::format(
-        "[random_normal] want a finite mean and a finite stddev >= 0, got {} and {}", mean, stddev));
+        "[random_normal] expected a finite mean and a finite stddev >= 0, got {} and {}", mean, stddev));
   }
   return filled_normal<S>("random_normal", shape, mean, stddev, rng);
 }
@@ -222,7 +225,7 @@ Tensor<S> kaiming_normal(const Shape& shape, Rng& rng, double gain) {
 template <class S>
 Tensor<S> orthogonal(const Shape& shape, Rng& rng, double gain) {
   if (shape.size() != 2) {
-    throw ShapeError(fmt::format("[orthogonal] shape want (rows,columns), got {}", to_string(shape)));
+    throw ShapeError(fmt::format("[orthogonal] shape: expected (rows,columns), got {}", to_string(shape)));
   }
   check_gain("orthogonal", gain);
   Tensor<S> result(shape);
@@ -231,8 +234,8 @@ Tensor<S> orthogonal(const Shape& shape, Rng& rng, double gain) {
   const std::size_t tall = std::max(shape[0], shape[1]);
   const std::size_t narrow = std::min(shape[0], shape[1]);
   if (tall > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    throw ShapeError(
-        fmt::format("[orthogonal] shape want at most 2^31 - 1 rows and columns, got {}", to_string(shape)));
+    throw ShapeError(fmt::format("[orthogonal] shape: expected at most 2^31 - 1 rows and columns, got {}",
+                                 to_string(shape)));
   }
   try {
     xt::xtensor<double, 2> normal({tall, narrow});
@@ -248,7 +251,7 @@ Tensor<S> orthogonal(const Shape& shape, Rng& rng, double gain) {
       }
     }
   } catch (const std::bad_alloc&) {
-    throw MemoryError(fmt::format("[orthogonal] want memory for a matrix {}, got none", to_string(shape)));
+    throw MemoryError(fmt::format("[orthogonal] not enough memory for a matrix {}", to_string(shape)));
   }
   return result;
 }

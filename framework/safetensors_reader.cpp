@@ -71,14 +71,14 @@ class HeaderReader final : public detail::JsonEvents {
         entry_.info.name = name_;
         return true;
       case Place::metadata:
-        file_.fail(fmt::format("{} {} want a string, got {}", kMetadata, quoted(key_),
+        file_.fail(fmt::format("{} {}: expected a string, got {}", kMetadata, quoted(key_),
                                list ? "a list" : "an object"));
       case Place::entry:
         if (!list || key_ == "dtype") wanted(list ? "a list" : "an object");
         place_ = Place::list;
         return true;
       case Place::list:
-        file_.fail(fmt::format("{} {} want whole numbers >= 0, got {}", tensor(), key_,
+        file_.fail(fmt::format("{} {}: expected whole numbers >= 0, got {}", tensor(), key_,
                                list ? "a list" : "an object"));
     }
     return false;
@@ -115,7 +115,8 @@ class HeaderReader final : public detail::JsonEvents {
         wanted_entry(value.shown());
       case Place::metadata:
         if (value.kind != Value::text) {
-          file_.fail(fmt::format("{} {} want a string, got {}", kMetadata, quoted(key_), value.kind_name()));
+          file_.fail(
+              fmt::format("{} {}: expected a string, got {}", kMetadata, quoted(key_), value.kind_name()));
         }
         if (!metadata.emplace(key_, std::move(*value.string)).second) twice(key_);
         break;
@@ -126,7 +127,8 @@ class HeaderReader final : public detail::JsonEvents {
         break;
       case Place::list:
         if (value.kind != Value::natural) {
-          file_.fail(fmt::format("{} {} want whole numbers >= 0, got {}", tensor(), key_, value.shown()));
+          file_.fail(
+              fmt::format("{} {}: expected whole numbers >= 0, got {}", tensor(), key_, value.shown()));
         }
         add_number(value.number);
     }
@@ -134,7 +136,7 @@ class HeaderReader final : public detail::JsonEvents {
   }
 
   bool broken(const std::string& what) override {
-    file_.fail(fmt::format("want JSON as header, got: {}", what));
+    file_.fail(fmt::format("expected JSON as header, got: {}", what));
   }
 
   void begin_field() {
@@ -165,8 +167,8 @@ class HeaderReader final : public detail::JsonEvents {
     entry_.end = entry_.offsets[1];
     if (entry_.begin > entry_.end || entry_.end > data_) {
       file_.fail(
-          fmt::format("{} data_offsets want begin <= end <= {} (the bytes after the header), got [{}, {}] "
-                      "(truncated?)",
+          fmt::format("{} data_offsets: expected begin <= end <= {} (the bytes after the header), got [{}, "
+                      "{}] (truncated?)",
                       tensor(), data_, entry_.begin, entry_.end));
     }
     const auto dtype = dtype_of_name(entry_.type);
@@ -187,24 +189,24 @@ class HeaderReader final : public detail::JsonEvents {
     const auto bytes = detail::element_bytes(dtype, shape);
     if (!bytes) {
       file_.fail(
-          fmt::format("{} shape want a size that memory can hold, got {}", tensor(), to_string(shape)));
+          fmt::format("{} shape: expected a size that memory can hold, got {}", tensor(), to_string(shape)));
     }
     if (entry_.end - entry_.begin != *bytes) {
-      file_.fail(fmt::format("{} want {} bytes for {} {}, got data_offsets [{}, {}]", tensor(), *bytes,
+      file_.fail(fmt::format("{}: expected {} bytes for {} {}, got data_offsets [{}, {}]", tensor(), *bytes,
                              to_string(dtype), to_string(shape), entry_.begin, entry_.end));
     }
   }
 
   std::string tensor() const { return fmt::format("tensor {}", quoted(name_)); }
   [[noreturn]] void twice(const std::string& name) const {
-    file_.fail(fmt::format("want distinct names in the header, got {} twice", quoted(name)));
+    file_.fail(fmt::format("expected distinct names in the header, got {} twice", quoted(name)));
   }
   [[noreturn]] void wanted_entry(const std::string& got) const {
-    if (name_ == kMetadata) file_.fail(fmt::format("{} want an object, got {}", kMetadata, got));
-    file_.fail(fmt::format("{} want {{dtype, shape, data_offsets}}, got {}", tensor(), got));
+    if (name_ == kMetadata) file_.fail(fmt::format("{}: expected an object, got {}", kMetadata, got));
+    file_.fail(fmt::format("{}: expected {{dtype, shape, data_offsets}}, got {}", tensor(), got));
   }
   [[noreturn]] void wanted(const std::string& got) const {
-    file_.fail(fmt::format("{} {} want {}, got {}", tensor(), key_,
+    file_.fail(fmt::format("{} {}: expected {}, got {}", tensor(), key_,
                            key_ == "dtype"   ? "a type's name (BOOL, U8 .. I64, F16, BF16, F32, F64 ..)"
                            : key_ == "shape" ? "a list of sizes"
                                              : "[begin, end]",
@@ -239,24 +241,24 @@ class SafetensorsFile final : public TensorFile {
     const std::string kind = file_.kind();
     const bool other = !kind.empty() && kind != kSafetensorsKind;
     if (size < kPrefix && !other) {
-      fail(fmt::format("want at least {} bytes (the header's length), got {}", kPrefix, size));
+      fail(fmt::format("expected at least {} bytes (the header's length), got {}", kPrefix, size));
     }
     std::array<char, kPrefix> prefix{};
     if (size >= kPrefix) file_.read(0, prefix.data(), prefix.size());
     header_ = std::bit_cast<std::uint64_t>(prefix);
     if (size < kPrefix || header_ > kLargestHeader || header_ > size - kPrefix) {
-      if (other) fail(fmt::format("want a safetensors file, got {}", kind));
-      fail(fmt::format(
-          "want a header of at most {} bytes (file of {}), got header length {} (truncated, or not a "
-          "safetensors file)",
-          std::min(kLargestHeader, size - kPrefix), size, header_));
+      if (other) fail(fmt::format("expected a safetensors file, got {}", kind));
+      fail(
+          fmt::format("expected a header of at most {} bytes (file of {}), got header length {} (truncated, "
+                      "or not a safetensors file)",
+                      std::min(kLargestHeader, size - kPrefix), size, header_));
     }
     const std::uint64_t data = size - kPrefix - header_;
     std::string text(header_, '\0');
     file_.read(kPrefix, text.data(), text.size());
     if (!text.starts_with('{')) {
-      if (other) fail(fmt::format("want a safetensors file, got {}", kind));
-      fail(fmt::format("want a header that begins with '{{', got {}",
+      if (other) fail(fmt::format("expected a safetensors file, got {}", kind));
+      fail(fmt::format("expected a header that begins with '{{', got {}",
                        text.empty() ? "an empty one" : quoted(text)));
     }
     HeaderReader header(file_, data);
@@ -274,7 +276,7 @@ class SafetensorsFile final : public TensorFile {
     for (Entry& entry : entries) {
       if (entry.begin != expected) {
         fail(fmt::format(
-            "tensor {} data_offsets want to begin at {}, where the tensor before ends, got {} ({})",
+            "tensor {} data_offsets: expected a begin of {}, the end of the tensor before, got {} ({})",
             quoted(entry.info.name), expected, entry.begin, entry.begin < expected ? "overlap" : "gap"));
       }
       expected = entry.end;
@@ -282,7 +284,7 @@ class SafetensorsFile final : public TensorFile {
       add(std::move(entry.info));
     }
     if (expected != data) {
-      fail(fmt::format("want {} bytes after the header (the tensors' sizes), got {}", expected, data));
+      fail(fmt::format("expected {} bytes after the header (the tensors' sizes), got {}", expected, data));
     }
   }
 
@@ -298,7 +300,7 @@ std::unique_ptr<TensorFile> open_safetensors(const std::string& path, const std:
   try {
     return std::make_unique<SafetensorsFile>(path, function);
   } catch (const std::bad_alloc&) {
-    throw MemoryError(fmt::format("[{}] {}: want memory for its header, got none", function, escaped(path)));
+    throw MemoryError(fmt::format("[{}] {}: not enough memory for its header", function, escaped(path)));
   }
 }
 

@@ -29,8 +29,8 @@ std::string utf8_json(const Json& value) {
   try {
     return value.dump();
   } catch (const Json::exception& error) {
-    throw ArgumentError(
-        fmt::format("[save_tensors] names and metadata want UTF-8, got: {}", escaped(error.what(), 200)));
+    throw ArgumentError(fmt::format("[save_tensors] names and metadata: expected UTF-8, got: {}",
+                                    escaped(error.what(), 200)));
   }
 }
 
@@ -48,7 +48,7 @@ void save_tensors(const std::string& path, const StateDict<S>& state) {
   for (const auto& [name, tensor] : state.tensors) {
     if (name == kMetadata) {
       throw ArgumentError(
-          fmt::format("[save_tensors] tensors want names other than '{}', got it", kMetadata));
+          fmt::format("[save_tensors] tensors: expected names other than '{}', got it", kMetadata));
     }
     const std::uint64_t end = offset + tensor.size() * sizeof(S);
     add(name, fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", to_string(dtype_of<S>()),
@@ -58,8 +58,9 @@ void save_tensors(const std::string& path, const StateDict<S>& state) {
   text += '}';
   text.append((kPrefix - text.size() % kPrefix) % kPrefix, ' ');
   if (text.size() > kLargestHeader) {
-    throw ArgumentError(fmt::format("[save_tensors] names and metadata want at most {} bytes in all, got {}",
-                                    kLargestHeader, text.size()));
+    throw ArgumentError(
+        fmt::format("[save_tensors] names and metadata: expected at most {} bytes in all, got {}",
+                    kLargestHeader, text.size()));
   }
 
   AtomicFile file(path, "save_tensors");
@@ -81,7 +82,7 @@ StateDict<S> detail::read_all(TensorFile& file) {
   for (const TensorInfo& info : infos) {
     if (info.unreadable.empty() && is_float(info.dtype) && readable_as<S>(info.dtype)) continue;
     file.fail(
-        fmt::format("tensor {} want {}, got {}{}", quoted(info.name),
+        fmt::format("tensor {}: expected {}, got {}{}", quoted(info.name),
                     sizeof(S) == 4 ? "F32, F16 or BF16" : "F64, F32, F16 or BF16", type_of(info),
                     info.dtype == Dtype::f64 ? " (reading as double takes it; convert_tensor rounds)" : ""));
   }

@@ -46,8 +46,8 @@ unsigned place_of(std::string_view name, const char* where) {
     if (kNames[i] == name) return i;
   }
   const bool known = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
-  throw ArgumentError(fmt::format("[{}] name want one of {}, got '{}'{}", where, fmt::join(simd_isas(), ", "),
-                                  name,
+  throw ArgumentError(fmt::format("[{}] name: expected one of {}, got '{}'{}", where,
+                                  fmt::join(simd_isas(), ", "), name,
                                   known ? " (which this CPU or its operating system does not support)" : ""));
 }
 

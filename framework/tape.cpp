@@ -218,16 +218,17 @@ void Tape::check_unchanged(const char* where) const {
   const std::string name = change_->name->empty() ? "" : fmt::format(" '{}'", *change_->name);
   throw TapeError(fmt::format(
       "[{}] {}{} of shape {} was changed after this tape had used it, so what was recorded no longer holds "
-      "(begin a new Tape for every step, or call release(); a buffer that is filled anew: make a new Var)",
+      "(start a new Tape for every step, or call release(); a buffer that is refilled: make a new Var)",
       where, change_->kind, name, to_string(change_->shape)));
 }
 
 template <class S>
 void Tape::backward(const Var<S>& loss) {
   if (loss.size() != 1) {
-    throw TapeError(fmt::format(
-        "[Tape::backward] loss want one element, got shape {} (reduce it, or give the upstream gradient)",
-        to_string(loss.shape())));
+    throw TapeError(
+        fmt::format("[Tape::backward] loss: expected one element, got shape {} (reduce it, or give the "
+                    "upstream gradient)",
+                    to_string(loss.shape())));
   }
   Var<S> one = Var<S>::uninitialized(loss.shape());
   *one.raw() = S(1);
@@ -237,13 +238,13 @@ void Tape::backward(const Var<S>& loss) {
 template <class S>
 void Tape::backward(const Var<S>& output, const Var<S>& upstream) {
   if (output.shape() != upstream.shape()) {
-    throw ShapeError(fmt::format("[Tape::backward] upstream want {} (the output's shape), got {}",
+    throw ShapeError(fmt::format("[Tape::backward] upstream: expected {} (the output's shape), got {}",
                                  to_string(output.shape()), to_string(upstream.shape())));
   }
   if (node_of(output) == detail::kNoNode) {
     throw TapeError(
-        "[Tape::backward] want a value that this tape has computed from a parameter, got a constant (was it "
-        "computed before the tape, on another one, or without any parameter?)");
+        "[Tape::backward] expected a value that this tape has computed from a parameter, got a constant (was "
+        "it computed before the tape, on another one, or without any parameter?)");
   }
   check_unchanged("Tape::backward");
   const NoGrad no_recording;
@@ -261,25 +262,25 @@ template <class S>
 std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
                               const std::vector<Var<S>>& upstream, bool create_graph) {
   Tape* tape = Tape::current();
-  if (tape == nullptr) throw TapeError("[gradients] want a tape on this thread, got none");
+  if (tape == nullptr) throw TapeError("[gradients] expected a tape on this thread, got none");
   std::vector<Var<S>> seeds = upstream;
   if (seeds.empty()) {
     for (const auto& output : outputs) {
       if (output.size() != 1) {
         throw TapeError(
-            fmt::format("[gradients] outputs want one element each when no upstream is given, got {}",
+            fmt::format("[gradients] outputs: expected one element each when no upstream is given, got {}",
                         to_string(output.shape())));
       }
       seeds.emplace_back(ones<S>(output.shape()));
     }
   }
   if (seeds.size() != outputs.size()) {
-    throw ShapeError(fmt::format("[gradients] upstream want {} entries (one per output), got {}",
+    throw ShapeError(fmt::format("[gradients] upstream: expected {} entries (one per output), got {}",
                                  outputs.size(), seeds.size()));
   }
   for (std::size_t k = 0; k < seeds.size(); ++k) {
     if (seeds[k].shape() != outputs[k].shape()) {
-      throw ShapeError(fmt::format("[gradients] upstream[{}] want {} (the output's shape), got {}", k,
+      throw ShapeError(fmt::format("[gradients] upstream[{}]: expected {} (the output's shape), got {}", k,
                                    to_string(outputs[k].shape()), to_string(seeds[k].shape())));
     }
   }

@@ -11,7 +11,7 @@ template class InlineVector<std::size_t>;
 template class InlineVector<std::ptrdiff_t>;
 
 void detail::throw_too_many_axes(std::size_t axes) {
-  throw ShapeError(fmt::format("[Shape] want at most {} axes, got {}", kMaxRank, axes));
+  throw ShapeError(fmt::format("[Shape] expected at most {} axes, got {}", kMaxRank, axes));
 }
 
 void detail::check_elements(const std::size_t* sizes, std::size_t axes) {
@@ -20,15 +20,16 @@ void detail::check_elements(const std::size_t* sizes, std::size_t axes) {
     const auto size = static_cast<Index>(sizes[axis]);
     // Below 0: a size of "-1" that was converted.
     if (size >= 0 && (size == 0 || !__builtin_mul_overflow(elements, size, &elements))) continue;
-    throw ShapeError(fmt::format("[Tensor] shape want a number of elements that memory can hold, got ({})",
-                                 fmt::join(sizes, sizes + axes, ",")));
+    throw ShapeError(
+        fmt::format("[Tensor] shape: expected a number of elements that memory can hold, got ({})",
+                    fmt::join(sizes, sizes + axes, ",")));
   }
 }
 
 template <class S>
 Tensor<S> from_values(const Shape& shape, const std::vector<S>& values) {
   if (element_count(shape) != values.size()) {
-    throw ShapeError(fmt::format("[from_values] values want {} elements for shape {}, got {}",
+    throw ShapeError(fmt::format("[from_values] values: expected {} elements for shape {}, got {}",
                                  element_count(shape), to_string(shape), values.size()));
   }
   Tensor<S> tensor(shape);
@@ -51,7 +52,7 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     if (d == other[i] || other[i] == 1) continue;
     if (d != 1) {
       throw ShapeError(
-          fmt::format("[{}] want shapes that broadcast (equal from the right, or 1), got {} and {}: {} "
+          fmt::format("[{}] expected shapes that broadcast (equal from the right, or 1), got {} and {}: {} "
                       "against {} on axis {}",
                       op, to_string(a), to_string(b), d, other[i], offset + i));
     }
@@ -65,9 +66,9 @@ std::size_t normalize_axis(const char* op, Index axis, std::size_t rank) {
   if (axis < -signed_rank || axis >= signed_rank) {
     if (rank == 0) {
       throw ShapeError(
-          fmt::format("[{}] axis want one of the tensor's, got {} (a scalar has none)", op, axis));
+          fmt::format("[{}] axis: expected one of the tensor's, got {} (a scalar has none)", op, axis));
     }
-    throw ShapeError(fmt::format("[{}] axis want -{}..{}, got {} (the tensor has {} axes)", op, rank,
+    throw ShapeError(fmt::format("[{}] axis: expected -{}..{}, got {} (the tensor has {} axes)", op, rank,
                                  signed_rank - 1, axis, rank));
   }
   return static_cast<std::size_t>(axis < 0 ? axis + signed_rank : axis);

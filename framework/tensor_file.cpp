@@ -43,7 +43,8 @@ Tensor<S> row_major(const Tensor<S>& columns) {
 
 std::size_t TensorFile::position(const std::string& name) const {
   const auto found = positions_.find(name);
-  if (found == positions_.end()) fail(fmt::format("want a tensor {}, got none of that name", quoted(name)));
+  if (found == positions_.end())
+    fail(fmt::format("expected a tensor {}, got none of that name", quoted(name)));
   return found->second;
 }
 
@@ -51,7 +52,7 @@ TensorInfo TensorFile::info(const std::string& name) const { return tensors_[pos
 
 void TensorFile::add(TensorInfo info) {
   if (!positions_.emplace(info.name, tensors_.size()).second) {
-    fail(fmt::format("want distinct names, got {} twice", quoted(info.name)));
+    fail(fmt::format("expected distinct names, got {} twice", quoted(info.name)));
   }
   tensors_.push_back(std::move(info));
 }
@@ -61,7 +62,7 @@ Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
   const std::size_t index = position(name);
   const TensorInfo& info = tensors_[index];
   if (!info.unreadable.empty() || !readable_as<S>(info.dtype, rounding)) {
-    fail(fmt::format("tensor {} want {}, got {}{}", quoted(name), to_string(dtype_of<S>()),
+    fail(fmt::format("tensor {}: expected {}, got {}{}", quoted(name), to_string(dtype_of<S>()),
                      detail::type_of(info),
                      info.unreadable.empty() && readable_as<S>(info.dtype, Rounding::nearest)
                          ? " (Rounding::nearest rounds)"
@@ -69,7 +70,7 @@ Tensor<S> TensorFile::read(const std::string& name, Rounding rounding) {
   }
   const auto bytes = detail::element_bytes(dtype_of<S>(), info.shape);
   if (max_bytes_ && (!bytes || *bytes > *max_bytes_)) {
-    fail(fmt::format("tensor {} want at most {} bytes in memory, got {} of {} (.max_bytes allows more)",
+    fail(fmt::format("tensor {}: expected at most {} bytes in memory, got {} of {} (.max_bytes allows more)",
                      quoted(name), *max_bytes_, to_string(info.shape), to_string(dtype_of<S>())));
   }
   Tensor<S> tensor = allocate<S>(info);
@@ -97,7 +98,7 @@ Tensor<S> TensorFile::allocate(const TensorInfo& info) const {
   try {
     return Tensor<S>(info.shape);
   } catch (const MemoryError&) {
-    throw MemoryError(fmt::format("[{}] {}: tensor {} want memory for {} of {}, got none", function_,
+    throw MemoryError(fmt::format("[{}] {}: tensor {}: not enough memory for {} of {}", function_,
                                   escaped(path_), quoted(info.name), to_string(info.shape),
                                   to_string(dtype_of<S>())));
   }

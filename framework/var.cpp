@@ -50,14 +50,14 @@ void resume_recycling() noexcept {
 }
 
 void throw_empty_var() {
-  throw TapeError("[Var] want a value, got an empty handle (default-constructed or moved from)");
+  throw TapeError("[Var] expected a value, got an empty handle (default-constructed or moved from)");
 }
 void throw_not_scalar(const Shape& shape) {
-  throw ShapeError(fmt::format("[Var::item] want one element, got shape {}", to_string(shape)));
+  throw ShapeError(fmt::format("[Var::item] expected one element, got shape {}", to_string(shape)));
 }
 void throw_no_gradient(const std::string& parameter) {
   throw TapeError(
-      fmt::format("[Var::grad] want a gradient of parameter '{}', got none (a gradient exists from "
+      fmt::format("[Var::grad] expected a gradient of parameter '{}', got none (a gradient exists from "
                   "backward() until its tape ends, and only for parameters that the loss depends on)",
                   parameter));
 }
@@ -104,13 +104,14 @@ void Var<S>::clear_grad() noexcept {
 template <class S>
 void Var<S>::register_hook(Hook hook) {
   checked();
-  if (!hook) throw ArgumentError("[Var::register_hook] hook want a function, got an empty one");
+  if (!hook) throw ArgumentError("[Var::register_hook] hook: expected a function, got an empty one");
   if (value_->leaf) {
     value_->leaf->hooks.push_back(std::move(hook));
     return;
   }
   if (!requires_grad()) {
-    throw TapeError("[Var::register_hook] want a parameter or a value on the current tape, got a constant");
+    throw TapeError(
+        "[Var::register_hook] expected a parameter or a value on the current tape, got a constant");
   }
   // The engine keeps gradients without their type; a hook takes one over and gives one back.
   Tape::current()->hooks_[value_->node].push_back([hook = std::move(hook)](void* g) -> void* {
@@ -118,7 +119,7 @@ void Var<S>::register_hook(Hook hook) {
     Var<S> replaced = hook(gradient);
     if (!replaced.defined()) return gradient.release();
     if (replaced.shape() != gradient.shape()) {
-      throw ShapeError(fmt::format("[Var::register_hook] hook want a gradient of shape {}, got {}",
+      throw ShapeError(fmt::format("[Var::register_hook] hook: expected a gradient of shape {}, got {}",
                                    to_string(gradient.shape()), to_string(replaced.shape())));
     }
     return replaced.release();
@@ -133,7 +134,7 @@ const std::string& Var<S>::name() const& noexcept {
 
 template <class S>
 void Var<S>::set_name(std::string name) {
-  if (checked()->leaf == nullptr) throw TapeError("[Var::set_name] want a parameter, got a constant");
+  if (checked()->leaf == nullptr) throw TapeError("[Var::set_name] expected a parameter, got a constant");
   value_->leaf->name = std::move(name);
 }
 

@@ -8,7 +8,7 @@ namespace unroll {
 
 template <class S>
 Dropout<S>::Dropout(double probability, Rng& source) : p(probability), rng(source.split()) {
-  if (!(p >= 0.0 && p <= 1.0)) throw ArgumentError(fmt::format("[Dropout] p want 0..1, got {}", p));
+  if (!(p >= 0.0 && p <= 1.0)) throw ArgumentError(fmt::format("[Dropout] p: expected 0..1, got {}", p));
 }
 
 template <class S>

@@ -14,12 +14,12 @@ template <class S>
 Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions opts) : options(opts) {
   if (vocabulary < 1 || size < 1) {
     throw ArgumentError(
-        fmt::format("[Embedding] sizes want >= 1, got vocabulary {} and size {}", vocabulary, size));
+        fmt::format("[Embedding] sizes: expected >= 1, got vocabulary {} and size {}", vocabulary, size));
   }
   const auto width = static_cast<std::size_t>(size);
   if (options.padding_id && (*options.padding_id < 0 || *options.padding_id >= vocabulary)) {
     throw ArgumentError(
-        fmt::format("[Embedding] padding_id want 0..{}, got {}", vocabulary - 1, *options.padding_id));
+        fmt::format("[Embedding] padding_id: expected 0..{}, got {}", vocabulary - 1, *options.padding_id));
   }
   const Shape shape{static_cast<std::size_t>(vocabulary), width};
   weight = detail::new_parameter<S>(kKind, "weight", shape, [&] {

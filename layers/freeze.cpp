@@ -12,7 +12,7 @@ namespace {
 
 [[noreturn]] void throw_option(const LayerName& layer, const char* option) {
   throw ArgumentError(
-      fmt::format("[{}.freeze] options want those of the frozen step, got {} (Recurrent::step has it)",
+      fmt::format("[{}.freeze] options: expected those of the frozen step, got {} (Recurrent::step has it)",
                   layer.str(), option));
 }
 
@@ -64,7 +64,7 @@ void check_stream_options(const LayerName& layer, const RecurrentOptions& option
 
 void throw_no_stream(const LayerName& layer) {
   throw ArgumentError(fmt::format(
-      "[{}.freeze] cell want that of Rnn, Lstm or Gru, got another (Recurrent::step runs every cell)",
+      "[{}.freeze] cell: expected that of Rnn, Lstm or Gru, got another (Recurrent::step runs every cell)",
       layer.str()));
 }
 

@@ -10,9 +10,9 @@ namespace unroll {
 
 template <class S>
 LayerNorm<S>::LayerNorm(Index features, LayerNormOptions opts) : options(opts), size(features) {
-  if (features < 1) throw ArgumentError(fmt::format("[LayerNorm] size want >= 1, got {}", features));
+  if (features < 1) throw ArgumentError(fmt::format("[LayerNorm] size: expected >= 1, got {}", features));
   if (!(options.eps >= 0.0))
-    throw ArgumentError(fmt::format("[LayerNorm] eps want >= 0, got {}", options.eps));
+    throw ArgumentError(fmt::format("[LayerNorm] eps: expected >= 0, got {}", options.eps));
   if (options.affine) {
     const Shape shape{static_cast<std::size_t>(features)};
     weight = detail::new_parameter<S>(kKind, "weight", shape, [&] { return ones<S>(shape); });
@@ -27,7 +27,7 @@ Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
   const LayerScope scope(kKind, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != static_cast<std::size_t>(size)) {
     throw ShapeError(
-        fmt::format("[LayerNorm.forward] input want (...,{}), got {}", size, to_string(x.shape())));
+        fmt::format("[LayerNorm.forward] input: expected (...,{}), got {}", size, to_string(x.shape())));
   }
   return layer_norm(x, weight, bias, options.eps);
 }

@@ -13,7 +13,8 @@ namespace unroll {
 template <class S>
 Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
   if (input < 1 || output < 1) {
-    throw ArgumentError(fmt::format("[Linear] sizes want >= 1, got input {} and output {}", input, output));
+    throw ArgumentError(
+        fmt::format("[Linear] sizes: expected >= 1, got input {} and output {}", input, output));
   }
   const double bound = 1.0 / std::sqrt(static_cast<double>(input));
   const auto rows = static_cast<std::size_t>(output);
@@ -30,8 +31,8 @@ Var<S> Linear<S>::operator()(const Var<S>& x) const {
   if (!weight.defined()) detail::throw_empty_layer(kKind, "forward");
   const LayerScope scope(kKind, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != weight.shape(1)) {
-    throw ShapeError(
-        fmt::format("[Linear.forward] input want (...,{}), got {}", weight.shape(1), to_string(x.shape())));
+    throw ShapeError(fmt::format("[Linear.forward] input: expected (...,{}), got {}", weight.shape(1),
+                                 to_string(x.shape())));
   }
   return linear(x, weight, bias);
 }

@@ -14,14 +14,14 @@ template <class S>
 LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
   detail::check_cell_sizes(kKind, options.input, options.hidden);
   if (options.projection < 0 || options.projection >= options.hidden) {
-    throw ArgumentError(fmt::format("[Lstm] projection want 0 (none) or 1..{} (below hidden), got {}",
+    throw ArgumentError(fmt::format("[Lstm] projection: expected 0 (none) or 1..{} (below hidden), got {}",
                                     options.hidden - 1, options.projection));
   }
   if (options.forget_bias && options.bias == Bias::none) {
-    throw ArgumentError("[Lstm] forget_bias wants a bias (Bias::single or Bias::both)");
+    throw ArgumentError("[Lstm] forget_bias: needs a bias (Bias::single or Bias::both)");
   }
   if (options.forget_bias && options.coupled) {
-    throw ArgumentError("[Lstm] forget_bias wants a forget gate, which a coupled LSTM has not");
+    throw ArgumentError("[Lstm] forget_bias: needs a forget gate, which a coupled LSTM does not have");
   }
   const auto hidden = static_cast<std::size_t>(options.hidden),
              input = static_cast<std::size_t>(options.input),
@@ -90,8 +90,9 @@ void LstmCell<S>::check_parameters(const detail::LayerName& layer) const {
   if (options.projection > 0) {
     detail::check_cell_parameter(layer, "weight_hr", weight_hr, P, H);
   } else if (weight_hr.defined()) {
-    throw ShapeError(fmt::format("[{}.forward] weight_hr want none for a cell without a projection, got {}",
-                                 layer.str(), to_string(weight_hr.shape())));
+    throw ShapeError(
+        fmt::format("[{}.forward] weight_hr: expected none for a cell without a projection, got {}",
+                    layer.str(), to_string(weight_hr.shape())));
   }
 }
 

@@ -15,21 +15,20 @@ std::string join_names(const std::string& prefix, const std::string& name) {
 }
 void throw_slot_mismatch(const std::string& name) {
   throw Error(
-      fmt::format("[convert] want the same member list for both scalar types, got another at '{}' (does "
-                  "each() list members "
-                  "in an order that depends on them?)",
+      fmt::format("[convert] expected the same member list for both scalar types, got another at '{}' (does "
+                  "each() list members in an order that depends on them?)",
                   name));
 }
 void throw_copied() {
   throw ArgumentError(
-      "[copy] module want clone(module), with parameters of its own, or share(module), a second handle to "
-      "the same ones, got a plain copy (as a std::vector makes when a member may throw as it moves)");
+      "[copy] module: expected clone(module), with its own parameters, or share(module), a second handle to "
+      "the same ones, got a plain copy (which std::vector makes when a move may throw)");
 }
 void throw_constant(const std::string& name) {
-  throw TapeError(fmt::format(
-      "[parameters] '{}' want a parameter, got a constant (parameter(tensor) makes one; what is not to be "
-      "trained is left out of the optimizer)",
-      name));
+  throw TapeError(
+      fmt::format("[parameters] '{}': expected a parameter, got a constant (parameter(tensor) makes one; "
+                  "leave what is not trained out of the optimizer)",
+                  name));
 }
 
 void SummaryRows::begin(const std::string& name, const char* kind, const std::string& text) {

@@ -233,7 +233,7 @@ M share(const M& module) {
     return M(module);
   } else {
     static_assert(std::default_initializable<M>,
-                  "clone() and share() want a module that can be copied (all its members can) or made "
+                  "clone() and share() need a module that can be copied (all its members can) or constructed "
                   "without arguments (Model() = default;)");
     M result;
     detail::copy_slots(result, module, [](const auto& var) { return var; });
@@ -260,11 +260,11 @@ auto convert(const M& module) {
     return clone(module);
   } else {
     using Result = typename detail::Rebind<M, To>::type;
-    static_assert(!std::same_as<Result, M>,
-                  "convert() wants a module that is a template of its scalar type: template <class S> struct "
-                  "Model");
+    static_assert(
+        !std::same_as<Result, M>,
+        "convert() needs a module that is a template of its scalar type: template <class S> struct Model");
     static_assert(std::default_initializable<Result>,
-                  "convert() wants a module that can be made without arguments: Model() = default;");
+                  "convert() needs a module that can be constructed without arguments: Model() = default;");
     Result result;
     detail::FreshParameters fresh;
     detail::copy_slots(result, module, [&](const auto& var) { return fresh.copy<To>(var); });

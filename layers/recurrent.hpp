@@ -68,10 +68,9 @@ class Recurrent : public MoveOnly {
   // An input of the other scalar type does not compile.
   template <class Other>
   requires(!std::is_same_v<Other, S>) Output operator()(const Var<Other>&, const Inputs& = {}) const {
-    static_assert(
-        std::is_same_v<Other, S>,
-        "[Recurrent.forward] input want the layer's scalar type: float and double do not mix (convert "
-        "the input by convert_tensor<S>(), or the layer by convert<S>())");
+    static_assert(std::is_same_v<Other, S>,
+                  "[Recurrent.forward] input: expected the layer's scalar type; float and double do not mix "
+                  "(convert the input by convert_tensor<S>(), or the layer by convert<S>())");
     return {};
   }
 

@@ -36,14 +36,14 @@ template <class S>
 void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts) {
   const std::size_t layers = model_ == nullptr ? 0 : model_->layers.size();
   if (count != layers) {
-    throw ShapeError(
-        fmt::format("[Stream.set_states] states want {} entries (one per layer), got {}", layers, count));
+    throw ShapeError(fmt::format("[Stream.set_states] states: expected {} entries (one per layer), got {}",
+                                 layers, count));
   }
   if (layers == 0) return;
   const std::size_t per_layer = model_->layers.front().parts();
   if (parts.size() != layers * per_layer) {
     throw ArgumentError(
-        fmt::format("[Stream.set_states] states want {} per layer, got {} (the states of another cell?)",
+        fmt::format("[Stream.set_states] states: expected {} per layer, got {} (the states of another cell?)",
                     per_layer == 2 ? "h and c" : "h", parts.size() / layers));
   }
   // All are checked before one is written: a stream that throws goes on as it was.
@@ -53,8 +53,8 @@ void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts
       const Shape want{model_->batch, place.size};
       if (parts[k].shape() != want) {
         throw ShapeError(
-            fmt::format("[Stream.set_states] states[{}].{} want {} (batch, features), got {} (the states of "
-                        "another layer or batch?)",
+            fmt::format("[Stream.set_states] states[{}].{}: expected {} (batch, features), got {} (the "
+                        "states of another layer or batch?)",
                         k / per_layer, place.name, to_string(want), to_string(parts[k].shape())));
       }
       for (std::size_t r = 0; write && r < model_->batch; ++r) {
@@ -72,7 +72,7 @@ std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_
   for (const detail::StreamLayer<S>& layer : model_->layers) {
     if (layer.parts() != parts_of_state) {
       throw ArgumentError(
-          fmt::format("[Stream.states] State want {} Vars, got {} (LstmState for an LSTM, else Var)",
+          fmt::format("[Stream.states] State: expected {} Vars, got {} (LstmState for an LSTM, else Var)",
                       layer.parts(), parts_of_state));
     }
     std::vector<Tensor<S>>& parts = states.emplace_back();

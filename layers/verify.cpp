@@ -156,7 +156,7 @@ std::vector<Tensor<double>> moved(std::vector<Tensor<double>> values, Rng& rng) 
 void check_options(const VerifyOptions& options) {
   const auto positive = [](const char* name, double value) {
     if (!(std::isfinite(value) && value > 0.0))
-      throw ArgumentError(fmt::format("[verify] {} want a finite number > 0, got {}", name, value));
+      throw ArgumentError(fmt::format("[verify] {}: expected a finite number > 0, got {}", name, value));
   };
   positive("step", options.step);
   positive("analytic_tolerance", options.analytic_tolerance);

@@ -19,11 +19,10 @@ std::vector<Var<S>> with_gradient(const char* where, const std::vector<Var<S>>& 
   std::vector<Var<S>> list = detail::distinct_parameters(where, parameters);
   std::erase_if(list, [](const Var<S>& p) { return !p.has_grad(); });
   if (list.empty()) {
-    throw TapeError(
-        fmt::format("[{}] want a gradient for at least one parameter, got none for any of {} (a gradient "
-                    "lives as long as the "
-                    "tape that computed it: clip after backward() and inside the tape's scope)",
-                    where, parameters.size()));
+    throw TapeError(fmt::format(
+        "[{}] expected a gradient for at least one parameter, got none for any of {} (a gradient lives as "
+        "long as the tape that computed it: clip after backward() and inside the tape's scope)",
+        where, parameters.size()));
   }
   return list;
 }
@@ -71,10 +70,11 @@ double norm_of(const char* where, const std::vector<Var<S>>& list, const ClipNor
     total = add_gradient(total, list[i].grad(), p);
     if (std::isfinite(total)) continue;
     if (options.error_if_nonfinite) {
-      throw NonfiniteError(fmt::format(
-          "[{}] want gradients with a finite norm, got {} at parameter {}, {} (DetectNonfinite finds the op)",
-          where, root_of(total, p), i,
-          list[i].name().empty() ? "without a name" : fmt::format("'{}'", list[i].name())));
+      throw NonfiniteError(
+          fmt::format("[{}] expected gradients with a finite norm, got {} at parameter {}, {} "
+                      "(DetectNonfinite finds the op)",
+                      where, root_of(total, p), i,
+                      list[i].name().empty() ? "without a name" : fmt::format("'{}'", list[i].name())));
     }
     if (std::isnan(total)) break;  // no later gradient changes that
   }
@@ -83,7 +83,8 @@ double norm_of(const char* where, const std::vector<Var<S>>& list, const ClipNor
 
 void check_norm_type(const char* where, double norm_type) {
   if (norm_type > 0.0) return;
-  throw ArgumentError(fmt::format("[{}] norm_type want a number > 0 or infinity, got {}", where, norm_type));
+  throw ArgumentError(
+      fmt::format("[{}] norm_type: expected a number > 0 or infinity, got {}", where, norm_type));
 }
 
 }  // namespace

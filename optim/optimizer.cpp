@@ -16,21 +16,21 @@
 namespace unroll {
 
 void detail::throw_other_state(const char* optimizer) {
-  throw ArgumentError(fmt::format(
-      "[{}.set_options] options want the same state beside the parameters as at construction, got "
-      "other (momentum, amsgrad and centered are chosen once)",
-      optimizer));
+  throw ArgumentError(
+      fmt::format("[{}.set_options] options: expected the same optimizer state as at construction, got "
+                  "another (momentum, amsgrad and centered are chosen once)",
+                  optimizer));
 }
 
 template <class S>
 Optimizer<S>::Optimizer(const char* name, const std::vector<Group>& groups) : name_(name) {
-  if (groups.empty()) throw ArgumentError(fmt::format("[{}] groups want at least one, got none", name_));
+  if (groups.empty()) throw ArgumentError(fmt::format("[{}] groups: expected at least one, got none", name_));
   std::map<const void*, std::size_t> group_of;
   std::set<std::string> taken;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     const std::vector<Var<S>> list = detail::distinct_parameters(name, groups[g].parameters);
     if (list.empty()) {
-      throw ArgumentError(fmt::format("[{}] parameters want at least one, got none{}", name_,
+      throw ArgumentError(fmt::format("[{}] parameters: expected at least one, got none{}", name_,
                                       groups.size() == 1 ? "" : fmt::format(" in group {}", g)));
     }
     groups_.push_back({groups[g].kept, groups[g].lr, parameters_.size(), list.size()});
@@ -38,9 +38,9 @@ Optimizer<S>::Optimizer(const char* name, const std::vector<Group>& groups) : na
       const std::size_t i = parameters_.size();
       parameters_.push_back(p);
       if (const auto [other, fresh] = group_of.emplace(p.get(), g); !fresh) {
-        throw ArgumentError(
-            fmt::format("[{}] parameter {} want one group, got groups {} and {} (which options are its own?)",
-                        name_, label(i), other->second, g));
+        throw ArgumentError(fmt::format(
+            "[{}] parameter {}: expected one group, got groups {} and {} (which options apply to it?)", name_,
+            label(i), other->second, g));
       }
       Slot slot{.key = p.name().empty() ? fmt::format("#{}", i) : p.name(), .group = g, .shape = p.shape()};
       while (!taken.insert(slot.key).second) slot.key = fmt::format("{}#{}", slot.key, i);
@@ -67,8 +67,8 @@ std::vector<Var<S>> Optimizer<S>::parameters(std::size_t group) && {
 template <class S>
 void Optimizer<S>::require_parameters(const char* function) const {
   if (!parameters_.empty()) return;
-  throw ArgumentError(fmt::format("[{}.{}] optimizer want one with parameters, got one that was moved from",
-                                  name_, function));
+  throw ArgumentError(fmt::format(
+      "[{}.{}] optimizer: expected one with parameters, got one that was moved from", name_, function));
 }
 
 template <class S>
@@ -76,15 +76,16 @@ std::size_t Optimizer<S>::checked_group(const char* function, std::size_t group)
   require_parameters(function);
   if (group < groups_.size()) return group;
   throw ArgumentError(
-      fmt::format("[{}.{}] group want a number < {}, got {}", name_, function, groups_.size(), group));
+      fmt::format("[{}.{}] group: expected a number < {}, got {}", name_, function, groups_.size(), group));
 }
 
 template <class S>
 std::size_t Optimizer<S>::only_group(const char* function, const char* for_all) const {
   require_parameters(function);
   if (groups_.size() == 1) return 0;
-  throw ArgumentError(fmt::format("[{0}.{1}] want the number of a group, got none of {2} ({3} changes all)",
-                                  name_, function, groups_.size(), for_all));
+  throw ArgumentError(
+      fmt::format("[{0}.{1}] expected the number of a group, got none of {2} ({3} changes all)", name_,
+                  function, groups_.size(), for_all));
 }
 
 template <class S>
@@ -111,25 +112,22 @@ void Optimizer<S>::step() {
     if (p.grad().shape() != p.shape() || (!slots_[i].state.empty() && p.shape() != slots_[i].shape)) {
       const Shape& kept = slots_[i].state.empty() ? p.shape() : slots_[i].shape;
       throw ShapeError(
-          fmt::format("[{}.step] parameter {} want its shape at construction, {}, got {} with a gradient of "
-                      "{} (make a new "
-                      "optimizer for a parameter of another shape)",
+          fmt::format("[{}.step] parameter {}: expected its shape at construction, {}, got {} with a "
+                      "gradient of {} (make a new optimizer for a parameter of another shape)",
                       name_, label(i), to_string(kept), to_string(p.shape()), to_string(p.grad().shape())));
     }
   }
   if (!any) {
-    throw TapeError(
-        fmt::format("[{}.step] want a gradient for at least one parameter, got none for any of {} (a "
-                    "gradient lives as long as "
-                    "the tape that computed it: call step() after backward() and inside the tape's scope)",
-                    name_, parameters_.size()));
+    throw TapeError(fmt::format(
+        "[{}.step] expected a gradient for at least one parameter, got none for any of {} (a gradient lives "
+        "as long as the tape that computed it: call step() after backward() and inside the tape's scope)",
+        name_, parameters_.size()));
   }
   if (lost < parameters_.size()) {
-    throw ArgumentError(
-        fmt::format("[{}.step] parameter {} want a place in the model, got one that only the optimizer holds "
-                    "and that has no "
-                    "gradient (was it replaced after the optimizer was made? make the optimizer anew)",
-                    name_, label(lost)));
+    throw ArgumentError(fmt::format(
+        "[{}.step] parameter {}: expected a parameter of the model, got one that only the optimizer holds "
+        "and that has no gradient (was it replaced after the optimizer was made? make a new optimizer)",
+        name_, label(lost)));
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     Var<S>& p = parameters_[i];
@@ -181,10 +179,10 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
   const auto find = [&](const std::string& key, const Shape& shape) -> const Tensor<S>& {
     const auto found = state.find(key);
     if (found == state.end()) {
-      throw ArgumentError(fmt::format("[{}.load_state] want '{}', got a state without it", name_, key));
+      throw ArgumentError(fmt::format("[{}.load_state] expected '{}', got a state without it", name_, key));
     }
     if (found->second.shape() != shape) {
-      throw ShapeError(fmt::format("[{}.load_state] '{}' want {}, got {}", name_, key, to_string(shape),
+      throw ShapeError(fmt::format("[{}.load_state] '{}': expected {}, got {}", name_, key, to_string(shape),
                                    to_string(found->second.shape())));
     }
     known.insert(key);
@@ -194,14 +192,14 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
     const auto value = static_cast<double>(find(key, {})());
     if (!(value >= 0.0 && value <= 0x1p53 && value == std::floor(value))) {
       throw ArgumentError(
-          fmt::format("[{}.load_state] '{}' want a whole number >= 0, got {}", name_, key, value));
+          fmt::format("[{}.load_state] '{}': expected a whole number >= 0, got {}", name_, key, value));
     }
     return static_cast<std::int64_t>(value);
   };
   const std::int64_t steps = count("step_count");
   if (groups_.size() > 1 && find("groups", {groups_.size()}) != group_sizes()) {
     throw ArgumentError(fmt::format(
-        "[{}.load_state] 'groups' want as many parameters in each group as here, got others", name_));
+        "[{}.load_state] 'groups': expected as many parameters in each group as here, got others", name_));
   }
   std::vector<Slot> slots = slots_;
   for (Slot& slot : slots) {
@@ -214,7 +212,7 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
   for (const auto& [key, tensor] : state) {
     if (known.contains(key)) continue;
     throw ArgumentError(
-        fmt::format("[{}.load_state] want only what this optimizer keeps, got {}", name_, quoted(key)));
+        fmt::format("[{}.load_state] expected only what this optimizer keeps, got {}", name_, quoted(key)));
   }
   slots_ = std::move(slots);
   step_count_ = steps;

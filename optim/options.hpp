@@ -3,7 +3,7 @@
 
 namespace unroll {
 
-// Throw ArgumentError "[where] option want ..., got value" unless the value is finite and
+// Throw ArgumentError "[where] option: expected ..., got value" unless the value is finite and
 // at least low,
 void require_at_least(const char* where, const char* option, double value, double low);
 // greater than low,

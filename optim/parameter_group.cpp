@@ -15,10 +15,10 @@ std::vector<Var<S>> take_named(std::vector<Var<S>>& parameters, std::string_view
     return named;
   });
   if (taken.empty()) {
-    throw ArgumentError(fmt::format(
-        "[take_named] word want a part of a parameter's name, got '{}', which is in none of {} names (each "
-        "parameter is taken once)",
-        word, parameters.size()));
+    throw ArgumentError(
+        fmt::format("[take_named] word: expected part of a parameter's name, got '{}', which is in none of "
+                    "{} names (each parameter is taken once)",
+                    word, parameters.size()));
   }
   return taken;
 }

@@ -15,8 +15,9 @@ std::vector<Var<S>> distinct_parameters(const char* where, const std::vector<Var
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const Var<S>& p = parameters[i];
     if (!p.defined() || p.get()->leaf == nullptr) {
-      throw ArgumentError(fmt::format("[{}] parameters want what parameter() has made, got {} at position {}",
-                                      where, p.defined() ? "a constant" : "an empty handle", i));
+      throw ArgumentError(
+          fmt::format("[{}] parameters: expected a result of parameter(), got {} at position {}", where,
+                      p.defined() ? "a constant" : "an empty handle", i));
     }
     if (seen.insert(p.get()).second) distinct.push_back(p);
   }

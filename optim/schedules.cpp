@@ -17,7 +17,7 @@ namespace {
 
 void require_count(const char* where, const char* option, std::int64_t value, std::int64_t low) {
   if (value >= low) return;
-  throw ArgumentError(fmt::format("[{}] {} want >= {}, got {}", where, option, low, value));
+  throw ArgumentError(fmt::format("[{}] {}: expected >= {}, got {}", where, option, low, value));
 }
 
 // What every schedule of k checks.
@@ -36,7 +36,8 @@ double cosine(double start, double end, double share) {
 const Schedule& checked(const char* where, const char* what, const std::vector<Schedule>& list,
                         std::size_t i) {
   if (list[i] == nullptr)
-    throw ArgumentError(fmt::format("[{}] {}[{}] want a schedule, got an empty function", where, what, i));
+    throw ArgumentError(
+        fmt::format("[{}] {}[{}]: expected a schedule, got an empty function", where, what, i));
   return list[i];
 }
 
@@ -113,10 +114,11 @@ double OneCycleSchedule::at(std::int64_t k, double start, double top, double end
   require_count("OneCycleSchedule", "total_steps", total_steps, 1);
   if (!(pct_start >= 0.0 && pct_start <= 1.0)) {
     throw ArgumentError(
-        fmt::format("[OneCycleSchedule] pct_start want a number in [0, 1], got {}", pct_start));
+        fmt::format("[OneCycleSchedule] pct_start: expected a number in [0, 1], got {}", pct_start));
   }
   if (k >= total_steps) {
-    throw ArgumentError(fmt::format("[OneCycleSchedule] k want < total_steps = {}, got {}", total_steps, k));
+    throw ArgumentError(
+        fmt::format("[OneCycleSchedule] k: expected < total_steps = {}, got {}", total_steps, k));
   }
   const auto total = static_cast<double>(total_steps), step = static_cast<double>(k);
   const double peak = pct_start * total - 1.0;
@@ -160,7 +162,7 @@ double CyclicSchedule::height(std::int64_t k) const {
   require_above("CyclicSchedule", "gamma", gamma, 0.0);
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 2;
   if (steps_up > kMost || steps_down > kMost) {
-    throw ArgumentError(fmt::format("[CyclicSchedule] steps_up and steps_down want <= {}, got {} and {}",
+    throw ArgumentError(fmt::format("[CyclicSchedule] steps_up and steps_down: expected <= {}, got {} and {}",
                                     kMost, steps_up, steps_down));
   }
   const std::int64_t down = steps_down == 0 ? steps_up : steps_down, length = steps_up + down;
@@ -186,7 +188,8 @@ double PolynomialSchedule::operator()(std::int64_t k) const {
 }
 
 double ChainedSchedule::operator()(std::int64_t k) const {
-  if (factors.empty()) throw ArgumentError("[ChainedSchedule] factors want at least one schedule, got none");
+  if (factors.empty())
+    throw ArgumentError("[ChainedSchedule] factors: expected at least one schedule, got none");
   double product = 1.0;
   for (std::size_t i = 0; i < factors.size(); ++i)
     product *= checked("ChainedSchedule", "factors", factors, i)(k);
@@ -197,11 +200,11 @@ double SequentialSchedule::operator()(std::int64_t k) const {
   require_count("SequentialSchedule", "k", k, 0);
   if (schedules.size() != milestones.size() + 1) {
     throw ArgumentError(
-        fmt::format("[SequentialSchedule] milestones want one fewer than schedules ({}), got {}",
+        fmt::format("[SequentialSchedule] milestones: expected one fewer than schedules ({}), got {}",
                     schedules.size(), milestones.size()));
   }
   if (!std::is_sorted(milestones.begin(), milestones.end())) {
-    throw ArgumentError("[SequentialSchedule] milestones want rising order, got another");
+    throw ArgumentError("[SequentialSchedule] milestones: expected rising order");
   }
   if (!milestones.empty()) require_count("SequentialSchedule", "milestones[0]", milestones[0], 0);
   const auto next = std::upper_bound(milestones.begin(), milestones.end(), k);
@@ -262,8 +265,8 @@ void PlateauSchedule::load_state(const std::string& state) {
   good = good && at == end && std::isfinite(rate) && rate > 0.0 && !std::isinf(read_memory.best) &&
          is_count(read_memory.bad_epochs) && is_count(read_memory.cooldown_left);
   if (!good) {
-    throw ArgumentError(
-        fmt::format("[PlateauSchedule.load_state] state want what state() gave, got {}", quoted(state)));
+    throw ArgumentError(fmt::format(
+        "[PlateauSchedule.load_state] state: expected what state() returned, got {}", quoted(state)));
   }
   lr = rate;
   memory = read_memory;

@@ -12,7 +12,7 @@ void SgdOptions::check() const {
   require_at_least("Sgd", "weight_decay", weight_decay, 0.0);
   require_share("Sgd", "dampening", dampening);
   if (nesterov && (momentum == 0.0 || dampening != 0.0)) {
-    throw ArgumentError("[Sgd] nesterov want momentum > 0 and dampening = 0, got others");
+    throw ArgumentError("[Sgd] nesterov: needs momentum > 0 and dampening = 0");
   }
 }
 

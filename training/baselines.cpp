@@ -27,16 +27,16 @@ Forecast persistence(std::span<const double> x) {
 
 Forecast autoregression(std::span<const double> x, Index order, Index fitted) {
   if (order < 1 || fitted > std::ssize(x) || fitted / 2 < order || fitted < 2 * order + 1) {
-    throw ArgumentError(fmt::format(
-        "[autoregression] want order >= 1 and 2 order + 1 values to fit or more, got order {} and {} "
-        "of {} values",
-        order, fitted, x.size()));
+    throw ArgumentError(
+        fmt::format("[autoregression] expected order >= 1 and at least 2 order + 1 values to fit, got order "
+                    "{} and {} of {} values",
+                    order, fitted, x.size()));
   }
   const auto p = static_cast<std::size_t>(order), n = static_cast<std::size_t>(fitted);
   for (std::size_t i = 0; i < n; ++i) {
     if (!std::isfinite(x[i])) {
       throw ArgumentError(
-          fmt::format("[autoregression] x want finite numbers to fit, got {} at {}", x[i], i));
+          fmt::format("[autoregression] x: expected finite numbers to fit, got {} at {}", x[i], i));
     }
   }
   // Row i: 1, x_{i-1} .. x_{i-p}.
@@ -59,8 +59,8 @@ Forecast autoregression(std::span<const double> x, Index order, Index fitted) {
 Forecast seasonal_autoregression(std::span<const double> x, Index period, Index fitted) {
   if (period < 1 || fitted / 2 < period || fitted > std::ssize(x)) {
     throw ArgumentError(fmt::format(
-        "[seasonal_autoregression] want two whole periods of {} to fit or more, got {} of {} values", period,
-        fitted, x.size()));
+        "[seasonal_autoregression] expected at least two whole periods of {} to fit, got {} of {} values",
+        period, fitted, x.size()));
   }
   const auto cycle = static_cast<std::size_t>(period), n = static_cast<std::size_t>(fitted);
   std::vector<double> mean(cycle, 0.0), count(cycle, 0.0);
@@ -94,13 +94,13 @@ NamedForecasts baselines(std::span<const double> x, Index period, Index fitted) 
 
 double rmse(std::span<const double> x, std::span<const double> forecast, Index first, Index last) {
   if (first < 0 || last <= first || last > std::ssize(x) || last > std::ssize(forecast)) {
-    throw ArgumentError(fmt::format("[rmse] want steps of {} values and {} forecasts, got {} to {}", x.size(),
-                                    forecast.size(), first, last));
+    throw ArgumentError(fmt::format("[rmse] expected steps of {} values and {} forecasts, got {} to {}",
+                                    x.size(), forecast.size(), first, last));
   }
   double sum = 0.0;
   for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(last); ++i) {
     if (std::isnan(forecast[i]))
-      throw ArgumentError(fmt::format("[rmse] want a forecast of every step, got none of step {}", i));
+      throw ArgumentError(fmt::format("[rmse] expected a forecast of every step, got none of step {}", i));
     sum += (forecast[i] - x[i]) * (forecast[i] - x[i]);
   }
   return std::sqrt(sum / static_cast<double>(last - first));

@@ -33,7 +33,7 @@ States<State> states_from(const TensorMap<scalar_t<State>>& tensors) {
       const std::string key = std::to_string(states.size()) + "." + std::string(name);
       const auto found = tensors.find(key);
       if (found == tensors.end()) {
-        throw ArgumentError("[states_from] tensors want '" + key + "', got none of that name");
+        throw ArgumentError("[states_from] tensors: expected '" + key + "', got none of that name");
       }
       var = Var<scalar_t<State>>(found->second);
       ++taken;

@@ -29,10 +29,9 @@ const std::string& text_of(const std::string& path, const std::map<std::string, 
                            const char* key) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) {
-    throw FileError(
-        fmt::format("[load_checkpoint] {}: want '{}' in a checkpoint's metadata, got none (a file "
-                    "of weights alone?)",
-                    escaped(path, 200), key));
+    throw FileError(fmt::format(
+        "[load_checkpoint] {}: expected '{}' in a checkpoint's metadata, got none (a file of weights alone?)",
+        escaped(path, 200), key));
   }
   return found->second;
 }
@@ -67,7 +66,7 @@ Checkpoint<S> load_checkpoint(const std::string& path) {
   const auto want = [&](const char* key, const std::string& value) {
     const std::string& got = text_of(path, file.metadata, key);
     if (got == value) return;
-    throw FileError(fmt::format("[load_checkpoint] {}: '{}' want '{}', got {}", escaped(path, 200), key,
+    throw FileError(fmt::format("[load_checkpoint] {}: '{}': expected '{}', got {}", escaped(path, 200), key,
                                 value, unroll::quoted(got)));
   };
   want("format", kFormat);
@@ -90,7 +89,7 @@ Checkpoint<S> load_checkpoint(const std::string& path) {
       known = true;
     }
     if (!known)
-      throw FileError(fmt::format("[load_checkpoint] {}: want a checkpoint's tensors, got {}",
+      throw FileError(fmt::format("[load_checkpoint] {}: expected a checkpoint's tensors, got {}",
                                   escaped(path, 200), unroll::quoted(name)));
   }
   return checkpoint;

@@ -11,7 +11,7 @@ void check_labels(const char* metric, const char* what, const IndexTensor& label
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int64_t label = labels.data()[i];
     if (label == ignore_index || (label >= 0 && static_cast<std::size_t>(label) < classes)) continue;
-    throw ShapeError(fmt::format("[{}] {} want classes 0..{}, got {} at {} of {}", metric, what,
+    throw ShapeError(fmt::format("[{}] {}: expected classes 0..{}, got {} at {} of {}", metric, what,
                                  static_cast<Index>(classes) - 1, label, i, to_string(labels.shape())));
   }
 }
@@ -22,12 +22,12 @@ ClassScores<S>::ClassScores(const char* metric, const Tensor<S>& scores, const I
     : scores_(scores.data()), labels_(labels), ignore_index_(ignore_index) {
   const Shape& shape = scores.shape();
   if (shape.size() != 2 && shape.size() != 3) {
-    throw ShapeError(fmt::format("[{}] scores want (N,C) or (N,C,T), got {}", metric, to_string(shape)));
+    throw ShapeError(fmt::format("[{}] scores: expected (N,C) or (N,C,T), got {}", metric, to_string(shape)));
   }
   Shape want{shape[0]};
   if (shape.size() == 3) want.push_back(shape[2]);
   if (labels.shape() != want) {
-    throw ShapeError(fmt::format("[{}] labels want {} beside scores {}, got {}", metric, to_string(want),
+    throw ShapeError(fmt::format("[{}] labels: expected {} for scores {}, got {}", metric, to_string(want),
                                  to_string(shape), to_string(labels.shape())));
   }
   classes_ = shape[1];

@@ -14,7 +14,7 @@ void detail::append_classes(std::vector<Classified>& to, const Tensor<S>& scores
   const Shape& shape = scores.shape();
   if (shape.size() != 2 || shape[0] != samples || shape[1] == 0) {
     throw ShapeError(
-        fmt::format("[classify] scores want ({},C) with C >= 1, got {}", samples, to_string(shape)));
+        fmt::format("[classify] scores: expected ({},C) with C >= 1, got {}", samples, to_string(shape)));
   }
   for (std::size_t n = 0; n < samples; ++n) {
     const S* row = scores.data() + n * shape[1];
@@ -28,7 +28,7 @@ void detail::append_classes(std::vector<Classified>& to, const Tensor<S>& scores
 ConfusionMatrix confusion_matrix(std::span<const Classified> classes, std::span<const std::int64_t> labels,
                                  std::size_t class_count) {
   if (classes.size() != labels.size()) {
-    throw ArgumentError(fmt::format("[confusion_matrix] labels want {} (one a sample), got {}",
+    throw ArgumentError(fmt::format("[confusion_matrix] labels: expected {} (one per sample), got {}",
                                     classes.size(), labels.size()));
   }
   IndexTensor predicted(Shape{classes.size()}), wanted(Shape{classes.size()});

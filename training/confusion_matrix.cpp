@@ -59,7 +59,8 @@ std::string left_aligned(const std::string& text, std::size_t width) {
 ConfusionMatrix::ConfusionMatrix(Index classes, Index ignore_index)
     : classes_(classes), ignore_index_(ignore_index) {
   if (classes < 1 || classes > kMostClasses) {
-    throw ArgumentError(fmt::format("[ConfusionMatrix] classes want 1..{}, got {}", kMostClasses, classes));
+    throw ArgumentError(
+        fmt::format("[ConfusionMatrix] classes: expected 1..{}, got {}", kMostClasses, classes));
   }
   counts_.assign(static_cast<std::size_t>(classes * classes), 0);
 }
@@ -70,7 +71,7 @@ void ConfusionMatrix::update(const Tensor<S>& scores, const IndexTensor& labels)
   const detail::ClassScores<S> view("ConfusionMatrix", scores, labels, ignore_index_);
   const auto classes = static_cast<std::size_t>(classes_);
   if (view.classes() != classes) {
-    throw ShapeError(fmt::format("[ConfusionMatrix] scores want {} classes on axis 1, got {}", classes,
+    throw ShapeError(fmt::format("[ConfusionMatrix] scores: expected {} classes on axis 1, got {}", classes,
                                  to_string(scores.shape())));
   }
   view.each([&](std::size_t position, std::size_t label) {
@@ -87,7 +88,7 @@ template void ConfusionMatrix::update(const Tensor<double>&, const IndexTensor&)
 void ConfusionMatrix::update(const IndexTensor& predictions, const IndexTensor& labels) {
   detail::require_contents(!counts_.empty(), "ConfusionMatrix.update");
   if (predictions.shape() != labels.shape()) {
-    throw ShapeError(fmt::format("[ConfusionMatrix] predictions want the labels' shape {}, got {}",
+    throw ShapeError(fmt::format("[ConfusionMatrix] predictions: expected the labels' shape {}, got {}",
                                  to_string(labels.shape()), to_string(predictions.shape())));
   }
   const auto classes = static_cast<std::size_t>(classes_);
@@ -109,7 +110,8 @@ std::int64_t ConfusionMatrix::count(Index label, Index prediction) const {
   detail::require_contents(!counts_.empty(), "ConfusionMatrix.count");
   for (const Index c : {label, prediction}) {
     if (c >= 0 && c < classes_) continue;
-    throw ArgumentError(fmt::format("[ConfusionMatrix.count] class want 0..{}, got {}", classes_ - 1, c));
+    throw ArgumentError(
+        fmt::format("[ConfusionMatrix.count] class: expected 0..{}, got {}", classes_ - 1, c));
   }
   return counts_[static_cast<std::size_t>(label * classes_ + prediction)];
 }
@@ -179,7 +181,7 @@ std::string ConfusionMatrix::table(const std::vector<std::string>& names) const 
   const auto classes = static_cast<std::size_t>(classes_);
   if (!names.empty() && names.size() != classes) {
     throw ArgumentError(
-        fmt::format("[ConfusionMatrix.table] names want {} or none, got {}", classes, names.size()));
+        fmt::format("[ConfusionMatrix.table] names: expected {} or none, got {}", classes, names.size()));
   }
   std::size_t name_width = 9, cell = 6;  // "precision", "100.0%"
   std::vector<std::string> labels;
@@ -220,8 +222,8 @@ void ConfusionMatrix::load_state(const std::string& state) {
   detail::require_contents(!counts_.empty(), "ConfusionMatrix.load_state");
   detail::StateText text("ConfusionMatrix", state);
   if (text.count() != classes_) {
-    throw ArgumentError(fmt::format("[ConfusionMatrix.load_state] state want {} classes, got {}", classes_,
-                                    unroll::quoted(state)));
+    throw ArgumentError(fmt::format("[ConfusionMatrix.load_state] state: expected {} classes, got {}",
+                                    classes_, unroll::quoted(state)));
   }
   std::vector<std::int64_t> counts(counts_.size());
   for (std::int64_t& n : counts) n = text.count();

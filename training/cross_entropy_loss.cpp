@@ -16,7 +16,7 @@ double cross_entropy_weight(const IndexTensor& labels, const CrossEntropyOptions
     } else if (label >= 0 && static_cast<std::size_t>(label) < class_weights.size()) {
       weight += class_weights[static_cast<std::size_t>(label)];
     } else {
-      throw ShapeError(fmt::format("[cross_entropy_weight] labels want classes 0..{}, got {}",
+      throw ShapeError(fmt::format("[cross_entropy_weight] labels: expected classes 0..{}, got {}",
                                    static_cast<Index>(class_weights.size()) - 1, label));
     }
   }
@@ -26,7 +26,7 @@ double cross_entropy_weight(const IndexTensor& labels, const CrossEntropyOptions
 void detail::require_mean(const CrossEntropyOptions& options) {
   if (options.reduction == Reduction::mean) return;
   throw ArgumentError(fmt::format(
-      "[CrossEntropyLoss] reduction want mean (a trainer weighs the batches' means itself), got {}",
+      "[CrossEntropyLoss] reduction: expected mean (a trainer weighs the batches' means itself), got {}",
       options.reduction == Reduction::sum ? "sum" : "none"));
 }
 

@@ -16,7 +16,8 @@ bool is_better(double a, double b, Better better, double margin) noexcept {
 }
 
 bool EarlyStopping::operator()(double metric) {
-  if (patience < 1) throw ArgumentError(fmt::format("[EarlyStopping] patience want >= 1, got {}", patience));
+  if (patience < 1)
+    throw ArgumentError(fmt::format("[EarlyStopping] patience: expected >= 1, got {}", patience));
   require_at_least("EarlyStopping", "min_delta", min_delta, 0.0);
   if (is_better(metric, memory.best, better, min_delta)) {
     memory = {metric, 0};

@@ -13,9 +13,10 @@ namespace unroll {
 Forecast roll_out(std::span<const double> x, Index ahead,
                   const std::function<double(double value, Index t)>& next) {
   if (x.empty() || ahead < 0) {
-    throw ArgumentError(fmt::format("[roll_out] want values and ahead >= 0, got {} and {}", x.size(), ahead));
+    throw ArgumentError(
+        fmt::format("[roll_out] expected values and ahead >= 0, got {} and {}", x.size(), ahead));
   }
-  if (!next) throw ArgumentError("[roll_out] next want a function, got none");
+  if (!next) throw ArgumentError("[roll_out] next: expected a function, got none");
   const auto steps = x.size() + static_cast<std::size_t>(ahead);
   Forecast forecast{std::numeric_limits<double>::quiet_NaN()};
   for (std::size_t t = 0; t + 1 < steps; ++t) {
@@ -59,7 +60,7 @@ Table forecast_table(const Series& series, const Forecast& forecast) {
 Plot forecast_plot(const std::string& title, const Series& series, const Forecast& forecast, Index scored) {
   const Index n = series.size(), end = std::max(n, std::ssize(forecast));
   if (scored < 0 || scored >= n)
-    throw ArgumentError(fmt::format("[forecast_plot] scored want a step of {}, got {}", n, scored));
+    throw ArgumentError(fmt::format("[forecast_plot] scored: expected a step of {}, got {}", n, scored));
   // Half as many steps before the scored ones.
   const Index first = std::max<Index>(0, scored - (n - scored) / 2);
   PlotCurve truth{.label = "truth", .color = "black"}, near{.label = "one step ahead", .color = "#d95f02"},

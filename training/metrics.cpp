@@ -14,7 +14,7 @@ namespace unroll {
 
 Accuracy::Accuracy(const AccuracyOptions& options) : options_(options) {
   if (options.top_k < 1) {
-    throw ArgumentError(fmt::format("[Accuracy] top_k want >= 1, got {}", options.top_k));
+    throw ArgumentError(fmt::format("[Accuracy] top_k: expected >= 1, got {}", options.top_k));
   }
 }
 
@@ -22,8 +22,8 @@ template <class S>
 void Accuracy::update(const Tensor<S>& scores, const IndexTensor& labels) {
   const detail::ClassScores<S> view("Accuracy", scores, labels, options_.ignore_index);
   if (static_cast<std::size_t>(options_.top_k) > view.classes()) {
-    throw ShapeError(fmt::format("[Accuracy] scores want at least top_k = {} classes, got {}", options_.top_k,
-                                 to_string(scores.shape())));
+    throw ShapeError(fmt::format("[Accuracy] scores: expected at least top_k = {} classes, got {}",
+                                 options_.top_k, to_string(scores.shape())));
   }
   view.each([&](std::size_t position, std::size_t label) {
     // How many classes come before the label's. A NaN comes before every number.
@@ -93,23 +93,23 @@ MeanMetric::Sum sum_of(const Tensor<S>& prediction, const Tensor<S>& target, dou
 
 void check_shapes(const char* metric, const Shape& prediction, const Shape& target) {
   if (prediction == target) return;
-  throw ShapeError(fmt::format("[{}] prediction want the target's shape {}, got {}", metric,
+  throw ShapeError(fmt::format("[{}] prediction: expected the target's shape {}, got {}", metric,
                                to_string(target), to_string(prediction)));
 }
 
 void check_lengths(const char* metric, const Shape& shape, const std::vector<Index>& lengths) {
   if (shape.size() < 2) {
-    throw ShapeError(
-        fmt::format("[{}] prediction want (T,B,...) beside lengths, got {}", metric, to_string(shape)));
+    throw ShapeError(fmt::format("[{}] prediction: expected (T,B,...) when lengths are given, got {}", metric,
+                                 to_string(shape)));
   }
   if (lengths.size() != shape[1]) {
-    throw ShapeError(fmt::format("[{}] lengths want {} (one a sequence of {}), got {}", metric, shape[1],
-                                 to_string(shape), lengths.size()));
+    throw ShapeError(fmt::format("[{}] lengths: expected {} (one per sequence of {}), got {}", metric,
+                                 shape[1], to_string(shape), lengths.size()));
   }
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     if (lengths[b] >= 0 && static_cast<std::size_t>(lengths[b]) <= shape[0]) continue;
-    throw ShapeError(fmt::format("[{}] lengths[{}] want 0..{} (the steps of {}), got {}", metric, b, shape[0],
-                                 to_string(shape), lengths[b]));
+    throw ShapeError(fmt::format("[{}] lengths[{}]: expected 0..{} (the steps of {}), got {}", metric, b,
+                                 shape[0], to_string(shape), lengths[b]));
   }
 }
 
@@ -142,7 +142,7 @@ MeanMetric::Sum sum_of_real(const char* metric, const Tensor<S>& prediction, con
 
 void check_weight(const char* metric, double weight) {
   if (weight >= 0.0 && std::isfinite(weight)) return;
-  throw ArgumentError(fmt::format("[{}] weight want a finite number >= 0, got {}", metric, weight));
+  throw ArgumentError(fmt::format("[{}] weight: expected a finite number >= 0, got {}", metric, weight));
 }
 
 }  // namespace

@@ -8,8 +8,8 @@ namespace unroll::detail {
 
 void require_contents(bool there, const char* function) {
   if (there) return;
-  throw ArgumentError(
-      fmt::format("[{}] object want one with its contents, got one that was moved from", function));
+  throw ArgumentError(fmt::format(
+      "[{}] object: expected one that holds its contents, got one that was moved from", function));
 }
 
 }  // namespace unroll::detail

@@ -43,7 +43,7 @@ std::filesystem::path resolved(const std::string& path) {
 void require_file(const char* function, const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    throw FileError(fmt::format("[{}] {}: want a file to write, got {}", function, escaped(path, 200),
+    throw FileError(fmt::format("[{}] {}: expected a file to write, got {}", function, escaped(path, 200),
                                 kind_of(info.st_mode)));
   }
   const AtomicFile probe(path, function);
@@ -65,7 +65,7 @@ void require_different_files(const std::string& where, const std::vector<NamedFi
       return !file->path.empty() && !other.path.empty() && is_same_file(file->path, other.path);
     });
     if (same == file) continue;
-    throw ArgumentError(fmt::format("{}{} want another file than {}, got {} and {}", where, file->name,
+    throw ArgumentError(fmt::format("{}{}: expected another file than {}, got {} and {}", where, file->name,
                                     same->name, unroll::quoted(file->path), unroll::quoted(same->path)));
   }
 }
@@ -79,7 +79,7 @@ CheckpointLock::CheckpointLock(const std::string& path) : file_(linked_file(path
       ::close(std::exchange(descriptor_, -1));
       if (!held) return;
       throw FileError(
-          fmt::format("[Trainer.fit] {}: want a checkpoint that no other training writes, got one in use "
+          fmt::format("[Trainer.fit] {}: expected a checkpoint that no other training writes, got one in use "
                       "({} is locked)",
                       escaped(path, 200), escaped(file_, 200)));
     }

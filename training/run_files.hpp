@@ -17,8 +17,8 @@ bool is_same_file(const std::string& a, const std::string& b);
 struct NamedFile {
   std::string name, path;  // "checkpoint"; an empty path is no file
 };
-// Throws ArgumentError, "checkpoint want another file than best_file, got ..", with `where` in front, when
-// two of them are the same file.
+// Throws ArgumentError, "checkpoint: expected another file than best_file, got ..", with `where` in front,
+// when two of them are the same file.
 void require_different_files(const std::string& where, const std::vector<NamedFile>& files);
 
 // One training alone writes a checkpoint: while this lives, another of its kind for the same file, in any

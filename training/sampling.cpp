@@ -15,14 +15,14 @@ template <class S>
 Index draw(std::span<const S> logits, const SamplingOptions& options, Rng& rng) {
   if (!(options.temperature > 0.0 && std::isfinite(options.temperature))) {
     throw ArgumentError(
-        fmt::format("[draw] temperature want a finite number above 0, got {}", options.temperature));
+        fmt::format("[draw] temperature: expected a finite number above 0, got {}", options.temperature));
   }
   if (options.top_k < 0)
-    throw ArgumentError(fmt::format("[draw] top_k want 0 or more, got {}", options.top_k));
-  if (logits.empty()) throw ArgumentError("[draw] logits want one or more, got none");
+    throw ArgumentError(fmt::format("[draw] top_k: expected >= 0, got {}", options.top_k));
+  if (logits.empty()) throw ArgumentError("[draw] logits: expected at least one, got none");
   for (std::size_t k = 0; k < logits.size(); ++k) {
     if (!std::isfinite(logits[k])) {
-      throw ArgumentError(fmt::format("[draw] logits want finite numbers, got {} at {}", logits[k], k));
+      throw ArgumentError(fmt::format("[draw] logits: expected finite numbers, got {} at {}", logits[k], k));
     }
   }
   std::vector<std::size_t> order(logits.size());

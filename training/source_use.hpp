@@ -13,10 +13,10 @@ class SourceUse {
   using Plain = std::remove_const_t<Source>;
   static constexpr bool kCopied = !BatchSource<Source> && BatchSource<Plain>;
   static_assert(BatchSource<Plain>,
-                "a source of batches wants size() const, start_epoch(epoch) and batch(i) const: see "
+                "a source of batches needs size() const, start_epoch(epoch) and batch(i) const: see "
                 "training/data/batch_source.hpp");
   static_assert(!kCopied || std::is_copy_constructible_v<Plain>,
-                "a source that cannot be copied wants to be non-const, as start_epoch() changes it");
+                "a source that cannot be copied must be non-const, as start_epoch() changes it");
 
  public:
   explicit SourceUse(Source& source) : source_(source) {}

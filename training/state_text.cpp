@@ -35,8 +35,8 @@ void StateText::end() const {
 }
 
 void StateText::fail() const {
-  throw ArgumentError(
-      fmt::format("[{}.load_state] state want what state() gave, got {}", owner_, unroll::quoted(text_)));
+  throw ArgumentError(fmt::format("[{}.load_state] state: expected what state() returned, got {}", owner_,
+                                  unroll::quoted(text_)));
 }
 
 }  // namespace unroll::detail

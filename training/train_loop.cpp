@@ -41,8 +41,8 @@ void check_names(const std::vector<NamedRng>& generators) {
   std::set<std::string> names;
   for (const NamedRng& generator : generators) {
     if (names.insert(generator.name).second) continue;
-    throw ArgumentError(fmt::format("[Trainer.fit] random generators want names of their own, got '{}' twice",
-                                    generator.name));
+    throw ArgumentError(fmt::format(
+        "[Trainer.fit] random generators: expected distinct names, got '{}' twice", generator.name));
   }
 }
 
@@ -87,8 +87,8 @@ template <class S>
 void TrainLoop<S>::begin(TrainTask<S>& task) {
   if (options_.lr && optimizer_.group_count() > 1) {
     throw ArgumentError(
-        fmt::format("[Trainer.fit] lr want an optimizer with one group, got {} groups (lr_factor gives a "
-                    "factor on each group's own rate)",
+        fmt::format("[Trainer.fit] lr: expected an optimizer with one group, got {} groups (lr_factor gives "
+                    "a factor on each group's own rate)",
                     optimizer_.group_count()));
   }
   const std::size_t batches = task.batches();
@@ -102,8 +102,8 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
   if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
   if (state_.batch > 0 && state_.batches != static_cast<std::int64_t>(batches)) {
     throw ArgumentError(
-        fmt::format("[Trainer.fit] source want {} batches, as the epoch under way had, got {} "
-                    "(other data or batch size?)",
+        fmt::format("[Trainer.fit] source: expected {} batches, as the epoch under way had, got {} (other "
+                    "data or batch size?)",
                     state_.batches, batches));
   }
   state_.batches = static_cast<std::int64_t>(batches);
@@ -156,7 +156,7 @@ void TrainLoop<S>::find_monitor(bool has_validation) {
     std::vector<std::string> names;
     for (const NamedScalar& s : known) names.push_back(s.name);
     throw ArgumentError(
-        fmt::format("[Trainer.fit] monitor want one of {}, got '{}'", fmt::join(names, ", "), monitor_));
+        fmt::format("[Trainer.fit] monitor: expected one of {}, got '{}'", fmt::join(names, ", "), monitor_));
   }
   better_ = options_.better.value_or(*better);
   if (plateau_) {
@@ -271,10 +271,10 @@ void TrainLoop<S>::judge(EpochReport& report) {
   if (std::isnan(value)) {
     std::vector<std::string> scores;
     for (const NamedScalar& s : all) scores.push_back(fmt::format("{} {:.4g}", s.name, s.value));
-    throw NonfiniteError(fmt::format(
-        "[Trainer.fit] monitored score {} of epoch {} want a number, got one of {} (does no label "
-        "count?)",
-        monitor_, report.epoch, fmt::join(scores, ", ")));
+    throw NonfiniteError(
+        fmt::format("[Trainer.fit] monitored score {} of epoch {}: expected a number, got one of {} (does no "
+                    "label count?)",
+                    monitor_, report.epoch, fmt::join(scores, ", ")));
   }
   report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, better_);
   if (report.best) {
@@ -355,13 +355,12 @@ std::string TrainLoop<S>::how_to_go_on() const {
   if (file.empty()) {
     const std::string why = "as TrainOptions::checkpoint names no file";
     if (options_.best_file.empty() || state_.best_epoch == 0) return "nothing is saved, " + why;
-    return fmt::format("the best weights are in {}; nothing to go on from is saved, {}", options_.best_file,
-                       why);
+    return fmt::format("the best weights are in {}; no checkpoint is saved, {}", options_.best_file, why);
   }
   if (!options_.resume_hint.empty())
-    return fmt::format("saved in {}, to go on: {}", file, options_.resume_hint);
-  if (options_.resume) return fmt::format("saved in {}, from which the same program goes on", file);
-  return fmt::format("saved in {0}, to go on call resume(\"{0}\") before fit()", file);
+    return fmt::format("saved in {}, to continue: {}", file, options_.resume_hint);
+  if (options_.resume) return fmt::format("saved in {}, from which the same program continues", file);
+  return fmt::format("saved in {0}, to continue call resume(\"{0}\") before fit()", file);
 }
 
 template class TrainLoop<float>;

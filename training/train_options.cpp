@@ -15,7 +15,7 @@ namespace {
 
 void require_count(const char* option, std::int64_t value, std::int64_t low) {
   if (value >= low) return;
-  throw ArgumentError(fmt::format("[Trainer] {} want >= {}, got {}", option, low, value));
+  throw ArgumentError(fmt::format("[Trainer] {}: expected >= {}, got {}", option, low, value));
 }
 
 bool same_bits(double a, double b) noexcept {
@@ -36,7 +36,8 @@ double score(const Scores& scores, const std::string& name) {
     if (s.name == name) return s.value;
     names.push_back(s.name);
   }
-  throw ArgumentError(fmt::format("[score] name want one of {}, got '{}'", fmt::join(names, ", "), name));
+  throw ArgumentError(
+      fmt::format("[score] name: expected one of {}, got '{}'", fmt::join(names, ", "), name));
 }
 
 bool EpochReport::operator==(const EpochReport& other) const {
@@ -70,19 +71,19 @@ void TrainOptions::check() const {
   require_count("log_every", log_every, 0);
   require_count("histograms_every", histograms_every, 0);
   if ((lr ? 1 : 0) + (lr_factor ? 1 : 0) + (plateau ? 1 : 0) > 1) {
-    throw ArgumentError("[Trainer] want at most one of lr, lr_factor and plateau, got several");
+    throw ArgumentError("[Trainer] expected at most one of lr, lr_factor and plateau, got several");
   }
   if (plateau) {
     PlateauSchedule trial = *plateau;
     trial(0.0);  // its options, before an epoch has been spent
   }
   if (checkpoint.empty() && (resume || checkpoint_every > 0)) {
-    throw ArgumentError(fmt::format("[Trainer] checkpoint want a file's name for {}, got none",
+    throw ArgumentError(fmt::format("[Trainer] checkpoint: expected a file's name for {}, got none",
                                     resume ? "resume" : "checkpoint_every"));
   }
   detail::require_different_files("[Trainer] ", {{"checkpoint", checkpoint}, {"best_file", best_file}});
   if (std::find(logs.begin(), logs.end(), nullptr) != logs.end()) {
-    throw ArgumentError("[Trainer] logs want logs, got a null pointer");
+    throw ArgumentError("[Trainer] logs: expected a log, got a null pointer");
   }
 }
 

@@ -24,7 +24,7 @@ void compare(std::vector<std::string>& faults, const char* part, const TensorMap
       faults.push_back(
           fmt::format("{} {} {} is missing", part, unroll::quoted(name), to_string(tensor.shape())));
     } else if (found->second.shape() != tensor.shape()) {
-      faults.push_back(fmt::format("{} {} want {}, got {}", part, unroll::quoted(name),
+      faults.push_back(fmt::format("{} {}: expected {}, got {}", part, unroll::quoted(name),
                                    to_string(tensor.shape()), to_string(found->second.shape())));
     }
   }
@@ -117,7 +117,7 @@ void TrainLoop<S>::check(const Checkpoint<S>& checkpoint, const std::string& pat
   const TrainState& state = checkpoint.state;
   std::vector<std::string> faults;
   if (checkpoint.optimizer_name != here.optimizer_name) {
-    faults.push_back(fmt::format("optimizer want {}, got {}", here.optimizer_name,
+    faults.push_back(fmt::format("optimizer: expected {}, got {}", here.optimizer_name,
                                  escaped(checkpoint.optimizer_name, 60)));
   }
   compare(faults, "parameter", here.model, checkpoint.model);
@@ -126,17 +126,18 @@ void TrainLoop<S>::check(const Checkpoint<S>& checkpoint, const std::string& pat
   compare(faults, "metric", here.state.metrics, state.metrics);
   compare(faults, "random generator", here.state.random, state.random);
   if (state.lr.size() != here.state.lr.size()) {
-    faults.push_back(fmt::format("optimizer want {} groups, got {}", here.state.lr.size(), state.lr.size()));
+    faults.push_back(
+        fmt::format("optimizer: expected {} groups, got {}", here.state.lr.size(), state.lr.size()));
   }
   if (state.plateau.empty() != here.state.plateau.empty()) {
     faults.push_back(
-        fmt::format("plateau want {}, got {}", plateau_ ? "one" : "none", plateau_ ? "none" : "one"));
+        fmt::format("plateau: expected {}, got {}", plateau_ ? "one" : "none", plateau_ ? "none" : "one"));
   }
   if (faults.empty()) return;
   const std::size_t more = faults.size() - std::min(faults.size(), kMostFaults);
   faults.resize(faults.size() - more);
   throw FileError(fmt::format(
-      "[Trainer.resume] {}: want a checkpoint of this model and trainer, got one where {}{}",
+      "[Trainer.resume] {}: expected a checkpoint of this model and trainer, got another: {}{}",
       escaped(path, 200), fmt::join(faults, "; "), more > 0 ? fmt::format("; and {} more", more) : ""));
 }
 

@@ -129,8 +129,8 @@ void TrainLoop<S>::check_optimizer() const {
     if (std::ranges::any_of(held, [&var = var](const Var<S>& p) { return p.same_as(var); })) return;
   }
   throw ArgumentError(
-      "[Trainer.fit] optimizer want parameters of the model, got others: the optimizer holds none of the "
-      "model's parameters (were they replaced after it was made, or is it another model's?)");
+      "[Trainer.fit] optimizer: expected parameters of the model, got others: the optimizer holds none of "
+      "the model's parameters (were they replaced after it was made, or is it another model's?)");
 }
 
 // Returns the norm before; throws NonfiniteError when it is not finite.
@@ -186,13 +186,13 @@ void TrainLoop<S>::throw_nonfinite(TrainTask<S>& task, Group group, const std::s
   const std::string batches = group.last - group.first == 1
                                   ? fmt::format("batch {}", group.last)
                                   : fmt::format("batches {} to {}", group.first + 1, group.last);
-  throw NonfiniteError(fmt::format(
-      "[Trainer.fit] epoch {}, {} of {} (step {}): {}; {}. The model has the weights of step {}",
-      state_.epoch, batches, state_.batches, state_.step + 1, what,
-      op.empty() ? "run again, every op gives finite numbers (does the norm itself overflow, or has the "
-                   "loss random numbers that the trainer does not keep?)"
-                 : "run again: " + op,
-      state_.step));
+  throw NonfiniteError(
+      fmt::format("[Trainer.fit] epoch {}, {} of {} (step {}): {}; {}. The model has the weights of step {}",
+                  state_.epoch, batches, state_.batches, state_.step + 1, what,
+                  op.empty() ? "run again, every op gives finite numbers (does the norm itself overflow, or "
+                               "does the loss draw random numbers that the trainer does not save?)"
+                             : "run again: " + op,
+                  state_.step));
 }
 
 // Runs the batches again from where they began, looking at every op.
@@ -240,10 +240,11 @@ std::string TrainLoop<S>::rescue_weights() {
     }
   }
   if (restore_best()) {
-    return fmt::format("The model has its best weights, of epoch {}; the optimizer's state is not theirs",
-                       state_.best_epoch);
+    return fmt::format(
+        "The model has its best weights, of epoch {}; the optimizer's state does not belong to them",
+        state_.best_epoch);
   }
-  return "The model has these weights: there is no checkpoint and no best epoch to go back to";
+  return "The model has these weights: there is no checkpoint and no best epoch to return to";
 }
 
 template <class S>

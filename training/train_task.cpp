@@ -28,16 +28,16 @@ void check_measured(const Measured<S>& measured, const char* data, std::int64_t 
                                : fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1);
   };
   if (measured.loss.size() != 1) {
-    throw ShapeError(fmt::format("[Trainer] {} want one element, got shape {} (a mean over the batch?)",
+    throw ShapeError(fmt::format("[Trainer] {}: expected one element, got shape {} (a mean over the batch?)",
                                  where(), to_string(measured.loss.shape())));
   }
   if (!(measured.weight >= 0.0 && std::isfinite(measured.weight))) {
-    throw ArgumentError(
-        fmt::format("[Trainer] weight of {} want a finite number >= 0, got {}", where(), measured.weight));
+    throw ArgumentError(fmt::format("[Trainer] weight of {}: expected a finite number >= 0, got {}", where(),
+                                    measured.weight));
   }
   const auto loss = static_cast<double>(measured.loss.item());
   if (measured.weight == 0.0 || std::isfinite(loss)) return;
-  throw NonfiniteError(fmt::format("{} want a finite number, got {}", where(), loss));
+  throw NonfiniteError(fmt::format("{}: expected a finite number, got {}", where(), loss));
 }
 template void check_measured(const Measured<float>&, const char*, std::int64_t, std::size_t);
 template void check_measured(const Measured<double>&, const char*, std::int64_t, std::size_t);
@@ -50,25 +50,24 @@ void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t bat
 
 void check_batches(const char* data, std::size_t batches) {
   if (batches > 0) return;
-  throw ArgumentError(fmt::format("{} want at least one batch, got none", source_of(data)));
+  throw ArgumentError(fmt::format("{}: expected at least one batch, got none", source_of(data)));
 }
 
 double mean_loss(const char* data, std::int64_t epoch, double sum, double weight) {
   if (weight > 0.0) return sum / weight;
-  throw ArgumentError(
-      fmt::format("{} want a batch of weight above 0, got none in epoch {} (is every label one "
-                  "that is ignored?)",
-                  source_of(data), epoch));
+  throw ArgumentError(fmt::format(
+      "{}: expected a batch of weight above 0, got none in epoch {} (is every label one that is ignored?)",
+      source_of(data), epoch));
 }
 
 void throw_same_metric(const std::string& name) {
   throw ArgumentError(fmt::format(
-      "[Trainer] metrics want names of their own, got '{}' twice (named(\"...\", metric) gives another)",
+      "[Trainer] metrics: expected distinct names, got '{}' twice (named(\"...\", metric) gives another)",
       name));
 }
 
 void throw_metric_state(const std::string& name) {
-  throw ArgumentError(fmt::format("[Trainer] metrics want a state of '{}', got none", name));
+  throw ArgumentError(fmt::format("[Trainer] metrics: expected a state of '{}', got none", name));
 }
 
 }  // namespace unroll::detail

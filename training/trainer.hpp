@@ -156,7 +156,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     }
     static_assert(
         requires { batch.size(); } || requires { result.weight; },
-        "a batch without size() wants a loss that returns a weight: WeightedLoss{loss, weight}");
+        "a batch without size() needs a loss that returns a weight: WeightedLoss{loss, weight}");
     if constexpr (requires { batch.size(); }) return static_cast<double>(batch.size());
     return 1.0;
   }

@@ -134,11 +134,11 @@ int main(int argc, char** argv) {
   clear_blas_overrides(argv);
   Options options;
   CLI::App app{
-      "Times training and streaming steps of Unroll beside hand-written loops, bare matrix products and "
+      "Times Unroll's training and streaming steps against hand-written loops, bare matrix products and "
       "other libraries."};
   app.add_option("workloads", options.names, "W1 ... W10, ops1 ... ops65536; none: all");
-  app.add_flag("--list", options.list, "List workloads and variants, and end");
-  app.add_option("--json", options.json, "Write the records to this file, too");
+  app.add_flag("--list", options.list, "List workloads and variants, and exit");
+  app.add_option("--json", options.json, "Also write the records to this file");
   app.add_option("--variant", options.variants, "Only these variants (and the references)");
   app.add_option("--scalar", options.scalar, "float, double or all")
       ->check(CLI::IsMember({"float", "double", "all"}))

@@ -37,8 +37,8 @@ bool parse(int argc, const char* const* argv, Options& o) {
   add_training_options(app, o.training, {.epochs = "10", .hidden = "128", .batch = "32", .lr = "0.004"});
   app.add_option("--text", o.text, "your own text, cut 90 : 5 : 5 to train, valid, test")->type_name("FILE");
   app.add_option("--name", o.name, "saves NAME.safetensors and NAME.checkpoint")->capture_default_str();
-  app.add_flag("--resume", o.resume, "go on from NAME.checkpoint, exactly");
-  app.add_option("--sample", o.sample, "do not train: write with this model")->type_name("FILE");
+  app.add_flag("--resume", o.resume, "continue exactly from NAME.checkpoint");
+  app.add_option("--sample", o.sample, "do not train: write text with this model")->type_name("FILE");
   app.add_option("--prompt", o.prompt, "how the sample begins (default: with a new line)")->type_name("TEXT");
   add_whole_number(app, "--length", o.length, "characters to write (default 300)", 0, 1000000);
   add_whole_number(app, "--top-k", o.top_k, "draw from the N most probable (default: all)", 1, 1000000);
@@ -117,8 +117,9 @@ TextSplit read_parts(const std::string& file, Index batch) {
   while (want - 2 * part(want) <= batch) ++want;
   const Index got = std::ssize(characters(text));
   if (got < want) {
-    throw FileError(fmt::format("{}: want at least {} characters (for --batch {}, cut 90 : 5 : 5), got {}",
-                                escaped(file), want, batch, got));
+    throw FileError(
+        fmt::format("{}: expected at least {} characters (for --batch {}, cut 90 : 5 : 5), got {}",
+                    escaped(file), want, batch, got));
   }
   return split_text(text, shares);
 }

@@ -20,10 +20,10 @@ constexpr const char* kDescription =
     "  classifier --task TASK --cell CELL --seed X\n"
     "Two words with the model that it has saved: classifier --predict huis przyjaciel";
 constexpr const char* kFormat =
-    "Your own file: comma or tab separated, UTF-8, a header line, then one row a sample. Columns: label (any "
-    "text); text (read letter by letter), or else numbers (all other columns but those that count the rows, "
-    "standardised; --steps T cuts them into T steps); split (train, valid, test; without it every label is "
-    "cut 70 : 15 : 15 by a hash).";
+    "Your own file: comma or tab separated, UTF-8, a header line, then one row per sample. Columns: label "
+    "(any text); text (read letter by letter), or else numbers (all other columns but those that count the "
+    "rows, standardised; --steps T cuts them into T steps); split (train, valid, test; without it every "
+    "label is cut 70 : 15 : 15 by a hash).";
 
 const std::map<std::string, Recipe> kTasks{
     {"words", {.epochs = 18, .batch = 64, .hidden = 128, .lr = 2e-3, .clip = 5.0}},
@@ -148,7 +148,7 @@ int run(int argc, const char* const* argv) {
   app.footer(kFormat);
   add_choice(app, "--task", o.task, "default words, or with --data your own", "TASK", {"words", "digits"});
   app.add_option("--data", o.data, "your file, or that of a task (words: folder of LABEL.tsv)");
-  add_whole_number(app, "--steps", o.steps, "time steps of a row of numbers", 1, 1000000);
+  add_whole_number(app, "--steps", o.steps, "time steps per row of numbers", 1, 1000000);
   app.add_option("--label", o.label, "your file: the column of classes (default label)")->type_name("NAME");
   app.add_option("--model", o.model, "to write or read (default TASK.safetensors)")->type_name("FILE");
   add_training_options(app, o, TrainingDefaults::of(kTasks));

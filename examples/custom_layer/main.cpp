@@ -12,8 +12,8 @@ namespace unroll::examples {
 namespace {
 
 constexpr const char* kDescription =
-    "A recurrent cell of one's own, the minimal gated unit: checks its gradients, then trains it to read "
-    "handwritten digits, a row of pixels at a time.\n\n"
+    "A custom recurrent cell, the minimal gated unit: checks its gradients, then trains it to read "
+    "handwritten digits, one row of pixels at a time.\n\n"
     "The scores in examples/README.md (X 1, 2, 3):\n"
     "  custom_layer --seed X";
 
@@ -91,7 +91,7 @@ int run(int argc, const char* const* argv) {
   add_whole_number(app, "--batch", batch, "samples per update (default 32)", 1, 65536);
   add_number_above(app, "--lr", lr, "learning rate of Adam (default 0.003)", 0.0, 1000.0);
   add_whole_number(app, "--seed", seed, "the same seed gives the same numbers (default 1)", 0, 1000000000);
-  app.add_option("--data", file, "the file of digits to read; default: the shipped one")->type_name("FILE");
+  app.add_option("--data", file, "file of digits to read (default: the shipped one)")->type_name("FILE");
   add_table_options(app, table);
   if (!parse_command_line(app, argc, argv)) return 0;
 

@@ -21,10 +21,10 @@ constexpr const char* kDescription =
     "The table in examples/README.md (TASK sunspots, elnino; CELL rnn, lstm, gru; X 1, 2, 3):\n"
     "  next_value --task TASK --cell CELL --seed X";
 constexpr const char* kFormat =
-    "Your own file: comma or tab separated, a header line, then one row a step, oldest first; a column split "
-    "says train, valid (chooses the best epoch) or test, else they are the first 70, the next 15 and the "
-    "last 15 %. Columns year and month or quarter name the steps, unless they are ignored. An epoch is 10 "
-    "updates on random windows. Beyond the end a forecast is the next input.";
+    "Your own file: comma or tab separated, a header line, then one row per step, oldest first; a column "
+    "split says train, valid (chooses the best epoch) or test, else they are the first 70, the next 15 and "
+    "the last 15 %. Columns year and month or quarter name the steps, unless they are ignored. An epoch is "
+    "10 updates on random windows. Beyond the end a forecast is the next input.";
 
 struct Task : Recipe {
   const char *file, *column;
@@ -70,9 +70,9 @@ Series read(const Options& o) {
   Series series = read_series(table, o.column);
   for (const SeriesPart& part : series.parts) {
     if (part.name != "train" && part.name != "valid" && !part.name.starts_with("test")) {
-      table.fail(
-          static_cast<std::size_t>(part.first),
-          fmt::format("column 'split' want train, valid or test (test2, ..), got {}", quoted(part.name)));
+      table.fail(static_cast<std::size_t>(part.first),
+                 fmt::format("column 'split': expected train, valid or test (test2, ..), got {}",
+                             quoted(part.name)));
     }
   }
   return series;
@@ -95,7 +95,7 @@ int learn(const Options& o, const Task& task, const Series& series) {
   if (valid.size() == 0) valid.first = valid.last = train.last;  // no such part: what follows is scored
   if (task.learns_valid) train.last = valid.first = valid.last;
   if (train.size() < 3 || train.first > 0 || (valid.size() > 0 && valid.first != train.last))
-    throw FileError(escaped(o.data) + ": want 3 rows of train or more first, then those of valid");
+    throw FileError(escaped(o.data) + ": expected at least 3 rows of train first, then those of valid");
   std::vector<SeriesPart> scored;
   for (const SeriesPart& part : series.parts)
     if (part.first >= std::max(train.last, valid.last)) scored.push_back(part);
@@ -168,7 +168,8 @@ int run(int argc, const char* const* argv) {
   if (!parse_command_line(app, argc, argv)) return 0;
   if (o.task.empty()) o.task = o.data.empty() ? "sunspots" : "own";
   const Task& task = kTasks.at(o.task);
-  if ((o.task == "own") == o.column.empty()) throw ArgumentError("--column want --csv FILE, and only that");
+  if ((o.task == "own") == o.column.empty())
+    throw ArgumentError("--column: expected with --csv FILE, and only with it");
   if (o.data.empty()) o.data = std::string(UNROLL_EXAMPLE_DATA) + task.file;
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";

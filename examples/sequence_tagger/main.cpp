@@ -89,7 +89,7 @@ int train(const TrainingOptions& o, const Table& table, const std::string& file)
   const Words plain = table.texts("ascii"), words = table.texts("word");
   for (std::size_t n = 0; n < plain.size(); ++n) {
     const auto a = characters(plain[n]), b = characters(words[n]);
-    if (a.size() != b.size() || a.empty()) table.fail(n, "word and ascii want as many letters");
+    if (a.size() != b.size() || a.empty()) table.fail(n, "word and ascii: expected equally many letters");
   }
   const Split split = split_by_column(table);
   const Recipe recipe = kRecipe.with(o);

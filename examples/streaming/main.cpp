@@ -68,7 +68,8 @@ bool parse(int argc, const char* const* argv, Options& options) {
   add_whole_number(app, "--hidden", options.hidden, "hidden units (default 32)", 1, 8192);
   add_whole_number(app, "--repeat", options.repeat, "runs through the months (default 100)", 1, 10000);
   add_whole_number(app, "--seed", options.seed, "the same seed gives the same numbers (default 1)", 0, 9999);
-  app.add_option("--data", options.data, "the file of temperatures; default: the shipped")->type_name("FILE");
+  app.add_option("--data", options.data, "file of temperatures (default: the shipped one)")
+      ->type_name("FILE");
   add_table_options(app, options.table);
   return parse_command_line(app, argc, argv);
 }
@@ -80,8 +81,9 @@ int run(int argc, const char* const* argv) {
   const SeriesPart tested = series.part("test");
   const Index known = series.part("train").last;
   if (known <= kWindow || tested.size() < 2) {
-    throw FileError(fmt::format("{}: want more than {} rows 'train' and 2 rows 'test' or more, got {} and {}",
-                                escaped(options.data), kWindow, series.part("train").size(), tested.size()));
+    throw FileError(
+        fmt::format("{}: expected more than {} rows 'train' and at least 2 rows 'test', got {} and {}",
+                    escaped(options.data), kWindow, series.part("train").size(), tested.size()));
   }
   const auto now = static_cast<std::size_t>(tested.first), end = static_cast<std::size_t>(tested.last - 1);
   const auto values = convert_tensor<float>(from_values<double>({series.values.size(), 1}, series.values));

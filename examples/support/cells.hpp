@@ -18,7 +18,7 @@ auto with_layer(const std::string& cell, F&& f) {
   if (cell == "rnn") return f.template operator()<Rnn<float>>();
   if (cell == "lstm") return f.template operator()<Lstm<float>>();
   if (cell == "gru") return f.template operator()<Gru<float>>();
-  throw ArgumentError("cell want rnn, lstm or gru, got '" + cell + "'");
+  throw ArgumentError("cell: expected rnn, lstm or gru, got '" + cell + "'");
 }
 
 // Calls f.template operator()<Layer>(metadata) for a model that this program has saved, with its layer.

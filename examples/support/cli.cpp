@@ -31,7 +31,7 @@ template <class Store>
 CLI::Option* add_checked(CLI::App& app, const std::string& names, const std::string& help, const char* type,
                          std::string want, Store store) {
   const auto check = [want = std::move(want), store](const std::string& text) -> std::string {
-    return store(text) ? "" : fmt::format("want {}, got '{}'", want, text);
+    return store(text) ? "" : fmt::format("expected {}, got '{}'", want, text);
   };
   const auto keep = [store](const std::string& text) { store(text); };
   return app.add_option_function<std::string>(names, keep, help)->check(check)->type_name(type);
@@ -138,12 +138,11 @@ void add_run_options(CLI::App& app, TrainingOptions& options, const std::string&
   app.add_option("--plot", options.plot, "draw " + drawing + " with gnuplot: FILE.png or FILE.svg")
       ->type_name("FILE")
       ->group(kGroup);
-  app.add_flag("--resume", options.resume, "go on from MODEL.checkpoint, which Ctrl-C has left")
-      ->group(kGroup);
+  app.add_flag("--resume", options.resume, "continue from MODEL.checkpoint, left by Ctrl-C")->group(kGroup);
 }
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
-  app.get_help_ptr()->description("print this and leave");
+  app.get_help_ptr()->description("print this help and exit");
   try {
     app.parse(argc, argv);
     return true;
@@ -161,11 +160,11 @@ int run_program(const char* name, const std::function<int()>& body) {
   try {
     const int status = body();
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-    message = "standard output want a place to write to, got an error (disk full?)";
+    message = "cannot write to standard output (disk full?)";
   } catch (const MemoryError& error) {
     message = fmt::format("{} (smaller --hidden or --batch?)", error.what());
   } catch (const std::bad_alloc&) {
-    message = "want enough memory for these sizes, got none (smaller --hidden or --batch?)";
+    message = "not enough memory for these sizes (smaller --hidden or --batch?)";
   } catch (const std::exception& error) {
     message = error.what();
   }

@@ -26,12 +26,12 @@ Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& 
     : lr_(recipe.lr) {
   std::fflush(stdout);  // what the program has said so far is seen during the training
   if (!model.ends_with(".safetensors") && !model.ends_with(".npz"))
-    throw ArgumentError("--model want a name that ends in .safetensors or .npz, got '" + model + "'");
+    throw ArgumentError("--model: expected a name that ends in .safetensors or .npz, got '" + model + "'");
   require_writable(model);
   if (!given.log.empty()) {
     std::error_code error;
     std::filesystem::create_directories(given.log, error);
-    if (error) throw FileError(given.log + ": want a folder for logs, got: " + error.message());
+    if (error) throw FileError(given.log + ": cannot create the folder for logs: " + error.message());
     logs_.push_back(std::make_unique<CsvLog>(given.log + "/log.csv"));
     logs_.push_back(std::make_unique<JsonLinesLog>(given.log + "/log.jsonl"));
 #ifdef UNROLL_EXAMPLES_TENSORBOARD

@@ -18,7 +18,7 @@ void require_tensors(const std::string& file, const std::vector<WantedTensor>& w
       throw FileError(fmt::format("{}: missing: '{}' {}", escaped(file), name, to_string(want)));
     const Shape& got = tensors->info(name).shape;
     if (got != want) {
-      throw FileError(fmt::format("{}: misshapen: '{}' want {}, got {} (by the sizes in its metadata)",
+      throw FileError(fmt::format("{}: misshapen: '{}': expected {}, got {} (by the sizes in its metadata)",
                                   escaped(file), name, to_string(want), to_string(got)));
     }
   }

@@ -60,7 +60,7 @@ void add_table_options(CLI::App& app, GivenTable& given) {
   constexpr const char* kGroup = "Your own table";
   const auto is_character = [](const std::string& text) {
     return text.size() == 1 || text == "tab" ? std::string()
-                                             : "want one character or tab, got " + quoted(text);
+                                             : "expected one character or tab, got " + quoted(text);
   };
   app.add_option_function<std::string>(
          "--delimiter",
@@ -73,15 +73,15 @@ void add_table_options(CLI::App& app, GivenTable& given) {
          "--decimal", [&given](const std::string& text) { given.decimal = text[0]; },
          "the decimal point (default .)")
       ->check([](const std::string& text) {
-        return text == "." || text == "," ? std::string() : "want . or , but got " + quoted(text);
+        return text == "." || text == "," ? std::string() : "expected '.' or ',', got " + quoted(text);
       })
       ->type_name("CHAR")
       ->group(kGroup);
   app.add_flag_function(
          "--header,!--no-header", [&given](std::int64_t count) { given.header = count > 0; },
-         "the first line has names, or has none: they are 0, 1, ...")
+         "the first line has column names, or not: they are 0, 1, ...")
       ->group(kGroup);
-  app.add_option("--ignore", given.ignore, "columns that are left out")->type_name("NAME")->group(kGroup);
+  app.add_option("--ignore", given.ignore, "columns to leave out")->type_name("NAME")->group(kGroup);
 }
 
 Table read_given(const std::string& path, const GivenTable& given) {

@@ -64,7 +64,7 @@ void want_buffers(int threads) {
   const std::size_t bytes = kBuffer * static_cast<std::size_t>(threads);
   if (!room_for_buffer(bytes)) {
     throw MemoryError(
-        fmt::format("[blas] want {} bytes for OpenBLAS, got none (out of memory, or a limit of it)", bytes));
+        fmt::format("[blas] cannot allocate {} bytes for OpenBLAS (out of memory, or over a limit)", bytes));
   }
   buffers = threads;
 }

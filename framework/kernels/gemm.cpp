@@ -157,7 +157,8 @@ std::atomic<int> threads_allowed{1};
 }
 
 void set_num_threads(int threads) {
-  if (threads < 1) throw ArgumentError(fmt::format("[set_num_threads] threads want >= 1, got {}", threads));
+  if (threads < 1)
+    throw ArgumentError(fmt::format("[set_num_threads] threads: expected >= 1, got {}", threads));
   threads_allowed = threads;
 }
 

@@ -64,7 +64,7 @@ Var<S> put(const char* op, const Var<S>& x, const Positions& at, const Shape& sh
 
 // Python's slice.indices().
 Positions positions(const Range& range, std::size_t axis, std::size_t axis_size) {
-  if (range.step == 0) throw ArgumentError("[slice] step want a number other than 0, got 0");
+  if (range.step == 0) throw ArgumentError("[slice] step: expected a number other than 0, got 0");
   const auto size = static_cast<Index>(axis_size);
   const Index step = std::max(range.step, -std::numeric_limits<Index>::max());  // so that -step exists
   const Index lowest = step < 0 ? -1 : 0;
@@ -100,7 +100,7 @@ void check_indices(const char* op, const char* argument, const IndexTensor& indi
     const std::int64_t i = indices.data()[k];
     if (i < 0 || static_cast<std::uint64_t>(i) >= size) {
       throw ShapeError(
-          fmt::format("[{}] {} want 0 <= index < {}, got {} (element {})", op, argument, size, i, k));
+          fmt::format("[{}] {}: expected 0 <= index < {}, got {} (element {})", op, argument, size, i, k));
     }
   }
 }
@@ -188,9 +188,9 @@ void check_gather(const char* op, const IndexTensor& indices, std::size_t axis, 
   bool fits = indices.dimension() == shape.size();
   for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = i == axis || indices.shape()[i] <= shape[i];
   if (!fits) {
-    throw ShapeError(
-        fmt::format("[{}] indices want as many axes as x {} and no larger sizes except on axis {}, got {}",
-                    op, to_string(shape), axis, to_string(indices.shape())));
+    throw ShapeError(fmt::format(
+        "[{}] indices: expected as many axes as x {} and no larger sizes except on axis {}, got {}", op,
+        to_string(shape), axis, to_string(indices.shape())));
   }
   check_indices(op, "indices", indices, shape[axis]);
 }
@@ -285,8 +285,8 @@ Var<S> select(const Var<S>& x, Index axis, Index position) {
   const std::size_t at = normalize_axis("select", axis, x.dimension());
   const auto size = static_cast<Index>(x.shape()[at]);
   if (position < -size || position >= size) {
-    throw ShapeError(fmt::format("[select] position want {} <= position < {} (axis {} of {}), got {}", -size,
-                                 size, at, to_string(x.shape()), position));
+    throw ShapeError(fmt::format("[select] position: expected {} <= position < {} (axis {} of {}), got {}",
+                                 -size, size, at, to_string(x.shape()), position));
   }
   Shape shape = x.shape();
   shape.erase(shape.begin() + at);
@@ -298,7 +298,7 @@ template <class S>
 Var<S> index_select(const Var<S>& x, Index axis, const IndexTensor& indices) {
   const std::size_t at = normalize_axis("index_select", axis, x.dimension());
   if (indices.dimension() != 1) {
-    throw ShapeError(fmt::format("[index_select] indices want (N), got {}", to_string(indices.shape())));
+    throw ShapeError(fmt::format("[index_select] indices: expected (N), got {}", to_string(indices.shape())));
   }
   Shape shape = x.shape();
   check_indices("index_select", "indices", indices, shape[at]);
@@ -317,7 +317,7 @@ template <class S>
 Var<S> scatter_add(const Var<S>& x, Index axis, const IndexTensor& indices, const Var<S>& source) {
   const std::size_t at = normalize_axis("scatter_add", axis, x.dimension());
   if (indices.shape() != source.shape()) {
-    throw ShapeError(fmt::format("[scatter_add] source want {} (the shape of indices), got {}",
+    throw ShapeError(fmt::format("[scatter_add] source: expected {} (the shape of indices), got {}",
                                  to_string(indices.shape()), to_string(source.shape())));
   }
   check_gather("scatter_add", indices, at, x.shape());
@@ -332,7 +332,7 @@ Var<S> flip(const Var<S>& x, const Axes& axes) {
   std::array<bool, kMaxRank> reversed{};
   for (Index axis : axes) {
     bool& flag = reversed[normalize_axis("flip", axis, x.dimension())];
-    if (flag) throw ShapeError(fmt::format("[flip] axes want each axis once, got axis {} twice", axis));
+    if (flag) throw ShapeError(fmt::format("[flip] axes: expected each axis once, got axis {} twice", axis));
     flag = true;
   }
   return reverse_axes(x, reversed);
@@ -341,7 +341,7 @@ Var<S> flip(const Var<S>& x, const Axes& axes) {
 template <class S>
 Var<S> masked_fill(const Var<S>& x, const Mask& mask, double value) {
   if (broadcast_shapes("masked_fill", x.shape(), mask.shape()) != x.shape()) {
-    throw ShapeError(fmt::format("[masked_fill] mask want a shape that broadcasts to x's {}, got {}",
+    throw ShapeError(fmt::format("[masked_fill] mask: expected a shape that broadcasts to x's {}, got {}",
                                  to_string(x.shape()), to_string(mask.shape())));
   }
   const auto held =
@@ -352,20 +352,20 @@ Var<S> masked_fill(const Var<S>& x, const Mask& mask, double value) {
 template <class S>
 Var<S> embedding(const Var<S>& weight, const IndexTensor& ids, std::optional<Index> padding_id) {
   if (weight.dimension() != 2) {
-    throw ShapeError(fmt::format("[embedding] weight want (V,E), got {}", to_string(weight.shape())));
+    throw ShapeError(fmt::format("[embedding] weight: expected (V,E), got {}", to_string(weight.shape())));
   }
   const auto vocabulary = static_cast<Index>(weight.shape()[0]);
   Rows rows{0};
   if (padding_id) {
     if (*padding_id < -vocabulary || *padding_id >= vocabulary) {
-      throw ShapeError(fmt::format("[embedding] padding_id want {} <= padding_id < {}, got {}", -vocabulary,
-                                   vocabulary, *padding_id));
+      throw ShapeError(fmt::format("[embedding] padding_id: expected {} <= padding_id < {}, got {}",
+                                   -vocabulary, vocabulary, *padding_id));
     }
     rows.skipped = *padding_id < 0 ? *padding_id + vocabulary : *padding_id;
   }
   if (ids.dimension() == kMaxRank) {
-    throw ShapeError(
-        fmt::format("[embedding] ids want at most {} axes, got {}", kMaxRank - 1, to_string(ids.shape())));
+    throw ShapeError(fmt::format("[embedding] ids: expected at most {} axes, got {}", kMaxRank - 1,
+                                 to_string(ids.shape())));
   }
   check_indices("embedding", "ids", ids, weight.shape()[0]);
   Shape shape = ids.shape();

@@ -102,7 +102,7 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
 
 template <class S>
 void check_not_empty(const char* op, const std::vector<Var<S>>& parts) {
-  if (parts.empty()) throw ArgumentError(fmt::format("[{}] parts want at least one, got none", op));
+  if (parts.empty()) throw ArgumentError(fmt::format("[{}] parts: expected at least one, got none", op));
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ Var<S> concat(const std::vector<Var<S>>& parts, Index axis) {
     Shape expected = first;
     if (parts[k].dimension() == first.size()) expected[at] = parts[k].shape()[at];
     if (parts[k].shape() != expected) {
-      throw ShapeError(fmt::format("[concat] parts[{}] want {} (any size on axis {}), got {}", k,
+      throw ShapeError(fmt::format("[concat] parts[{}]: expected {} (any size on axis {}), got {}", k,
                                    to_string(first), at, to_string(parts[k].shape())));
     }
     sizes.push_back(static_cast<Index>(expected[at]));
@@ -132,12 +132,12 @@ Var<S> stack(const std::vector<Var<S>>& parts, Index axis) {
   const Shape& first = parts.front().shape();
   if (first.size() == kMaxRank) {
     throw ShapeError(
-        fmt::format("[stack] parts want at most {} axes, got {}", kMaxRank - 1, to_string(first)));
+        fmt::format("[stack] parts: expected at most {} axes, got {}", kMaxRank - 1, to_string(first)));
   }
   const std::size_t at = normalize_axis("stack", axis, first.size() + 1);
   for (std::size_t k = 1; k < parts.size(); ++k) {
     if (parts[k].shape() != first) {
-      throw ShapeError(fmt::format("[stack] parts[{}] want {} (the shape of parts[0]), got {}", k,
+      throw ShapeError(fmt::format("[stack] parts[{}]: expected {} (the shape of parts[0]), got {}", k,
                                    to_string(first), to_string(parts[k].shape())));
     }
   }
@@ -150,20 +150,20 @@ std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Inde
   auto left = static_cast<Index>(x.shape()[at]);
   bool fits = true;
   for (Index size : sizes) {
-    if (size < 0) throw ArgumentError(fmt::format("[split] sizes want >= 0, got {}", size));
+    if (size < 0) throw ArgumentError(fmt::format("[split] sizes: expected >= 0, got {}", size));
     fits = fits && size <= left;
     if (fits) left -= size;
   }
   if (!fits || left != 0) {
-    throw ShapeError(fmt::format("[split] sizes want a sum of {} (axis {} of {}), got {}", x.shape()[at], at,
-                                 to_string(x.shape()), detail::listed(sizes, " + ")));
+    throw ShapeError(fmt::format("[split] sizes: expected a sum of {} (axis {} of {}), got {}", x.shape()[at],
+                                 at, to_string(x.shape()), detail::listed(sizes, " + ")));
   }
   return cut<std::vector<Var<S>>>("split", x, Sizes(sizes.begin(), sizes.end()), at, false);
 }
 
 template <class S>
 std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis) {
-  if (count < 1) throw ArgumentError(fmt::format("[chunk] count want >= 1, got {}", count));
+  if (count < 1) throw ArgumentError(fmt::format("[chunk] count: expected >= 1, got {}", count));
   const std::size_t at = normalize_axis("chunk", axis, x.dimension());
   const auto total = static_cast<Index>(x.shape()[at]);
   if (total == 0)
@@ -184,7 +184,7 @@ template <class S>
 Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value) {
   if (before < 0 || after < 0) {
     throw ArgumentError(
-        fmt::format("[pad] before and after want >= 0, got {} and {} (slice cuts)", before, after));
+        fmt::format("[pad] before and after: expected >= 0, got {} and {} (slice cuts)", before, after));
   }
   const std::size_t at = normalize_axis("pad", axis, x.dimension());
   const kernel::AxisView view(x.shape(), at);

@@ -26,7 +26,7 @@ struct Matrices {
 void check_operands(const Shape& a, const Shape& b, bool transpose_a, bool transpose_b) {
   const auto fail = [&](const char* hint) {
     throw ShapeError(
-        fmt::format("[matmul] want a {} and b {}, each alone or in batches (B,.,.), got {} and {}{}",
+        fmt::format("[matmul] expected a {} and b {}, each alone or in batches (B,.,.), got {} and {}{}",
                     transpose_a ? "(K,M) transposed" : "(M,K)", transpose_b ? "(N,K) transposed" : "(K,N)",
                     to_string(a), to_string(b), hint));
   };
@@ -189,16 +189,16 @@ Var<S> matmul(const Var<S>& a, const Var<S>& b, MatmulOptions options) {
 template <class S>
 Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias) {
   const Shape& w = weight.shape();
-  if (w.size() != 2) throw ShapeError(fmt::format("[linear] weight want (O,I), got {}", to_string(w)));
+  if (w.size() != 2) throw ShapeError(fmt::format("[linear] weight: expected (O,I), got {}", to_string(w)));
   const std::size_t o = w[0], i = w[1];
   if (x.dimension() == 0 || x.shape().back() != i) {
-    throw ShapeError(fmt::format("[linear] x want (...,{}), got {} (weight is {})", i, to_string(x.shape()),
-                                 to_string(w)));
+    throw ShapeError(fmt::format("[linear] x: expected (...,{}), got {} (weight is {})", i,
+                                 to_string(x.shape()), to_string(w)));
   }
   if (!bias.defined()) return rows_product(x, weight, true);
   if (bias.shape() != Shape{o}) {
-    throw ShapeError(fmt::format("[linear] bias want ({}), got {} (weight is {})", o, to_string(bias.shape()),
-                                 to_string(w)));
+    throw ShapeError(fmt::format("[linear] bias: expected ({}), got {} (weight is {})", o,
+                                 to_string(bias.shape()), to_string(w)));
   }
   Shape shape = x.shape();
   shape.back() = o;

@@ -62,7 +62,8 @@ Var<S> standardize(const Var<S>& x, double eps) {
 
 template <class S>
 Var<S> dropout(const Var<S>& x, double p, Rng& rng) {
-  if (!(p >= 0.0 && p <= 1.0)) throw ArgumentError(fmt::format("[dropout] p want 0 <= p <= 1, got {}", p));
+  if (!(p >= 0.0 && p <= 1.0))
+    throw ArgumentError(fmt::format("[dropout] p: expected 0 <= p <= 1, got {}", p));
   if (p == 0.0) return x;
   Kept keep(x.shape());
   std::uint8_t* k = keep.data();
@@ -82,16 +83,17 @@ Var<S> dropout(const Var<S>& x, double p, Rng& rng) {
 template <class S>
 Var<S> layer_norm(const Var<S>& x, const Var<S>& weight, const Var<S>& bias, double eps) {
   if (x.dimension() == 0 || x.shape().back() == 0) {
-    throw ShapeError(fmt::format("[layer_norm] x want (...,C) with C >= 1, got {}", to_string(x.shape())));
+    throw ShapeError(
+        fmt::format("[layer_norm] x: expected (...,C) with C >= 1, got {}", to_string(x.shape())));
   }
-  if (!(eps >= 0.0)) throw ArgumentError(fmt::format("[layer_norm] eps want >= 0, got {}", eps));
+  if (!(eps >= 0.0)) throw ArgumentError(fmt::format("[layer_norm] eps: expected >= 0, got {}", eps));
   const Shape features{x.shape().back()};
   if (weight.defined() && weight.shape() != features) {
-    throw ShapeError(fmt::format("[layer_norm] weight want {} (the last axis of x {}), got {}",
+    throw ShapeError(fmt::format("[layer_norm] weight: expected {} (the last axis of x {}), got {}",
                                  to_string(features), to_string(x.shape()), to_string(weight.shape())));
   }
   if (bias.defined() && bias.shape() != features) {
-    throw ShapeError(fmt::format("[layer_norm] bias want {} (the last axis of x {}), got {}",
+    throw ShapeError(fmt::format("[layer_norm] bias: expected {} (the last axis of x {}), got {}",
                                  to_string(features), to_string(x.shape()), to_string(bias.shape())));
   }
   Var<S> y = standardize(x, eps);

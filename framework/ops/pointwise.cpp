@@ -142,7 +142,7 @@ Var<S> softplus(const Var<S>& x) {
 template <class S>
 Var<S> clamp(const Var<S>& x, double low, double high) {
   if (!(low <= high)) {  // also NaN
-    throw ArgumentError(fmt::format("[clamp] low and high want low <= high, got {} and {}", low, high));
+    throw ArgumentError(fmt::format("[clamp] low and high: expected low <= high, got {} and {}", low, high));
   }
   const auto lo = static_cast<S>(low), hi = static_cast<S>(high);
   Var<S> y = apply(x, pointwise<S>().clamp, lo, hi);

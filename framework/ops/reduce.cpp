@@ -26,7 +26,7 @@ AxisSet axis_set(const char* op, const Axes& axes, std::size_t rank) {
   for (Index axis : axes) {
     const std::size_t i = normalize_axis(op, axis, rank);
     if (kernel::contains(set, i)) {
-      throw ShapeError(fmt::format("[{}] axes want each axis once, got ({}): axis {} is there twice", op,
+      throw ShapeError(fmt::format("[{}] axes: expected each axis once, got ({}): axis {} is given twice", op,
                                    detail::listed(axes), i));
     }
     set |= AxisSet{1} << i;
@@ -116,7 +116,7 @@ Var<S> extremum(const char* op, typename Reductions<S>::Function f, const Var<S>
   const AxisSet set = axis_set(op, axes, x.dimension());
   if (reduced_count(x.shape(), set) == 0) {
     throw ShapeError(
-        fmt::format("[{}] x want at least one element to choose from, got shape {} over axes ({})", op,
+        fmt::format("[{}] x: expected at least one element to choose from, got shape {} over axes ({})", op,
                     to_string(x.shape()), detail::listed(axes)));
   }
   Var<S> y = reduce(f, x, set, keepdims);
@@ -249,8 +249,8 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape) {
     axes |= AxisSet{1} << (added + i);
   }
   if (!fits) {
-    throw ShapeError(fmt::format("[sum_to] shape want one that broadcasts to {}, got {}", to_string(from),
-                                 to_string(shape)));
+    throw ShapeError(fmt::format("[sum_to] shape: expected one that broadcasts to {}, got {}",
+                                 to_string(from), to_string(shape)));
   }
   Var<S> y = Var<S>::uninitialized(shape);
   kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.raw());

@@ -17,7 +17,7 @@ void detail::check_size(const char* op, const Shape& shape) {
   for (const std::size_t size : shape) {
     if (size > left) {
       throw ShapeError(
-          fmt::format("[{}] shape want at most {} elements, got {}", op, kMost, to_string(shape)));
+          fmt::format("[{}] shape: expected at most {} elements, got {}", op, kMost, to_string(shape)));
     }
     if (size != 0) left /= size;
   }
@@ -46,8 +46,8 @@ Var<S> detail::reshape_to(const char* op, const Var<S>& x, const Shape& shape) {
 template <class S>
 Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape) {
   const auto fail = [&](const char* want) {
-    throw ShapeError(fmt::format("[reshape] shape want {}, got ({}) for x of shape {} ({} elements)", want,
-                                 detail::listed(shape), to_string(x.shape()), x.size()));
+    throw ShapeError(fmt::format("[reshape] shape: expected {}, got ({}) for x of shape {} ({} elements)",
+                                 want, detail::listed(shape), to_string(x.shape()), x.size()));
   };
   if (shape.size() > kMaxRank) fail("at most 6 axes");
   Shape to(shape.size());
@@ -143,8 +143,8 @@ Var<S> permute(const Var<S>& x, const std::vector<Index>& order) {
   const std::size_t rank = x.dimension();
   const auto fail = [&] {
     throw ShapeError(
-        fmt::format("[permute] order want each of the {} axes of x once, got ({}) for x of shape {}", rank,
-                    detail::listed(order), to_string(x.shape())));
+        fmt::format("[permute] order: expected each of the {} axes of x once, got ({}) for x of shape {}",
+                    rank, detail::listed(order), to_string(x.shape())));
   };
   if (order.size() != rank) fail();
   InlineVector<std::size_t> axes;
@@ -174,7 +174,7 @@ Var<S> squeeze(const Var<S>& x, const Axes& axes) {
     const std::size_t i = normalize_axis("squeeze", axis, from.size());
     if (from[i] != 1 || removed[i]) {
       throw ShapeError(
-          fmt::format("[squeeze] axes want axes of size 1, each once, got ({}) for x of shape {}",
+          fmt::format("[squeeze] axes: expected axes of size 1, each once, got ({}) for x of shape {}",
                       detail::listed(axes), to_string(from)));
     }
     removed[i] = true;
@@ -191,7 +191,7 @@ Var<S> unsqueeze(const Var<S>& x, Index axis) {
   const Shape& from = x.shape();
   if (from.size() == kMaxRank) {
     throw ShapeError(
-        fmt::format("[unsqueeze] x want at most {} axes, got shape {}", kMaxRank - 1, to_string(from)));
+        fmt::format("[unsqueeze] x: expected at most {} axes, got shape {}", kMaxRank - 1, to_string(from)));
   }
   const std::size_t at = normalize_axis("unsqueeze", axis, from.size() + 1);
   Shape to = from;
@@ -210,7 +210,7 @@ Var<S> broadcast_to(const Var<S>& x, const Shape& shape) {
   }
   if (!fits) {
     throw ShapeError(fmt::format(
-        "[broadcast_to] x want a shape that broadcasts to {} (equal from the right, or 1), got {}",
+        "[broadcast_to] x: expected a shape that broadcasts to {} (equal from the right, or 1), got {}",
         to_string(shape), to_string(from)));
   }
   detail::check_size("broadcast_to", shape);

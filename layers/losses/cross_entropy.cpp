@@ -18,11 +18,11 @@ using detail::reduce;
 // The shape of what is left when the class axis (1) is taken out.
 Shape positions_of(const char* loss, const Shape& logits) {
   if (logits.size() != 2 && logits.size() != 3) {
-    throw ShapeError(fmt::format("[{}] logits want (N,C) or (N,C,T), got {}", loss, to_string(logits)));
+    throw ShapeError(fmt::format("[{}] logits: expected (N,C) or (N,C,T), got {}", loss, to_string(logits)));
   }
   if (logits[1] == 0) {
     throw ShapeError(
-        fmt::format("[{}] logits want at least one class (axis 1), got {}", loss, to_string(logits)));
+        fmt::format("[{}] logits: expected at least one class (axis 1), got {}", loss, to_string(logits)));
   }
   Shape shape{logits[0]};
   if (logits.size() == 3) shape.push_back(logits[2]);
@@ -33,7 +33,7 @@ Shape positions_of(const char* loss, const Shape& logits) {
 Shape check_labels(const char* loss, const IndexTensor& labels, const Shape& logits) {
   Shape positions = positions_of(loss, logits);
   if (labels.shape() != positions) {
-    throw ShapeError(fmt::format("[{}] labels want {} for logits {}, got {}", loss, to_string(positions),
+    throw ShapeError(fmt::format("[{}] labels: expected {} for logits {}, got {}", loss, to_string(positions),
                                  to_string(logits), to_string(labels.shape())));
   }
   return positions;
@@ -43,15 +43,15 @@ Shape check_labels(const char* loss, const IndexTensor& labels, const Shape& log
 void check_label(const char* loss, std::int64_t label, std::size_t classes, Index ignore_index,
                  std::size_t position) {
   if (label >= 0 && static_cast<std::size_t>(label) < classes) return;
-  throw ShapeError(fmt::format("[{}] labels want 0..{} or ignore_index {}, got {} at position {}", loss,
+  throw ShapeError(fmt::format("[{}] labels: expected 0..{} or ignore_index {}, got {} at position {}", loss,
                                classes - 1, ignore_index, label, position));
 }
 
 template <class S>
 Tensor<S> weights_tensor(const char* loss, const std::vector<double>& weights, std::size_t classes) {
   if (!weights.empty() && weights.size() != classes) {
-    throw ShapeError(fmt::format("[{}] class_weights want {} entries (one per class), got {}", loss, classes,
-                                 weights.size()));
+    throw ShapeError(fmt::format("[{}] class_weights: expected {} entries (one per class), got {}", loss,
+                                 classes, weights.size()));
   }
   Tensor<S> tensor = ones<S>({classes});
   std::transform(weights.begin(), weights.end(), tensor.data(), [](double w) { return static_cast<S>(w); });
@@ -60,7 +60,7 @@ Tensor<S> weights_tensor(const char* loss, const std::vector<double>& weights, s
 
 void check_smoothing(double smoothing) {
   if (!(smoothing >= 0.0 && smoothing <= 1.0)) {
-    throw ArgumentError(fmt::format("[cross_entropy] label_smoothing want 0..1, got {}", smoothing));
+    throw ArgumentError(fmt::format("[cross_entropy] label_smoothing: expected 0..1, got {}", smoothing));
   }
 }
 
@@ -241,8 +241,8 @@ Var<S> cross_entropy(const Var<S>& logits, const Var<S>& probabilities, const Cr
   check_same_shape("cross_entropy", logits.shape(), probabilities.shape());
   if (options.ignore_index >= 0) {
     throw ArgumentError(
-        fmt::format("[cross_entropy] ignore_index want < 0 for class probabilities, which have no label to "
-                    "ignore, got {}",
+        fmt::format("[cross_entropy] ignore_index: expected < 0 for class probabilities, which have no label "
+                    "to ignore, got {}",
                     options.ignore_index));
   }
   const Var<S> weights = along_classes(
@@ -257,7 +257,7 @@ template <class S>
 Var<S> nll_loss(const Var<S>& log_probabilities, const IndexTensor& labels,
                 const CrossEntropyOptions& options) {
   if (options.label_smoothing != 0.0) {
-    throw ArgumentError("[nll_loss] label_smoothing want 0, since only cross_entropy has smoothing");
+    throw ArgumentError("[nll_loss] label_smoothing: expected 0, since only cross_entropy has smoothing");
   }
   const auto picked = pick("nll_loss", log_probabilities, labels, options);
   return reduce_picked(picked.losses, picked.total_weight, options.reduction);

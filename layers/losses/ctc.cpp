@@ -176,13 +176,13 @@ std::vector<std::size_t> checked_lengths(const char* name, const std::vector<Ind
                                          std::size_t count, std::size_t most, const char* of) {
   if (lengths.empty()) return std::vector<std::size_t>(count, most);
   if (lengths.size() != count) {
-    throw ShapeError(
-        fmt::format("[ctc_loss] {} want {} entries (one per sequence), got {}", name, count, lengths.size()));
+    throw ShapeError(fmt::format("[ctc_loss] {}: expected {} entries (one per sequence), got {}", name, count,
+                                 lengths.size()));
   }
   for (std::size_t b = 0; b < count; ++b) {
     if (lengths[b] < 0 || static_cast<std::size_t>(lengths[b]) > most) {
       throw ArgumentError(
-          fmt::format("[ctc_loss] {}[{}] want 0..{} ({}), got {}", name, b, most, of, lengths[b]));
+          fmt::format("[ctc_loss] {}[{}]: expected 0..{} ({}), got {}", name, b, most, of, lengths[b]));
     }
   }
   return {lengths.begin(), lengths.end()};
@@ -192,22 +192,22 @@ Batch make_batch(const Shape& shape, const IndexTensor& targets, const std::vect
                  const std::vector<Index>& target_lengths, const CtcOptions& options) {
   if (shape.size() != 3) {
     throw ShapeError(
-        fmt::format("[ctc_loss] log_probs want (T,N,C), got {}{}", to_string(shape),
+        fmt::format("[ctc_loss] log_probs: expected (T,N,C), got {}{}", to_string(shape),
                     shape.size() == 2 ? " (a single sequence needs a batch axis of size 1)" : ""));
   }
   const std::size_t count = shape[1], classes = shape[2];
   if (options.blank < 0 || static_cast<std::size_t>(options.blank) >= classes) {
-    throw ArgumentError(fmt::format("[ctc_loss] blank want a class of log_probs' {}, got {}",
+    throw ArgumentError(fmt::format("[ctc_loss] blank: expected a class of log_probs' {}, got {}",
                                     to_string(shape), options.blank));
   }
   const bool padded = targets.dimension() == 2;
   if (padded ? targets.shape()[0] != count : targets.dimension() != 1) {
-    throw ShapeError(fmt::format("[ctc_loss] targets want ({},S), or all of them end to end, got {}", count,
-                                 to_string(targets.shape())));
+    throw ShapeError(fmt::format("[ctc_loss] targets: expected ({},S), or all of them end to end, got {}",
+                                 count, to_string(targets.shape())));
   }
   if (!padded && target_lengths.empty() && count > 0) {
     throw ShapeError(fmt::format(
-        "[ctc_loss] target_lengths want {} entries for targets that lie end to end, got 0", count));
+        "[ctc_loss] target_lengths: expected {} entries for targets that lie end to end, got 0", count));
   }
   const auto steps = checked_lengths("input_lengths", input_lengths, count, shape[0], "log_probs' T");
   const auto lengths =
@@ -216,7 +216,7 @@ Batch make_batch(const Shape& shape, const IndexTensor& targets, const std::vect
   std::size_t total = 0;
   for (const std::size_t length : lengths) total += length;
   if (!padded && total != targets.size()) {
-    throw ShapeError(fmt::format("[ctc_loss] targets want {} labels (the sum of target_lengths), got {}",
+    throw ShapeError(fmt::format("[ctc_loss] targets: expected {} labels (the sum of target_lengths), got {}",
                                  total, targets.size()));
   }
   Batch batch{shape[0], classes, options.zero_infinity, std::vector<Sequence>(count)};
@@ -229,8 +229,8 @@ Batch make_batch(const Shape& shape, const IndexTensor& targets, const std::vect
     for (std::size_t i = 0; i < lengths[b]; ++i) {
       if (target[i] < 0 || static_cast<std::size_t>(target[i]) >= classes || target[i] == options.blank) {
         throw ShapeError(
-            fmt::format("[ctc_loss] targets want labels 0..{} other than blank {}, got {} at position {} of "
-                        "sequence {}",
+            fmt::format("[ctc_loss] targets: expected labels 0..{} other than blank {}, got {} at position "
+                        "{} of sequence {}",
                         classes - 1, options.blank, target[i], i, b));
       }
       q.states[2 * i + 1] = static_cast<std::size_t>(target[i]);

@@ -23,15 +23,15 @@ Masked<S> mask(const char* name, const Var<S>& values, const std::vector<Index>&
                const MaskedOptions& options) {
   const Shape& shape = values.shape();
   if (shape.size() < 2) {
-    throw ShapeError(fmt::format("[{}] values want {}, got {}", name,
+    throw ShapeError(fmt::format("[{}] values: expected {}, got {}", name,
                                  options.batch_first ? "(B,T,...)" : "(T,B,...)", to_string(shape)));
   }
   Masked<S> masked;
   if (options.batch_first) std::swap(masked.time_axis, masked.batch_axis);
   const std::size_t steps = shape[masked.time_axis], batch = shape[masked.batch_axis];
   if (!lengths.empty() && lengths.size() != batch) {
-    throw ShapeError(fmt::format("[{}] lengths want {} entries (one per sequence of {}), got {}", name, batch,
-                                 to_string(shape), lengths.size()));
+    throw ShapeError(fmt::format("[{}] lengths: expected {} entries (one per sequence of {}), got {}", name,
+                                 batch, to_string(shape), lengths.size()));
   }
   masked.lengths.assign(batch, steps);
   Shape ends(shape.size(), 1);
@@ -41,8 +41,8 @@ Masked<S> mask(const char* name, const Var<S>& values, const std::vector<Index>&
   bool ragged = false;
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     if (lengths[b] < 0 || static_cast<std::size_t>(lengths[b]) > steps) {
-      throw ArgumentError(fmt::format("[{}] lengths[{}] want 0..{} (T of the values' {}), got {}", name, b,
-                                      steps, to_string(shape), lengths[b]));
+      throw ArgumentError(fmt::format("[{}] lengths[{}]: expected 0..{} (T of the values' {}), got {}", name,
+                                      b, steps, to_string(shape), lengths[b]));
     }
     masked.lengths[b] = static_cast<std::size_t>(lengths[b]);
     for (std::size_t t = masked.lengths[b]; t < steps; ++t) {

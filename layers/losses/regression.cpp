@@ -15,8 +15,9 @@ namespace unroll {
 
 void detail::check_same_shape(const char* loss, const Shape& prediction, const Shape& target) {
   if (prediction != target) {
-    throw ShapeError(fmt::format("[{}] target want {} (the prediction's shape; nothing broadcasts), got {}",
-                                 loss, to_string(prediction), to_string(target)));
+    throw ShapeError(
+        fmt::format("[{}] target: expected {} (the prediction's shape; nothing broadcasts), got {}", loss,
+                    to_string(prediction), to_string(target)));
   }
 }
 
@@ -37,8 +38,8 @@ void check_weight(const char* loss, const char* name, const Var<S>& weight, cons
     fits = size == 1 || size == shape[shape.size() - k];
   }
   if (!fits) {
-    throw ShapeError(fmt::format("[{}] {} want a shape that broadcasts to the logits' {}, got {}", loss, name,
-                                 to_string(shape), to_string(given)));
+    throw ShapeError(fmt::format("[{}] {}: expected a shape that broadcasts to the logits' {}, got {}", loss,
+                                 name, to_string(shape), to_string(given)));
   }
 }
 
@@ -79,7 +80,7 @@ Var<S> l1_loss(const Var<S>& prediction, const Var<S>& target, Reduction reducti
 template <class S>
 Var<S> huber_loss(const Var<S>& prediction, const Var<S>& target, double delta, Reduction reduction) {
   check_same_shape("huber_loss", prediction.shape(), target.shape());
-  if (!(delta > 0.0)) throw ArgumentError(fmt::format("[huber_loss] delta want > 0, got {}", delta));
+  if (!(delta > 0.0)) throw ArgumentError(fmt::format("[huber_loss] delta: expected > 0, got {}", delta));
   const Var<S> d = prediction - target;
   const Mask inside = xt::abs(d.value()) <= static_cast<S>(delta);
   return reduce(where(inside, square(d) * 0.5, (abs(d) - delta / 2.0) * delta), reduction);
@@ -88,7 +89,7 @@ Var<S> huber_loss(const Var<S>& prediction, const Var<S>& target, double delta, 
 template <class S>
 Var<S> smooth_l1_loss(const Var<S>& prediction, const Var<S>& target, double beta, Reduction reduction) {
   check_same_shape("smooth_l1_loss", prediction.shape(), target.shape());
-  if (!(beta >= 0.0)) throw ArgumentError(fmt::format("[smooth_l1_loss] beta want >= 0, got {}", beta));
+  if (!(beta >= 0.0)) throw ArgumentError(fmt::format("[smooth_l1_loss] beta: expected >= 0, got {}", beta));
   if (beta == 0.0) return l1_loss(prediction, target, reduction);
   const Var<S> d = prediction - target;
   const Mask inside = xt::abs(d.value()) < static_cast<S>(beta);
@@ -140,7 +141,7 @@ Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const 
       break;
   }
   if (losses.dimension() == 0) {
-    throw ShapeError("[kl_div_loss] log_probabilities want (N,...) for batchmean, got ()");
+    throw ShapeError("[kl_div_loss] log_probabilities: expected (N,...) for batchmean, got ()");
   }
   return sum(losses) / static_cast<double>(losses.shape(0));
 }
@@ -151,26 +152,27 @@ Var<S> cosine_embedding_loss(const Var<S>& x1, const Var<S>& x2, const IndexTens
   constexpr double kEpsilon = 1e-12;  // PyTorch's
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   if (!(options.margin >= -1.0 && options.margin <= 1.0)) {
-    throw ArgumentError(fmt::format("[cosine_embedding_loss] margin want -1..1, got {}", options.margin));
+    throw ArgumentError(
+        fmt::format("[cosine_embedding_loss] margin: expected -1..1, got {}", options.margin));
   }
-  if (x1.dimension() == 0) throw ShapeError("[cosine_embedding_loss] x1 want (...,D), got ()");
+  if (x1.dimension() == 0) throw ShapeError("[cosine_embedding_loss] x1: expected (...,D), got ()");
   if (x2.shape() != x1.shape()) {
     throw ShapeError(
-        fmt::format("[cosine_embedding_loss] x2 want {} (x1's shape; nothing broadcasts), got {}",
+        fmt::format("[cosine_embedding_loss] x2: expected {} (x1's shape; nothing broadcasts), got {}",
                     to_string(x1.shape()), to_string(x2.shape())));
   }
   Shape pairs = x1.shape();
   pairs.pop_back();
   if (labels.shape() != pairs) {
-    throw ShapeError(fmt::format("[cosine_embedding_loss] labels want {} for x1 {}, got {}", to_string(pairs),
-                                 to_string(x1.shape()), to_string(labels.shape())));
+    throw ShapeError(fmt::format("[cosine_embedding_loss] labels: expected {} for x1 {}, got {}",
+                                 to_string(pairs), to_string(x1.shape()), to_string(labels.shape())));
   }
   Mask alike(pairs);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int64_t label = labels.data()[i];
     if (label != 1 && label != -1) {
       throw ArgumentError(
-          fmt::format("[cosine_embedding_loss] labels want 1 or -1, got {} at position {}", label, i));
+          fmt::format("[cosine_embedding_loss] labels: expected 1 or -1, got {} at position {}", label, i));
     }
     alike.data()[i] = label == 1;
   }

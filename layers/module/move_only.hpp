@@ -38,8 +38,8 @@ struct MoveOnly {
   template <class Other>                                                                                  \
   requires std::same_as<std::remove_const_t<Other>, Layer> Layer(Other&) {                                \
     static_assert(detail::never_copied<Other>,                                                            \
-                  "a layer is not copied by accident: want clone(layer), with parameters of its own, or " \
-                  "share(layer), a second handle to the same ones; move it, or take it by reference");    \
+                  "a layer cannot be copied: use clone(layer), with its own parameters, or "              \
+                  "share(layer), a second handle to the same ones; or move it, or pass it by reference"); \
   }
 
 }  // namespace unroll

@@ -12,18 +12,19 @@ namespace unroll::detail {
 void check_cell_sizes(const char* layer, Index input, Index hidden) {
   if (input < 1 || hidden < 1) {
     throw ArgumentError(
-        fmt::format("[{}] input and hidden want sizes >= 1, got {} and {}", layer, input, hidden));
+        fmt::format("[{}] input and hidden: expected sizes >= 1, got {} and {}", layer, input, hidden));
   }
   constexpr Index kMost = Index{1} << 40;  // so that the gates' rows can be counted
   if (input > kMost || hidden > kMost) {
-    throw ArgumentError(fmt::format(
-        "[{}] input and hidden want sizes whose weights fit in memory, got {} and {}", layer, input, hidden));
+    throw ArgumentError(
+        fmt::format("[{}] input and hidden: expected sizes whose weights fit in memory, got {} and {}", layer,
+                    input, hidden));
   }
 }
 
 void throw_parameter_shape(const LayerName& layer, const char* name, const Shape& want, const Shape* got) {
-  throw ShapeError(fmt::format("[{}.forward] {} want {} for the cell's options, got {}", layer.str(), name,
-                               to_string(want), got == nullptr ? "none" : to_string(*got)));
+  throw ShapeError(fmt::format("[{}.forward] {}: expected {} for the cell's options, got {}", layer.str(),
+                               name, to_string(want), got == nullptr ? "none" : to_string(*got)));
 }
 
 void check_parameter_size(const char* layer, const char* name, const Shape& shape, std::size_t bytes) {
@@ -31,7 +32,7 @@ void check_parameter_size(const char* layer, const char* name, const Shape& shap
   for (const std::size_t size : shape) {
     if (size > most) {
       throw ArgumentError(
-          fmt::format("[{}] {} want sizes that fit in memory, got {}", layer, name, to_string(shape)));
+          fmt::format("[{}] {}: expected sizes that fit in memory, got {}", layer, name, to_string(shape)));
     }
     most /= std::max<std::size_t>(size, 1);
   }
@@ -39,8 +40,8 @@ void check_parameter_size(const char* layer, const char* name, const Shape& shap
 
 void throw_empty_layer(const char* layer, const char* function) {
   throw ArgumentError(fmt::format(
-      "[{}.{}] layer want one with parameters, got an empty one (default-constructed or moved from)", layer,
-      function));
+      "[{}.{}] layer: expected one with parameters, got an empty one (default-constructed or moved from)",
+      layer, function));
 }
 
 void throw_no_memory(const char* layer, const char* name, const Shape& shape, const MemoryError& error) {

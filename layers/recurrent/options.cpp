@@ -25,93 +25,96 @@ namespace detail {
 
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state) {
   if (options.layers < 1)
-    throw ArgumentError(fmt::format("[{}] layers want >= 1, got {}", layer.str(), options.layers));
+    throw ArgumentError(fmt::format("[{}] layers: expected >= 1, got {}", layer.str(), options.layers));
   constexpr Index kMostLayers = Index{1} << 16;  // what is beyond is a mistake, and would fill the memory
   if (options.layers > kMostLayers || options.widths.size() > static_cast<std::size_t>(kMostLayers)) {
     throw ArgumentError(
-        fmt::format("[{}] layers want <= {}, got {}", layer.str(), kMostLayers,
+        fmt::format("[{}] layers: expected <= {}, got {}", layer.str(), kMostLayers,
                     std::max<std::size_t>(static_cast<std::size_t>(options.layers), options.widths.size())));
   }
   if (!options.widths.empty() && options.layers != 1 &&
       options.widths.size() != static_cast<std::size_t>(options.layers)) {
-    throw ArgumentError(fmt::format("[{}] widths want one for each of the {} layers, got {}", layer.str(),
-                                    options.layers, options.widths.size()));
+    throw ArgumentError(fmt::format("[{}] widths: expected one for each of the {} layers, got {}",
+                                    layer.str(), options.layers, options.widths.size()));
   }
   const auto probability = [&](const char* name, double p) {
     if (!(p >= 0.0 && p < 1.0))
-      throw ArgumentError(fmt::format("[{}] {} want 0 <= p < 1, got {}", layer.str(), name, p));
+      throw ArgumentError(fmt::format("[{}] {}: expected 0 <= p < 1, got {}", layer.str(), name, p));
   };
   probability("dropout", options.dropout);
   probability("recurrent_dropout", options.recurrent_dropout);
   probability("zoneout_hidden", options.zoneout_hidden);
   probability("zoneout_cell", options.zoneout_cell);
   if (options.zoneout_cell > 0.0 && !has_inner_state) {
-    throw ArgumentError(fmt::format(
-        "[{}] zoneout_cell wants a state beside h, which this cell has not (zoneout_hidden acts on h)",
-        layer.str()));
+    throw ArgumentError(
+        fmt::format("[{}] zoneout_cell: needs a state besides h, which this cell does not have "
+                    "(zoneout_hidden acts on h)",
+                    layer.str()));
   }
   const auto not_negative = [&](const char* name, Index value) {
     if (value < 0)
-      throw ArgumentError(fmt::format("[{}] {} want >= 0 (0: off), got {}", layer.str(), name, value));
+      throw ArgumentError(fmt::format("[{}] {}: expected >= 0 (0: off), got {}", layer.str(), name, value));
   };
   not_negative("checkpoint_every", options.checkpoint_every);
   not_negative("checkpoint_bytes", options.checkpoint_bytes);
   if (options.checkpoint_every > 0 && options.checkpoint_bytes > 0) {
     throw ArgumentError(
-        fmt::format("[{}] checkpoint_every and checkpoint_bytes want one of the two, got {} and {}",
+        fmt::format("[{}] checkpoint_every and checkpoint_bytes: expected one of the two, got {} and {}",
                     layer.str(), options.checkpoint_every, options.checkpoint_bytes));
   }
 }
 
 void throw_not_covered(const LayerName& layer, const char* fallback_reason) {
   throw ArgumentError(fmt::format(
-      "[{}] path want one that covers the options, got fused, which does not: {} (use Path::automatic)",
+      "[{}] path: expected one that covers the options, got fused, which does not: {} (use Path::automatic)",
       layer.str(), fallback_reason));
 }
 
 void throw_one_direction(const LayerName& layer, const char* function) {
   throw ArgumentError(
-      fmt::format("[{}.{}] bidirectional want false: the backward direction needs the whole sequence",
+      fmt::format("[{}.{}] bidirectional: expected false (the backward direction needs the whole sequence)",
                   layer.str(), function));
 }
 
 void throw_no_cells(const LayerName& layer, const char* function, std::size_t want, std::size_t got) {
   if (got == 0 || got == want) {
-    throw ArgumentError(
-        fmt::format("[{}.{}] layer want one with cells, got an empty one (default-constructed or moved from)",
-                    layer.str(), function));
+    throw ArgumentError(fmt::format(
+        "[{}.{}] layer: expected one with cells, got an empty one (default-constructed or moved from)",
+        layer.str(), function));
   }
-  throw ArgumentError(fmt::format("[{}.{}] cells want {} (one per layer and direction), got {}", layer.str(),
-                                  function, want, got));
+  throw ArgumentError(fmt::format("[{}.{}] cells: expected {} (one per layer and direction), got {}",
+                                  layer.str(), function, want, got));
 }
 
 void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got) {
-  throw ShapeError(fmt::format("[{}.forward] states want {} entries (one per layer and direction), got {}",
-                               layer.str(), want, got));
+  throw ShapeError(
+      fmt::format("[{}.forward] states: expected {} entries (one per layer and direction), got {}",
+                  layer.str(), want, got));
 }
 
 void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
                  const Shape* got) {
   if (got != nullptr && want == *got) return;
-  throw ShapeError(fmt::format(
-      "[{}.forward] states[{}]{}{} want {} (batch, features), got {} (the states of another layer or batch?)",
-      layer.str(), index, part.empty() ? "" : ".", part, to_string(want),
-      got == nullptr ? "an empty handle" : to_string(*got)));
+  throw ShapeError(
+      fmt::format("[{}.forward] states[{}]{}{}: expected {} (batch, features), got {} (the states of another "
+                  "layer or batch?)",
+                  layer.str(), index, part.empty() ? "" : ".", part, to_string(want),
+                  got == nullptr ? "an empty handle" : to_string(*got)));
 }
 
 std::size_t directions_of(const Shape& output, std::size_t states, const Shape* hidden) {
   if (hidden == nullptr) {
     throw ArgumentError(
-        "[last] result want what a recurrent layer has returned, got an empty one "
-        "(default-constructed or moved from)");
+        "[last] result: expected the result of a recurrent layer, got an empty one (default-constructed or "
+        "moved from)");
   }
   const std::size_t features = output.empty() ? 0 : output.back();
   if (hidden->size() == 2 && features == hidden->back()) return 1;
   if (hidden->size() == 2 && features == 2 * hidden->back() && states % 2 == 0) return 2;
-  throw ShapeError(fmt::format(
-      "[last] result want an output with once or twice the features of the final h, got {} and {} (an output "
-      "that has been changed?)",
-      to_string(output), to_string(*hidden)));
+  throw ShapeError(
+      fmt::format("[last] result: expected an output with once or twice the features of the final h, got {} "
+                  "and {} (an output that has been changed?)",
+                  to_string(output), to_string(*hidden)));
 }
 
 }  // namespace detail

@@ -23,26 +23,27 @@ IndexTensor to_index_tensor(const std::vector<std::size_t>& values) {
 PackedSequence pack_sequence(const LayerName& layer, const Shape& input, std::size_t input_size,
                              bool batch_first, const std::vector<Index>& lengths) {
   if (input.size() != 3 || input[2] != input_size) {
-    throw ShapeError(fmt::format(
-        "[{}.forward] input want ({},{}), got {}{}", layer.str(), batch_first ? "B,T" : "T,B", input_size,
-        to_string(input), input.size() == 2 ? " (a single sequence needs a batch axis of size 1)" : ""));
+    throw ShapeError(
+        fmt::format("[{}.forward] input: expected ({},{}), got {}{}", layer.str(),
+                    batch_first ? "B,T" : "T,B", input_size, to_string(input),
+                    input.size() == 2 ? " (a single sequence needs a batch axis of size 1)" : ""));
   }
   PackedSequence packing;
   packing.steps = input[batch_first ? 1 : 0];
   packing.batch = input[batch_first ? 0 : 1];
   if (packing.steps == 0 || packing.batch == 0) {
-    throw ShapeError(fmt::format("[{}.forward] input want at least one step and one sequence, got {}",
+    throw ShapeError(fmt::format("[{}.forward] input: expected at least one step and one sequence, got {}",
                                  layer.str(), to_string(input)));
   }
   if (lengths.empty()) return packing;
 
   if (lengths.size() != packing.batch) {
-    throw ShapeError(fmt::format("[{}.forward] lengths want {} entries (one per sequence), got {}",
+    throw ShapeError(fmt::format("[{}.forward] lengths: expected {} entries (one per sequence), got {}",
                                  layer.str(), packing.batch, lengths.size()));
   }
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     if (lengths[b] < 0 || static_cast<std::size_t>(lengths[b]) > packing.steps) {
-      throw ArgumentError(fmt::format("[{}.forward] lengths[{}] want 0..{} (the input's T), got {}",
+      throw ArgumentError(fmt::format("[{}.forward] lengths[{}]: expected 0..{} (the input's T), got {}",
                                       layer.str(), b, packing.steps, lengths[b]));
     }
   }

@@ -21,7 +21,7 @@ std::size_t area(std::size_t size) {
 template <class S>
 void check_parameter(const LayerName& layer, const char* name, const Var<S>& parameter, const Shape& want) {
   if (parameter.shape() == want) return;
-  throw ShapeError(fmt::format("[{}.freeze] {} want {}, got {}", layer.str(), name, to_string(want),
+  throw ShapeError(fmt::format("[{}.freeze] {}: expected {}, got {}", layer.str(), name, to_string(want),
                                to_string(parameter.shape())));
 }
 
@@ -178,12 +178,14 @@ template <class S>
 std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source) {
   const LayerName& name = source.layer;
   if (source.batch < 1)
-    throw ArgumentError(fmt::format("[{}.freeze] batch want >= 1, got {}", name.str(), source.batch));
+    throw ArgumentError(fmt::format("[{}.freeze] batch: expected >= 1, got {}", name.str(), source.batch));
   constexpr Index kMost = Index{1} << 32;  // so that the memory can be counted
   if (source.batch > kMost)
-    throw ArgumentError(fmt::format("[{}.freeze] batch want <= {}, got {}", name.str(), kMost, source.batch));
+    throw ArgumentError(
+        fmt::format("[{}.freeze] batch: expected <= {}, got {}", name.str(), kMost, source.batch));
   if (source.cells.empty()) {
-    throw ArgumentError(fmt::format("[{}.freeze] layer want one with cells, got an empty one", name.str()));
+    throw ArgumentError(
+        fmt::format("[{}.freeze] layer: expected one with cells, got an empty one", name.str()));
   }
   const auto model = std::make_shared<StreamModel<S>>();
   const std::size_t B = model->batch = static_cast<std::size_t>(source.batch);
@@ -192,8 +194,9 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   if (source.has_head) {
     const Var<S>&weight = source.head_weight, &bias = source.head_bias;
     if (weight.dimension() != 2 || weight.shape()[1] != model->output) {
-      throw ShapeError(fmt::format("[{}.freeze] head want a weight (O,{}) for the layer's output, got {}",
-                                   name.str(), model->output, to_string(weight.shape())));
+      throw ShapeError(
+          fmt::format("[{}.freeze] head: expected a weight (O,{}) for the layer's output, got {}", name.str(),
+                      model->output, to_string(weight.shape())));
     }
     const std::size_t O = weight.shape()[0];
     if (bias.defined()) check_parameter(name, "head.bias", bias, {O});
@@ -217,8 +220,8 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   try {
     model->initial = zeros<S>({used});
   } catch (const MemoryError& error) {
-    throw MemoryError(
-        fmt::format("[{}.freeze] batch want memory for {} numbers: {}", name.str(), used, error.what()));
+    throw MemoryError(fmt::format("[{}.freeze] batch: not enough memory for {} elements: {}", name.str(),
+                                  used, error.what()));
   }
 
   auto learned = source.learned.begin();

@@ -27,7 +27,7 @@ Var<S> optional_var(const std::optional<Tensor<S>>& tensor) {
 template <class S>
 void check_matrix(std::size_t layer, const char* name, const Tensor<S>& weight) {
   if (weight.dimension() == 2 && weight.shape()[0] > 0 && weight.shape()[1] > 0) return;
-  throw ShapeError(fmt::format("[Stream.freeze] layers[{}].{} want a matrix, got {}", layer, name,
+  throw ShapeError(fmt::format("[Stream.freeze] layers[{}].{}: expected a matrix, got {}", layer, name,
                                to_string(weight.shape())));
 }
 
@@ -44,14 +44,14 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
       check_matrix(l, "weight_hr", *from.weight_hr);
       if (from.kind != StreamKind::lstm) {
         throw ArgumentError(fmt::format(
-            "[Stream.freeze] layers[{}].weight_hr want none, got one (only an LSTM projects)", l));
+            "[Stream.freeze] layers[{}].weight_hr: expected none, got one (only an LSTM projects)", l));
       }
     }
     const std::size_t input = from.weight_ih.shape()[1], output = from.weight_hh.shape()[1];
     const std::size_t hidden = from.weight_hr.has_value() ? from.weight_hr->shape()[1] : output;
     if (l > 0 && input != below) {
       throw ShapeError(
-          fmt::format("[Stream.freeze] layers[{}].weight_ih want ({},{}) for the layer below, got {}", l,
+          fmt::format("[Stream.freeze] layers[{}].weight_ih: expected ({},{}) for the layer below, got {}", l,
                       gates_of(from.kind) * hidden, below, to_string(from.weight_ih.shape())));
     }
     below = output;

@@ -66,7 +66,7 @@ TEST_CASE(
                                        {"encoder", "{\"labels\":" + std::string(120000, '[') +
                                                        std::string(120000, ']') + "}"}}});
   refuses("--predict --model " + path + " 1",
-          "large.safetensors: 'encoder' want JSON that is nested at most 32 deep");
+          "large.safetensors: 'encoder': expected JSON that is nested at most 32 deep");
 }
 
 TEST_CASE("the classifier leaves out a first column that only counts the rows, and says so") {
@@ -134,8 +134,9 @@ TEST_CASE(
   const std::string species = folder.write("species.csv", text);
   CHECK_THAT(classifier("--data " + species + " --label species --ignore x1 x3" + quick).out,
              Contains("2 steps of 1 numbers"));
-  refuses("--data " + species + quick, "species.csv:1: want a column 'label', got species, x0, x1, x2, x3");
-  refuses("--data " + species + " --label species --ignore x9" + quick, "want a column 'x9'");
+  refuses("--data " + species + quick,
+          "species.csv:1: expected a column 'label', got species, x0, x1, x2, x3");
+  refuses("--data " + species + " --label species --ignore x9" + quick, "expected a column 'x9'");
 }
 
 TEST_CASE("the classifier writes no control characters of a table") {

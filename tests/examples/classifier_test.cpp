@@ -123,11 +123,13 @@ TEST_CASE("the classifier reads rows of numbers in steps and keeps their normali
   const auto encoder = load_metadata(model).parsed<TableEncoder<float>>("encoder");
   CHECK(encoder.features() == (steps.empty() ? 1 : 2));
   if (steps.empty()) CHECK(encoder.standardizer()->mean()(0) == Approx(2.0).margin(0.1));
-  refuses("--predict --model " + model + " 0,1,2", "item:1: want 4 numbers");
-  refuses("--predict --model " + model + " 0,1,x,2", "item:1: column 'x2' want a finite number, got 'x'");
-  refuses("--predict --model " + model + " 0,1,nan,2", "item:1: column 'x2' want a finite number, got 'nan'");
+  refuses("--predict --model " + model + " 0,1,2", "item:1: expected 4 numbers");
+  refuses("--predict --model " + model + " 0,1,x,2",
+          "item:1: column 'x2': expected a finite number, got 'x'");
+  refuses("--predict --model " + model + " 0,1,nan,2",
+          "item:1: column 'x2': expected a finite number, got 'nan'");
   refuses("--predict --model " + model + " 0,1,1e300,2",
-          "item:1: column 'x2' want a number that fits a float");
+          "item:1: column 'x2': expected a number that fits a float");
 }
 
 TEST_CASE("the same seed gives the same output, another seed another") {
@@ -161,36 +163,37 @@ TEST_CASE("the shipped tasks train for an epoch and predict") {
   CHECK_THAT(rows.out, Contains("digits.csv:2\t") && Contains("of 1797 rows"));
 
   refuses("--predict --task digits --model " + words + " huis",
-          "w.safetensors: 'task' want 'digits', got 'words'");
-  refuses("--predict --cell gru --model " + words + " huis", "w.safetensors: 'cell' want 'gru', got 'lstm'");
+          "w.safetensors: 'task': expected 'digits', got 'words'");
+  refuses("--predict --cell gru --model " + words + " huis",
+          "w.safetensors: 'cell': expected 'gru', got 'lstm'");
   refuses("--predict --model " + words + " casa h\xc3\xbas",
-          "item:2: 'h\xc3\xbas': [Vocabulary.encode] text want known characters");
-  refuses("--predict --model " + words + " 'h\xff'", "item:1: column 'ascii' want UTF-8, got byte 0xff");
-  refuses("--predict --model " + words + " ''", "item:1: ascii want at least one character");
-  refuses("--predict --model " + words, "standard input: want rows, got none");
+          "item:2: 'h\xc3\xbas': [Vocabulary.encode] text: expected known characters");
+  refuses("--predict --model " + words + " 'h\xff'", "item:1: column 'ascii': expected UTF-8, got byte 0xff");
+  refuses("--predict --model " + words + " ''", "item:1: ascii: expected at least one character");
+  refuses("--predict --model " + words, "standard input: expected rows, got none");
   refuses("--predict --model " + words + " --input " +
               folder.write("q.tsv", "label\tascii\nen\thouse\nfr\tmaison\n"),
-          "q.tsv:3: label want one of the training rows' (en, es, nl, pl), got 'fr'");
+          "q.tsv:3: label: expected one of the training rows' (en, es, nl, pl), got 'fr'");
   refuses("--predict --model " + words + " < " + folder.write("lines", "house\nca5a\n"),
           "standard input:2: 'ca5a'");
   refuses("--predict --model " + digits + " --input " + folder.write("q.csv", "label,a\n1,2\n"),
-          "q.csv:1: want a column 'r0c0'");
+          "q.csv:1: expected a column 'r0c0'");
 }
 
 TEST_CASE("the classifier refuses bad options with one line") {
-  refuses("--hidden 0", "--hidden: want a whole number from 1");
-  refuses("--hidden 2.5", "--hidden: want a whole number");
-  refuses("--epochs 0", "--epochs: want a whole number from 1");
+  refuses("--hidden 0", "--hidden: expected a whole number from 1");
+  refuses("--hidden 2.5", "--hidden: expected a whole number");
+  refuses("--epochs 0", "--epochs: expected a whole number from 1");
   refuses("--epochs", "--epochs");
-  refuses("--batch -4", "--batch: want a whole number");
-  refuses("--lr -0.1", "--lr: want a number above 0");
-  refuses("--lr nan", "--lr: want a number above 0");
+  refuses("--batch -4", "--batch: expected a whole number");
+  refuses("--lr -0.1", "--lr: expected a number above 0");
+  refuses("--lr nan", "--lr: expected a number above 0");
   refuses("--lr fast", "got 'fast'");
-  refuses("--seed -1", "--seed: want a whole number >= 0");
-  refuses("--cell transformer", "--cell: want rnn, lstm or gru, got 'transformer'");
-  refuses("--task music", "--task: want words or digits");
-  refuses("--steps 4", "steps want columns of numbers, got the text column 'ascii'");
-  refuses("--task digits --steps 16", "standardizer want 4 features (numbers of a step), got 8");
+  refuses("--seed -1", "--seed: expected a whole number >= 0");
+  refuses("--cell transformer", "--cell: expected rnn, lstm or gru, got 'transformer'");
+  refuses("--task music", "--task: expected words or digits");
+  refuses("--steps 4", "steps: expected numeric columns, got the text column 'ascii'");
+  refuses("--task digits --steps 16", "standardizer: expected 4 features (values per step), got 8");
   refuses("--frobnicate", "--frobnicate");
   refuses("huis", "items requires --predict");
   refuses("--predict --input x.tsv huis", "items excludes --input");
@@ -205,41 +208,41 @@ TEST_CASE("the classifier refuses bad data with one line that names file and lin
             message);
     CHECK_FALSE(std::filesystem::exists(model));
   };
-  refuses("--data " + folder.path("missing.csv"), "missing.csv: want a readable file");
-  refuses("--task words --data " + folder.path("missing"), "missing: want a folder");
-  refuses("--task digits --data " + folder.path("missing.csv"), "missing.csv: want");
-  refused("", "bad.csv: want a header line");
-  refused("label,text\n", "bad.csv:1: want rows");
-  refused("label,text\na,x\nb\n", "bad.csv:3: want 2 fields");
-  refused("class,text\na,x\nb,y\n", "bad.csv:1: want a column 'label'");
-  refused("label\na\nb\n", "bad.csv: header want columns of a sequence beside 'label'");
+  refuses("--data " + folder.path("missing.csv"), "missing.csv: cannot read the file");
+  refuses("--task words --data " + folder.path("missing"), "missing: expected a folder");
+  refuses("--task digits --data " + folder.path("missing.csv"), "missing.csv: cannot read the file");
+  refused("", "bad.csv: expected a header line");
+  refused("label,text\n", "bad.csv:1: expected rows");
+  refused("label,text\na,x\nb\n", "bad.csv:3: expected 2 fields");
+  refused("class,text\na,x\nb,y\n", "bad.csv:1: expected a column 'label'");
+  refused("label\na\nb\n", "bad.csv: header: expected columns of a sequence besides 'label'");
   refused("split,label,text\ntrain,a,x\ndev,b,y\n",
-          "bad.csv:3: column 'split' want train, valid or test, got 'dev'");
-  refused("split,label,text\ntrain,a,x\ntrain,b,y\n", "want at least one valid row");
+          "bad.csv:3: column 'split': expected train, valid or test, got 'dev'");
+  refused("split,label,text\ntrain,a,x\ntrain,b,y\n", "expected at least one valid row");
   refused("split,label,text\ntrain,a,x\nvalid,a,y\n",
-          "training rows: [Labels] labels want at least 2 different ones");
+          "training rows: [Labels] labels: expected at least 2 different labels");
   refused("split,label,text\ntrain,a,x\ntrain,b,x\nvalid,c,x\n",
-          "bad.csv:4: label want one of the training rows'");
+          "bad.csv:4: label: expected one of the training rows'");
   refused("split,label,text\ntrain,a,x\ntrain,b,\nvalid,a,x\n",
-          "bad.csv:3: text want at least one character");
+          "bad.csv:3: text: expected at least one character");
   refused("split,label,text\ntrain,a,x\ntrain,b,\xc3\nvalid,a,x\n", "bad.csv:3: ");
-  refused("split,label,text\ntrain,a,x\ntrain,,y\nvalid,a,x\n", "bad.csv:3: label want a text");
+  refused("split,label,text\ntrain,a,x\ntrain,,y\nvalid,a,x\n", "bad.csv:3: label: expected a text");
   const std::string numbers = "split,label,x,y\ntrain,a,1,2\ntrain,b,3,4\n";
-  refused(numbers + "valid,a,1,two\n", "bad.csv:4: column 'y' want a finite number, got 'two'");
-  refused(numbers + "valid,a,nan,1\n", "bad.csv:4: column 'x' want a finite number, got 'nan'");
-  refused(numbers + "valid,a,inf,1\n", "bad.csv:4: column 'x' want a finite number, got 'inf'");
-  refused(numbers + "valid,a,1\n", "bad.csv:4: want 4 fields");
-  refused(numbers + "valid,a,1,1e300\n", "bad.csv:4: column 'y' want a number that fits a float");
-  refused(numbers + "valid,a,1,1\n", "steps want a divisor of the 2 columns", "--steps 3");
-  refused("label,text\na,x\nb,y\n", "steps want columns of numbers", "--steps 3");
-  refused(numbers + "valid,a,1,1\n", "steps want a divisor of the 2 columns of numbers, got 8",
+  refused(numbers + "valid,a,1,two\n", "bad.csv:4: column 'y': expected a finite number, got 'two'");
+  refused(numbers + "valid,a,nan,1\n", "bad.csv:4: column 'x': expected a finite number, got 'nan'");
+  refused(numbers + "valid,a,inf,1\n", "bad.csv:4: column 'x': expected a finite number, got 'inf'");
+  refused(numbers + "valid,a,1\n", "bad.csv:4: expected 4 fields");
+  refused(numbers + "valid,a,1,1e300\n", "bad.csv:4: column 'y': expected a number that fits a float");
+  refused(numbers + "valid,a,1,1\n", "steps: expected a divisor of the 2 numeric columns", "--steps 3");
+  refused("label,text\na,x\nb,y\n", "steps: expected numeric columns", "--steps 3");
+  refused(numbers + "valid,a,1,1\n", "steps: expected a divisor of the 2 numeric columns, got 8",
           "--task digits");
 }
 
 TEST_CASE("the classifier refuses an output that it cannot write before it trains") {
   const ScratchFolder folder;
   refuses("--model " + folder.path("no/such/folder/m.safetensors"), "[require_writable]");
-  refuses("--model " + folder.path(""), "--model want a name that ends in .safetensors or .npz");
+  refuses("--model " + folder.path(""), "--model: expected a name that ends in .safetensors or .npz");
 }
 
 TEST_CASE("the classifier refuses model files that are damaged or of another shape") {
@@ -255,9 +258,9 @@ TEST_CASE("the classifier refuses model files that are damaged or of another sha
     refuses("--predict --model " + bad + " ab", message);
   };
 
-  refused("bad.safetensors: want a readable file");
+  refused("bad.safetensors: cannot read the file");
   folder.write("bad.safetensors", "");
-  refused("bad.safetensors: want at least 8 bytes");
+  refused("bad.safetensors: expected at least 8 bytes");
   for (const std::size_t size : {std::size_t{4}, std::size_t{100}, good.size() / 2, good.size() - 1}) {
     folder.write("bad.safetensors", good.substr(0, size));
     refused("bad.safetensors");
@@ -273,32 +276,32 @@ TEST_CASE("the classifier refuses model files that are damaged or of another sha
   rewrite([](auto& weights, auto&) { weights.erase("layer.bias_ih_l0"); });
   refused("missing: 'layer.bias_ih_l0' (20)");
   rewrite([](auto& weights, auto&) { weights["layer.weight_hh_l0"] = zeros<float>({20, 6}); });
-  refused("misshapen: 'layer.weight_hh_l0' want (20,5), got (20,6)");
+  refused("misshapen: 'layer.weight_hh_l0': expected (20,5), got (20,6)");
   rewrite([](auto& weights, auto&) { weights["layer.weight_ih_l0"] = zeros<float>({20, 2}); });
-  refused("misshapen: 'layer.weight_ih_l0' want (20,32), got (20,2)");
+  refused("misshapen: 'layer.weight_ih_l0': expected (20,32), got (20,2)");
   rewrite([](auto& weights, auto&) { weights["extra"] = zeros<float>({2}); });
   refused("unexpected: 'extra'");
   rewrite([](auto& weights, auto&) { weights["head.bias"](1) = std::numeric_limits<float>::quiet_NaN(); });
   refused("'head.bias'");
   rewrite([](auto&, auto& texts) { texts["cell"] = "gru"; });
-  refused("misshapen: 'layer.weight_ih_l0' want (15,32), got (20,32)");
+  refused("misshapen: 'layer.weight_ih_l0': expected (15,32), got (20,32)");
   rewrite([](auto&, auto& texts) { texts["cell"] = "cnn"; });
-  refused("bad.safetensors: 'cell' want rnn, lstm or gru, got cnn");
+  refused("bad.safetensors: 'cell': expected rnn, lstm or gru, got cnn");
   rewrite([](auto&, auto& texts) { texts["hidden"] = "many"; });
-  refused("bad.safetensors: 'hidden' want a whole number");
+  refused("bad.safetensors: 'hidden': expected a whole number");
   rewrite([](auto&, auto& texts) { texts["hidden"] = "1000000"; });
-  refused("bad.safetensors: 'hidden' want a whole number from 1 to 4096");
+  refused("bad.safetensors: 'hidden': expected a whole number from 1 to 4096");
   const auto replace = [](std::string& text, const std::string& from, const std::string& to) {
     text.replace(text.find(from), from.size(), to);
   };
   rewrite([&](auto&, auto& texts) { replace(texts["encoder"], "[\"ab\",", "[1,"); });
   refused("bad.safetensors: 'encoder': [Labels.from_json]");
   rewrite([&](auto&, auto& texts) { replace(texts["encoder"], "[\"ab\",", "[\"a\",\"b\","); });
-  refused("misshapen: 'head.weight' want (3,5), got (2,5)");
+  refused("misshapen: 'head.weight': expected (3,5), got (2,5)");
   rewrite([&](auto&, auto& texts) { replace(texts["encoder"], "\"tokens\"", "\"token\""); });
   refused("bad.safetensors: 'encoder': [Vocabulary.from_json]");
   rewrite([](auto&, auto& texts) { texts["program"] = "next_value"; });
-  refused("bad.safetensors: 'program' want 'classifier', got 'next_value'");
+  refused("bad.safetensors: 'program': expected 'classifier', got 'next_value'");
 }
 
 TEST_CASE("the classifier logs and draws its training") {
@@ -321,7 +324,7 @@ TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole")
   const ProgramResult run = interrupt_example(
       "classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path, "1/100000");
   CHECK_THAT(run.out, Contains("interrupted; the test rows were not looked at"));
-  CHECK_THAT(run.err, Contains("to go on: the same command with --resume"));
+  CHECK_THAT(run.err, Contains("to continue: the same command with --resume"));
   CHECK(classifier("--predict --model " + path + " ab").status == 0);
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& entry :

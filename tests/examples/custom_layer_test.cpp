@@ -32,13 +32,13 @@ TEST_CASE("custom_layer answers bad input with one line and a non-zero status") 
       {"--data " + folder.path("none.csv"), "none.csv"},
       {"--data " + folder.write("pixel.csv", columns + "\n" + row + "\nvalid" + row.substr(5) + "\ntrain,2" +
                                                  row.substr(7, row.size() - 8) + "x\n"),
-       "pixel.csv:4: column 'p63' want a finite number"},
+       "pixel.csv:4: column 'p63': expected a finite number"},
       {"--data " + folder.write("word.csv", columns + "\n" + row + "\nother" + row.substr(5) + "\n"),
        "word.csv:3"},
       {"--data " + folder.write("valid.csv", columns + "\n" + row + "\n"),
-       "valid.csv: want at least one valid row"},
+       "valid.csv: expected at least one valid row"},
       {"--data " + folder.write("columns.csv", "split,label,a\ntrain,1,1\n"),
-       "steps want a divisor of the 1 columns"},
+       "steps: expected a divisor of the 1 numeric columns"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.arguments);

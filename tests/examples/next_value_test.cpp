@@ -171,14 +171,14 @@ TEST_CASE("next_value overwrites none of its files with another") {
   std::filesystem::create_directory(folder.path("logs"));
   std::filesystem::create_hard_link(csv, folder.path("logs/log.csv"));
   const std::pair<std::string, std::string> cases[] = {
-      {"--csv-out " + csv, "--csv-out want another file than --csv, got "},
-      {"--csv-out " + folder.path("./in.csv"), "--csv-out want another file than --csv"},
-      {"--csv-out " + folder.path("link.csv"), "--csv-out want another file than --csv"},
-      {"--plot " + folder.path("same.svg"), "--plot want another file than --csv"},
+      {"--csv-out " + csv, "--csv-out: expected another file than --csv, got "},
+      {"--csv-out " + folder.path("./in.csv"), "--csv-out: expected another file than --csv"},
+      {"--csv-out " + folder.path("link.csv"), "--csv-out: expected another file than --csv"},
+      {"--plot " + folder.path("same.svg"), "--plot: expected another file than --csv"},
       {"--csv-out " + folder.path("p.svg") + " --plot " + folder.path("./p.svg"),
-       "--plot want another file than --csv-out"},
-      {"--csv-out " + folder.path("m.safetensors"), "--model want another file than --csv-out"},
-      {"--log " + folder.path("logs"), "--log want another file than --csv"}};
+       "--plot: expected another file than --csv-out"},
+      {"--csv-out " + folder.path("m.safetensors"), "--model: expected another file than --csv-out"},
+      {"--log " + folder.path("logs"), "--log: expected another file than --csv"}};
   for (const auto& [arguments, message] : cases) {
     CAPTURE(arguments);
     check_refused("next_value", next_value(folder, data + arguments), message);
@@ -213,7 +213,7 @@ TEST_CASE("next_value goes on from where Ctrl-C has ended it to the same forecas
   const ProgramResult part =
       interrupt_example("next_value", data + " --log " + log + " --model " + model, "epoch");
   CHECK(part.status == 130);
-  CHECK_THAT(part.err, Contains("to go on: the same command with --resume"));
+  CHECK_THAT(part.err, Contains("to continue: the same command with --resume"));
   CHECK_THAT(part.out, !Contains("RMSE"));
   CHECK(std::filesystem::exists(model + ".checkpoint"));
   const ProgramResult rest = next_value(folder, data + " --resume --log " + log);
@@ -271,7 +271,7 @@ TEST_CASE("next_value names steps by quarters and months, or numbers them where 
   const auto panel = [&](int i) { return text(1990 + i % 20) + "," + (i < 20 ? "a" : "b"); };
   const ProgramResult refused = run("year,country", panel);
   CHECK(refused.status == 1);
-  CHECK_THAT(refused.err, Contains("in.csv:22: column 'year' want 2010") && Contains("--ignore year"));
+  CHECK_THAT(refused.err, Contains("in.csv:22: column 'year': expected 2010") && Contains("--ignore year"));
   const ProgramResult numbered = run("year,country", panel, "--ignore year");
   CHECK(numbered.status == 0);
   CHECK_THAT(numbered.out, Contains("train 1 to 28"));
@@ -288,7 +288,8 @@ TEST_CASE("next_value reads other tables as its options say") {
   const std::string quick = " --epochs 1 --hidden 3", table = folder.write("s.csv", semicolons);
   const ProgramResult refused = next_value(folder, "--csv " + table + " --column preis" + quick);
   CHECK(refused.status == 1);
-  CHECK_THAT(refused.err, Contains("s.csv:1: want columns, got one alone") && Contains("--delimiter ';'"));
+  CHECK_THAT(refused.err,
+             Contains("s.csv:1: expected columns, got one alone") && Contains("--delimiter ';'"));
   const ProgramResult point =
       next_value(folder, "--csv " + table + " --column preis --delimiter ';'" + quick);
   CHECK_THAT(point.err, Contains("--decimal ,"));
@@ -298,7 +299,7 @@ TEST_CASE("next_value reads other tables as its options say") {
   CHECK_THAT(next_value(folder, "--csv " + numbers + " --column 0" + quick).err, Contains("--no-header"));
   CHECK(next_value(folder, "--csv " + numbers + " --column 0 --no-header" + quick).status == 0);
   CHECK_THAT(next_value(folder, "--csv " + numbers + " --column 0 --delimiter tabs").err,
-             Contains("want one character or tab, got 'tabs'"));
+             Contains("expected one character or tab, got 'tabs'"));
 }
 
 TEST_CASE("next_value writes logs and forecasts that are read as numbers") {
@@ -327,7 +328,7 @@ TEST_CASE("next_value draws a picture, or keeps its script when there is no gnup
   }
   const ProgramResult none = next_value(folder, arguments + folder.path("b.png"), "PATH=/nonexistent");
   CHECK(none.status == 1);
-  CHECK_THAT(none.err, Contains("want gnuplot"));
+  CHECK_THAT(none.err, Contains("expected gnuplot"));
   CHECK_THAT(read_text(folder.path("b.png.gp")), Contains("title \"truth\""));
 }
 
@@ -354,23 +355,24 @@ TEST_CASE("next_value answers bad input with one line and a non-zero status") {
       {own("header.csv", "day,price\n"), "header.csv"},
       {own("word.csv", with_word), "word.csv:5"},
       {own("nan.csv", with_nan), "nan.csv:5"},
-      {own("large.csv", large), "large.csv:5: column 'price' want a number that fits a float, got '1e300'"},
-      {own("later.csv", large_in_test), "later.csv:30: column 'price' want a number that fits a float"},
+      {own("large.csv", large),
+       "large.csv:5: column 'price': expected a number that fits a float, got '1e300'"},
+      {own("later.csv", large_in_test), "later.csv:30: column 'price': expected a number that fits a float"},
       {own("ragged.csv", ragged), "ragged.csv:5"},
       {own("short.csv", "price\n1\n2\n"),
-       "short.csv: [split_in_order] valid want at least one sample for a share of 0.15"},
-      {own("few.csv", "split,price\ntrain,1\ntrain,2\n"), "few.csv: want 3 rows of train"},
+       "short.csv: [split_in_order] valid: expected at least one sample for a share of 0.15"},
+      {own("few.csv", "split,price\ntrain,1\ntrain,2\n"), "few.csv: expected at least 3 rows of train"},
       {own("order.csv", "split,price\nvalid,1\ntrain,2\ntrain,2\ntrain,2\n"),
-       "order.csv: want 3 rows of train"},
+       "order.csv: expected at least 3 rows of train"},
       {own("words.csv", "split,price\ntrain,1\ntrain,2\ntrain,3\nval,2\ntest,2\n"),
-       "words.csv:5: column 'split' want train, valid or test (test2, ..), got 'val'"},
-      {own("zip.csv", "\x1f\x8b\x08"), "zip.csv: want a table, got a gzip file (unpack it: gunzip FILE)"},
+       "words.csv:5: column 'split': expected train, valid or test (test2, ..), got 'val'"},
+      {own("zip.csv", "\x1f\x8b\x08"), "zip.csv: expected a table, got a gzip file (unpack it: gunzip FILE)"},
       {own("again.csv", "split,price\ntrain,1\ntest,2\ntrain,2\n"), "again.csv:4: column 'split'"},
       {own("column.csv", "day,cost\n1,2\n"), "price"},
       {own("season.csv", numbers(60), "--period 30"), "two whole periods"},
       {"--csv " + folder.write("x.csv", numbers(30)), "--column"},
       {"--task sunspots --column price", "--column"},
-      {"--task sunspots --csv " + folder.write("gap.csv", gap), "gap.csv:7: column 'year' want 1705"},
+      {"--task sunspots --csv " + folder.write("gap.csv", gap), "gap.csv:7: column 'year': expected 1705"},
       {"--task sunspots --csv " + kData + "/elnino_sst.csv", "sunspots"},
       {"--task moon", "moon"},
       {"--task toy --period 3", "two whole periods"},

@@ -46,7 +46,8 @@ void Comparison::equal_within(const std::string& name, const Tensor<double>& got
   const Array& want = fixture_.array(name);
   compared_.insert(name);
   if (got.shape() != want.shape) {
-    return fail(fmt::format("{} want shape {}, got {}", name, to_string(want.shape), to_string(got.shape())));
+    return fail(
+        fmt::format("{}: expected shape {}, got {}", name, to_string(want.shape), to_string(got.shape())));
   }
   std::size_t worst = 0;
   double error = -1.0;
@@ -63,8 +64,8 @@ void Comparison::equal_within(const std::string& name, const Tensor<double>& got
   const std::string where = name + position(want.shape, worst);
   if (!(ratio <= worst_.ratio)) worst_ = {ratio, error, where};
   if (!(error <= allowed)) {
-    fail(fmt::format("{} want {:.17g}, got {:.17g} (error {:.2e}, allowed {:.2e})", where, want.values[worst],
-                     got.data()[worst], error, allowed));
+    fail(fmt::format("{}: expected {:.17g}, got {:.17g} (error {:.2e}, allowed {:.2e})", where,
+                     want.values[worst], got.data()[worst], error, allowed));
   }
 }
 
@@ -75,7 +76,7 @@ void Comparison::equal_bits(const std::string& name, const Tensor<double>& got) 
   for (std::size_t i = 0; i < want.values.size(); ++i) {
     const auto a = std::bit_cast<std::uint64_t>(got.data()[i]),
                b = std::bit_cast<std::uint64_t>(want.values[i]);
-    if (a != b) return fail(fmt::format("{}[{}] want the bits {:016x}, got {:016x}", name, i, b, a));
+    if (a != b) return fail(fmt::format("{}[{}]: expected the bits {:016x}, got {:016x}", name, i, b, a));
   }
 }
 
@@ -144,7 +145,7 @@ void want_shape(Fixture& fixture, const std::string& name, const Shape& shape) {
   const Shape& got = fixture.array(name).shape;
   if (got != shape) {
     throw FixtureError(
-        fmt::format("{} want {} by the config, got {}", name, to_string(shape), to_string(got)));
+        fmt::format("{}: expected {} by the config, got {}", name, to_string(shape), to_string(got)));
   }
 }
 

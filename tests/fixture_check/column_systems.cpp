@@ -17,8 +17,8 @@ Sizes read_sizes(Fixture& fixture, bool cell) {
   const Sizes sizes{fixture.get<std::size_t>("n_x"), fixture.get<std::size_t>("m"),
                     fixture.get<std::size_t>("T_x"), fixture.get<std::size_t>("n_a"),
                     fixture.get<std::size_t>("n_y"), fixture.get_or("cell", cell)};
-  if (sizes.cell != cell) throw FixtureError(fmt::format("config.cell want {} for this system", cell));
-  if (cell && sizes.steps != 1) throw FixtureError("config.T_x want 1 for a cell");
+  if (sizes.cell != cell) throw FixtureError(fmt::format("config.cell: expected {} for this system", cell));
+  if (cell && sizes.steps != 1) throw FixtureError("config.T_x: expected 1 for a cell");
   return sizes;
 }
 
@@ -206,13 +206,14 @@ Handler lstm_handler(bool cell) {
 void check_sentence(Fixture& fixture, Check& check) {
   const Layout layout = layout_of(read_sizes(fixture, false), "y");
   const Sizes& s = layout.sizes;
-  if (s.m != 1) throw FixtureError("config.m want 1: a sentence is one example");
+  if (s.m != 1) throw FixtureError("config.m: expected 1: a sentence is one example");
   want_shape(fixture, "inputs/word_ids", {s.steps});
   const IndexTensor ids = fixture.array("inputs/word_ids").indices();
   Tensor<double> one_hot = zeros<double>({s.n_x, 1, s.steps});
   for (std::size_t t = 0; t < s.steps; ++t) {
     const auto id = static_cast<std::size_t>(ids.data()[t]);
-    if (id >= s.n_x) throw FixtureError(fmt::format("inputs/word_ids want 0..{}, got {}", s.n_x - 1, id));
+    if (id >= s.n_x)
+      throw FixtureError(fmt::format("inputs/word_ids: expected 0..{}, got {}", s.n_x - 1, id));
     one_hot.data()[id * s.steps + t] = 1.0;
   }
   if (fixture.tensor("inputs/x") != one_hot)

@@ -44,14 +44,14 @@ const json& member(const json& object, const char* key) {
 std::string text_of(const json& object, const char* key) {
   const json& value = member(object, key);
   if (!value.is_string())
-    throw FixtureError(fmt::format("\"{}\" want a string, got {}", key, value.type_name()));
+    throw FixtureError(fmt::format("\"{}\": expected a string, got {}", key, value.type_name()));
   return value.get<std::string>();
 }
 
 double positive_number(const json& object, const char* key) {
   const json& value = member(object, key);
   if (!value.is_number() || !(value.get<double>() >= 0.0)) {
-    throw FixtureError(fmt::format("tolerance.{} want a number >= 0", key));
+    throw FixtureError(fmt::format("tolerance.{}: expected a number >= 0", key));
   }
   return value.get<double>();
 }
@@ -59,8 +59,8 @@ double positive_number(const json& object, const char* key) {
 void read_numbers(const std::string& name, const json& data, std::size_t axis, Array& array) {
   if (axis == array.shape.size()) {
     if (!data.is_number() || (array.integer && !is_integer(data))) {
-      throw FixtureError(fmt::format("{}: data want {}, got {}", name, array.integer ? "integers" : "numbers",
-                                     data.dump().substr(0, 40)));
+      throw FixtureError(fmt::format("{}: data: expected {}, got {}", name,
+                                     array.integer ? "integers" : "numbers", data.dump().substr(0, 40)));
     }
     array.values.push_back(data.get<double>());
     return;
@@ -87,15 +87,16 @@ Array read_array(const std::string& name, const json& object) {
   Array array;
   const json& shape = member(object, "shape");
   if (!shape.is_array() || shape.size() > kMaxRank) {
-    throw FixtureError(fmt::format("{}: shape want a list of at most {} sizes", name, kMaxRank));
+    throw FixtureError(fmt::format("{}: shape: expected a list of at most {} sizes", name, kMaxRank));
   }
   for (const json& size : shape) {
-    if (!is_integer_of<std::size_t>(size)) throw FixtureError(fmt::format("{}: shape want sizes >= 0", name));
+    if (!is_integer_of<std::size_t>(size))
+      throw FixtureError(fmt::format("{}: shape: expected sizes >= 0", name));
     array.shape.push_back(size.get<std::size_t>());
   }
   const std::string dtype = text_of(object, "dtype");
   if (dtype != "float64" && dtype != "int64") {
-    throw FixtureError(fmt::format("{}: dtype want float64 or int64, got {}", name, dtype));
+    throw FixtureError(fmt::format("{}: dtype: expected float64 or int64, got {}", name, dtype));
   }
   array.integer = dtype == "int64";
   const json& data = member(object, "data");
@@ -113,7 +114,7 @@ Tensor<double> Array::tensor() const { return from_values<double>(shape, values)
 
 IndexTensor Array::indices() const {
   if (!std::all_of(values.begin(), values.end(), [](double v) { return v == std::trunc(v); }))
-    throw FixtureError("an array of int64 is wanted where the file has float64");
+    throw FixtureError("expected an array of int64, got float64");
   IndexTensor result(shape);
   std::transform(values.begin(), values.end(), result.data(),
                  [](double v) { return static_cast<std::int64_t>(v); });
@@ -135,9 +136,9 @@ Fixture Fixture::load(const std::string& path) {
 }
 
 void Fixture::read(const json& file) {
-  if (!file.is_object()) throw FixtureError("want a JSON object");
+  if (!file.is_object()) throw FixtureError("expected a JSON object");
   if (const std::string schema = text_of(file, "schema"); schema != kSchema) {
-    throw FixtureError(fmt::format("schema want {}, got {}", kSchema, schema));
+    throw FixtureError(fmt::format("schema: expected {}, got {}", kSchema, schema));
   }
   name_ = text_of(file, "name");
   system_ = text_of(file, "system");
@@ -146,7 +147,7 @@ void Fixture::read(const json& file) {
   atol_ = positive_number(tolerance, "atol");
   rtol_ = positive_number(tolerance, "rtol");
   config_ = member(file, "config");
-  if (!config_.is_object()) throw FixtureError("config want an object");
+  if (!config_.is_object()) throw FixtureError("config: expected an object");
   if (file.contains("verification")) verification_ = file["verification"];
 
   for (const auto& [key, value] : file.items()) {
@@ -159,9 +160,9 @@ void Fixture::read(const json& file) {
   if (expected().empty()) throw FixtureError("nothing to compare: outputs, grads and literal are empty");
   if (file.contains("published") && !file["published"].is_null()) {
     const json& lines = member(file["published"], "printed");
-    if (!lines.is_array()) throw FixtureError("published.printed want a list of lines");
+    if (!lines.is_array()) throw FixtureError("published.printed: expected a list of lines");
     for (const json& line : lines) {
-      if (!line.is_string()) throw FixtureError("published.printed want a list of lines");
+      if (!line.is_string()) throw FixtureError("published.printed: expected a list of lines");
       published_.push_back(line.get<std::string>());
     }
   }
@@ -169,7 +170,7 @@ void Fixture::read(const json& file) {
 
 void Fixture::flatten(const std::string& name, const json& group) {
   if (group.is_null()) return;  // as if it were not there; who needs it will say that it is missing
-  if (!group.is_object()) throw FixtureError(fmt::format("{} want an array or a group of arrays", name));
+  if (!group.is_object()) throw FixtureError(fmt::format("{}: expected an array or a group of arrays", name));
   if (group.contains("data") || group.contains("shape")) {
     arrays_.emplace(name, read_array(name, group));
     return;
@@ -208,7 +209,7 @@ const json& Fixture::option(const std::string& key) {
 
 void Fixture::throw_option_type(const std::string& key, const char* want) const {
   throw FixtureError(
-      fmt::format("config.{} want {}, got {}", key, want, find_option(key)->dump().substr(0, 40)));
+      fmt::format("config.{}: expected {}, got {}", key, want, find_option(key)->dump().substr(0, 40)));
 }
 
 std::vector<std::string> Fixture::cases() const {
@@ -239,7 +240,7 @@ std::vector<std::uint64_t> Fixture::hex(const std::string& seed, const std::stri
   if (!verification_.contains(seed) || !verification_[seed].contains(name)) return words;
   for (const json& word : verification_[seed][name]) {
     if (!word.is_string())
-      throw FixtureError(fmt::format("verification.{}.{} want hexadecimal words", seed, name));
+      throw FixtureError(fmt::format("verification.{}.{}: expected hexadecimal words", seed, name));
     words.push_back(std::stoull(word.get<std::string>(), nullptr, 16));
   }
   return words;

@@ -76,7 +76,8 @@ void check_gru(Fixture& fixture, Check& check) {
   const Sizes s{fixture.get<std::size_t>("D"), fixture.get<std::size_t>("m"), fixture.get<std::size_t>("T"),
                 fixture.get<std::size_t>("H"), fixture.get<std::size_t>("O")};
   const auto& variants = fixture.option("variants");
-  if (!variants.is_array() || variants.empty()) throw FixtureError("config.variants want a list of names");
+  if (!variants.is_array() || variants.empty())
+    throw FixtureError("config.variants: expected a list of names");
   for (const auto& variant : variants) {
     if (!variant.is_string() || kVariants.count(variant.get<std::string>()) == 0) {
       throw FixtureError(fmt::format("config.variants: {} is not known", variant.dump()));

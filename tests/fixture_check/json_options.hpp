@@ -17,7 +17,7 @@ class JsonOptions {
  public:
   // where names the object in error messages ("config.hyper") and must be an object.
   JsonOptions(const nlohmann::json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) throw FixtureError(fmt::format("{} want an object", where_));
+    if (!object.is_object()) throw FixtureError(fmt::format("{}: expected an object", where_));
   }
 
   const std::string& where() const noexcept { return where_; }
@@ -64,7 +64,7 @@ class JsonOptions {
   void want(const char* key, bool good, const std::string& what) const {
     if (good) return;
     throw FixtureError(
-        fmt::format("{}.{} want {}, got {}", where_, key, what, object_.at(key).dump().substr(0, 40)));
+        fmt::format("{}.{}: expected {}, got {}", where_, key, what, object_.at(key).dump().substr(0, 40)));
   }
   // Options that do not change the numbers: how PyTorch computes or prints.
   void ignore(const char* key) { known_.insert(key); }

@@ -18,7 +18,8 @@ Reduction read_reduction(Fixture& fixture, const std::string& name) {
   if (reduction == "mean") return Reduction::mean;
   if (reduction == "sum") return Reduction::sum;
   if (reduction == "none") return Reduction::none;
-  throw FixtureError(fmt::format("config.{}.reduction want mean, sum or none, got \"{}\"", name, reduction));
+  throw FixtureError(
+      fmt::format("config.{}.reduction: expected mean, sum or none, got \"{}\"", name, reduction));
 }
 
 Var<double> constant(Fixture& fixture, const std::string& name) { return Var<double>(fixture.tensor(name)); }
@@ -87,7 +88,7 @@ LossFunction regression_case(Fixture& fixture, const std::string& name) {
 Handler loss_handler(LossFunction (*make)(Fixture&, const std::string&)) {
   return [make](Fixture& fixture, Check& check) {
     const std::vector<std::string> cases = fixture.cases();
-    if (cases.empty()) throw FixtureError("config want one object per case");
+    if (cases.empty()) throw FixtureError("config: expected one object per case");
     // The same gradient twice: by backward(), and by rules that are themselves recorded.
     for (const bool recorded : {false, true}) {
       check.path(recorded ? "tape, recorded gradients" : "tape", [&](Comparison& compare) {

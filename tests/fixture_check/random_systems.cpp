@@ -23,12 +23,12 @@ void compare_hex(Fixture& fixture, Comparison& compare, const std::string& seed,
   const std::vector<std::uint64_t> want = fixture.hex(seed, name + "_bits_hex");
   if (want.empty()) return;
   if (want.size() != got.size()) {
-    return compare.fail(fmt::format("{}/{} want {} words, got {}", seed, name, want.size(), got.size()));
+    return compare.fail(fmt::format("{}/{}: expected {} words, got {}", seed, name, want.size(), got.size()));
   }
   for (std::size_t i = 0; i < want.size(); ++i) {
     const auto bits = std::bit_cast<std::uint64_t>(got.data()[i]);
     if (bits != want[i])
-      compare.fail(fmt::format("{}/{}[{}] want {:016x}, got {:016x}", seed, name, i, want[i], bits));
+      compare.fail(fmt::format("{}/{}[{}]: expected {:016x}, got {:016x}", seed, name, i, want[i], bits));
   }
 }
 
@@ -37,10 +37,10 @@ void check_numpy_rng(Fixture& fixture, Check& check) {
   const auto n = fixture.get<std::size_t>("n");
   // Says in words what the three arrays of that name are.
   if (fixture.has_option("interleaved")) fixture.get<std::string>("interleaved");
-  if (!seeds.is_array() || seeds.empty()) throw FixtureError("config.seeds want a list of integers");
+  if (!seeds.is_array() || seeds.empty()) throw FixtureError("config.seeds: expected a list of integers");
   check.path("generator", [&](Comparison& compare) {
     for (const auto& seed : seeds) {
-      if (!seed.is_number_integer()) throw FixtureError("config.seeds want a list of integers");
+      if (!seed.is_number_integer()) throw FixtureError("config.seeds: expected a list of integers");
       const std::string key = "seed_" + seed.dump(), group = "outputs/" + key + "/";
       NumpyRng rng(seed.get<std::int64_t>());
       const auto restart = [&] { rng.seed(seed.get<std::int64_t>()); };

@@ -26,7 +26,8 @@ struct Sizes {
 
 void want(const std::string& key, const std::string& got, const std::vector<std::string>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), got) == allowed.end()) {
-    throw FixtureError(fmt::format("config.{} want {}, got \"{}\"", key, fmt::join(allowed, " or "), got));
+    throw FixtureError(
+        fmt::format("config.{}: expected {}, got \"{}\"", key, fmt::join(allowed, " or "), got));
   }
 }
 
@@ -34,9 +35,9 @@ std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch) {
   std::vector<Index> lengths;
   if (fixture.has_option("lengths")) {
     const auto& option = fixture.option("lengths");
-    if (!option.is_array()) throw FixtureError("config.lengths want null or a list of integers");
+    if (!option.is_array()) throw FixtureError("config.lengths: expected null or a list of integers");
     for (const auto& length : option) {
-      if (!is_integer(length)) throw FixtureError("config.lengths want null or a list of integers");
+      if (!is_integer(length)) throw FixtureError("config.lengths: expected null or a list of integers");
       lengths.push_back(length.get<Index>());
     }
   }
@@ -48,7 +49,7 @@ std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch) {
     }
   }
   if (!lengths.empty() && lengths.size() != batch)
-    throw FixtureError(fmt::format("config.lengths want {} entries", batch));
+    throw FixtureError(fmt::format("config.lengths: expected {} entries", batch));
   return lengths;
 }
 
@@ -79,7 +80,7 @@ Sizes read_sizes(Fixture& fixture, const std::string& kind) {
   sizes.batch_first = read_batch_first(fixture, sizes.batch, sizes.steps);
   sizes.lengths = read_lengths(fixture, sizes.batch);
   if (sizes.projection != 0 && kind != "lstm")
-    throw FixtureError("config.proj_size want 0, except for an LSTM");
+    throw FixtureError("config.proj_size: expected 0, except for an LSTM");
   const auto input = static_cast<std::size_t>(sizes.input);
   want_shape(
       fixture, "inputs/x",

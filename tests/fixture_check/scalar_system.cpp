@@ -55,7 +55,7 @@ Tensor<double> train(const Leaves& p, const Var<double>& x, const Var<double>& t
 void check_scalar_rnn(Fixture& fixture, Check& check) {
   const auto steps = fixture.get<std::size_t>("T"), epochs = fixture.get<std::size_t>("epochs");
   const auto lr = fixture.get<double>("lr");
-  if (steps == 0) throw FixtureError("config.T want at least 1");
+  if (steps == 0) throw FixtureError("config.T: expected at least 1");
   want_shape(fixture, "inputs/seq", {steps + 1});
   want_shape(fixture, "inputs/h0", {});
   const Var<double> sequence(fixture.tensor("inputs/seq"));

@@ -37,7 +37,7 @@ void check_case(Fixture& fixture, Comparison& compare, const std::string& name) 
 
 void check_schedules(Fixture& fixture, Check& check) {
   const std::vector<std::string> cases = fixture.cases();
-  if (cases.empty()) throw FixtureError("config want one object per case");
+  if (cases.empty()) throw FixtureError("config: expected one object per case");
   check.path("schedule", [&](Comparison& compare) {
     for (const std::string& name : cases) check_case(fixture, compare, name);
   });

@@ -118,7 +118,7 @@ TEST_CASE("fixture_check compares every expected array of every fixture") {
 TEST_CASE("fixture_check refuses an unknown system and another schema") {
   check_refused("nn_lstm_1layer", "the system \"nn_mamba\" is not known",
                 [](json& f) { f["system"] = "nn_mamba"; });
-  check_refused("nn_lstm_1layer", "schema want", [](json& f) { f["schema"] = "rnn-oracle-fixture/2"; });
+  check_refused("nn_lstm_1layer", "schema: expected", [](json& f) { f["schema"] = "rnn-oracle-fixture/2"; });
   check_refused("nn_lstm_1layer", "\"extras\" is not a part of the schema",
                 [](json& f) { f["extras"] = json::object(); });
 }
@@ -128,9 +128,9 @@ TEST_CASE("fixture_check refuses unknown and missing options") {
                 [](json& f) { f["config"]["peephole"] = true; });
   check_refused("nn_lstm_1layer", "config.num_layers is missing",
                 [](json& f) { f["config"].erase("num_layers"); });
-  check_refused("nn_lstm_1layer", "config.num_layers want an integer",
+  check_refused("nn_lstm_1layer", "config.num_layers: expected an integer",
                 [](json& f) { f["config"]["num_layers"] = "1"; });
-  check_refused("nn_gru_1layer_reset_after", "config.zconv want",
+  check_refused("nn_gru_1layer_reset_after", "config.zconv: expected",
                 [](json& f) { f["config"]["zconv"] = "drop"; });
   check_refused("optim_adam", "config.hyper.betta is not known",
                 [](json& f) { f["config"]["hyper"]["betta"] = 0.9; });
@@ -138,7 +138,8 @@ TEST_CASE("fixture_check refuses unknown and missing options") {
                 [](json& f) { f["config"]["optimizer"] = "lion"; });
   check_refused("loss_regression", "config.mse.beta is not known",
                 [](json& f) { f["config"]["mse"]["beta"] = 1.0; });
-  check_refused("loss_regression", "reduction want", [](json& f) { f["config"]["l1"]["reduction"] = "max"; });
+  check_refused("loss_regression", "reduction: expected",
+                [](json& f) { f["config"]["l1"]["reduction"] = "max"; });
   check_refused("lr_schedules", "config.StepLR.scheduler",
                 [](json& f) { f["config"]["StepLR"]["scheduler"] = "poly"; });
   check_refused("optim_nadam_more", "config.hyper.amsgrad is not known",
@@ -149,9 +150,10 @@ TEST_CASE("fixture_check refuses unknown and missing options") {
                 [](json& f) { f["config"]["cosine_12"].erase("T_max"); });
   check_refused("nn_lstm_1layer", "config.peephole is not known",
                 [](json& f) { f["config"]["peephole"] = nullptr; });
-  check_refused("nn_lstm_1layer", "config.num_layers want an integer",
+  check_refused("nn_lstm_1layer", "config.num_layers: expected an integer",
                 [](json& f) { f["config"]["num_layers"] = 1.5; });
-  check_refused("nn_lstm_1layer", "config.T want an integer >= 0", [](json& f) { f["config"]["T"] = -5; });
+  check_refused("nn_lstm_1layer", "config.T: expected an integer >= 0",
+                [](json& f) { f["config"]["T"] = -5; });
   check_refused("nn_gru_1layer_reset_before", "config.zconv is missing",
                 [](json& f) { f["config"].erase("zconv"); });
   check_refused("nn_lstm_1layer", "config.bias is false", [](json& f) { f["config"]["bias"] = false; });
@@ -182,19 +184,20 @@ TEST_CASE("fixture_check refuses unknown and missing arrays") {
 }
 
 TEST_CASE("fixture_check refuses arrays of a wrong shape or with anything but numbers") {
-  check_refused("nn_lstm_1layer", "inputs/h0 want (1,2,4)", [](json& f) {
+  check_refused("nn_lstm_1layer", "inputs/h0: expected (1,2,4)", [](json& f) {
     f["inputs"]["h0"] = {{"shape", {1, 1, 4}}, {"dtype", "float64"}, {"data", {{{1, 2, 3, 4}}}}};
   });
   check_refused("nn_lstm_1layer", "do not have the shape", [](json& f) {
     f["outputs"]["hn"]["shape"] = {1, 4, 2};
   });
-  check_refused("nn_lstm_1layer", "outputs/loss: data want numbers",
+  check_refused("nn_lstm_1layer", "outputs/loss: data: expected numbers",
                 [](json& f) { f["outputs"]["loss"]["data"] = "1"; });
-  check_refused("nn_lstm_1layer", "dtype want", [](json& f) { f["outputs"]["loss"]["dtype"] = "float32"; });
+  check_refused("nn_lstm_1layer", "dtype: expected",
+                [](json& f) { f["outputs"]["loss"]["dtype"] = "float32"; });
 }
 
 TEST_CASE("fixture_check compares the bits of random numbers and the characters of published lines") {
-  check_refused("numpy_rng", "want 3ff9fd5190657c51, got 3ff9fd5190657c50",
+  check_refused("numpy_rng", "expected 3ff9fd5190657c51, got 3ff9fd5190657c50",
                 [](json& f) { f["verification"]["seed_1"]["randn_bits_hex"][0] = "3ff9fd5190657c51"; });
   const std::pair<std::string, std::string> changes[] = {
       {"seed000_scalar_rnn", "52"},        {"seed000_lstm_cell_rows_seed0", "4"},
@@ -277,7 +280,8 @@ TEST_CASE("fixture_check takes a recurrent layer without the options that say no
       f["config"]["bias"] = true;
     });
   }
-  check_refused("nn_lstm_one_step_more", "inputs/x want", [](json& f) { f["config"]["batch_first"] = true; });
+  check_refused("nn_lstm_one_step_more", "inputs/x: expected",
+                [](json& f) { f["config"]["batch_first"] = true; });
   check_refused("nn_gru_before_no_bias_more", "config.batch_first is missing", [](json& f) {
     f["config"]["batch"] = f["config"]["T"];  // so that x does not say it
     f["config"].erase("batch_first");

@@ -102,5 +102,6 @@ TEST_CASE("seeding a NumpyRng again drops the second normal of a pair") {
 TEST_CASE("NumpyRng takes the seeds that NumPy takes") {
   CHECK_NOTHROW(NumpyRng(0xffffffff));
   CHECK_THROWS_AS(NumpyRng(-1), ArgumentError);
-  CHECK_THROWS_WITH(NumpyRng(std::int64_t{1} << 32), "[NumpyRng::seed] seed want 0..2^32-1, got 4294967296");
+  CHECK_THROWS_WITH(NumpyRng(std::int64_t{1} << 32),
+                    "[NumpyRng::seed] seed: expected 0..2^32-1, got 4294967296");
 }

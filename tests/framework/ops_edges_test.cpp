@@ -140,8 +140,9 @@ TEST_CASE("layer_norm of a row that is left out has gradient 0 also without eps"
 TEST_CASE("a scalar has no axis to choose, and the message says so") {
   const Var<double> x(Tensor<double>(1.0));
   CHECK_THROWS_WITH(softmax(x),
-                    Contains("[softmax] axis want one of the tensor's, got -1 (a scalar has none)"));
-  CHECK_THROWS_WITH(sum(x, {0}), Contains("[sum] axis want one of the tensor's, got 0 (a scalar has none)"));
+                    Contains("[softmax] axis: expected one of the tensor's, got -1 (a scalar has none)"));
+  CHECK_THROWS_WITH(sum(x, {0}),
+                    Contains("[sum] axis: expected one of the tensor's, got 0 (a scalar has none)"));
 }
 
 TEST_CASE("sizes whose product wraps around are refused") {

@@ -55,7 +55,8 @@ void check_equal(const char* what, const Tensors& got, const Tensors& want, doub
     for (std::size_t i = 0; i < got[k].size(); ++i) {
       const double a = got[k].data()[i], b = want[k].data()[i];
       if (close(a, b, tolerance)) continue;
-      INFO("element " << i << " in row-major order, got " << a << ", want " << b << ", difference " << a - b);
+      INFO("element " << i << " in row-major order, got " << a << ", expected " << b << ", difference "
+                      << a - b);
       CHECK(close(a, b, tolerance));
       return;  // the first is enough
     }
@@ -135,7 +136,7 @@ void check_rejection(const Row& row, const Rejection& r) {
     const std::string message = e.what();
     INFO(message);
     CHECK(message.find(fmt::format("[{}]", row.error_name)) == 0);
-    CHECK(message.find("want") != std::string::npos);
+    CHECK(message.find("expected") != std::string::npos);
     if (r.kind == Kind::shape) {
       CHECK(dynamic_cast<const ShapeError*>(&e) != nullptr);
     } else {

@@ -121,7 +121,7 @@ TEST_CASE("Rng::below gives every number equally often and refuses n < 1") {
   int low = 0;
   for (int i = 0; i < 30000; ++i) low += rng.below(large) < (Index{1} << 62) ? 1 : 0;
   CHECK(std::abs(low / 30000.0 - 2.0 / 3.0) < 0.015);
-  CHECK_THROWS_WITH(rng.below(0), "[Rng::below] n want >= 1, got 0");
+  CHECK_THROWS_WITH(rng.below(0), "[Rng::below] n: expected >= 1, got 0");
   CHECK_THROWS_AS(rng.below(-5), ArgumentError);
 }
 
@@ -253,7 +253,7 @@ TEST_CASE("random tensors refuse arguments that mean nothing") {
   Rng rng(1);
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   CHECK_THROWS_WITH(random_uniform<double>({2, 3}, 1.0, 0.0, rng),
-                    "[random_uniform] want finite low <= high, got 1 and 0");
+                    "[random_uniform] expected finite low <= high, got 1 and 0");
   CHECK_THROWS_AS(random_uniform<double>({2, 3}, nan, 0.0, rng), ArgumentError);
   CHECK_THROWS_AS(random_uniform<double>({2, 3}, 0.0, inf, rng), ArgumentError);
   CHECK_THROWS_AS(random_normal<double>({2, 3}, 0.0, -1.0, rng), ArgumentError);

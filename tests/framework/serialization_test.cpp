@@ -111,7 +111,7 @@ TEST_CASE("a file from elsewhere may have other spacing and order") {
   CHECK(state.tensors.at("a") == full<double>({1, 1}, -2.0));
   CHECK(state.metadata.empty());
   CHECK_THROWS_WITH(load_tensors<float>(folder.file("a")),
-                    Catch::Contains("'a' want F32, F16 or BF16, got F64"));
+                    Catch::Contains("'a': expected F32, F16 or BF16, got F64"));
 }
 
 TEST_CASE("a file cut anywhere is refused") {
@@ -127,11 +127,11 @@ TEST_CASE("a file cut anywhere is refused") {
     write_bytes(folder.file("cut"), whole.substr(0, length));
     CHECK_THROWS_AS(load_tensors<float>(folder.file("cut")), FileError);
     CHECK_THROWS_WITH(load_tensors<float>(folder.file("cut")),
-                      Catch::Contains(folder.file("cut")) && Catch::Contains("want"));
+                      Catch::Contains(folder.file("cut")) && Catch::Contains("expected"));
   }
   write_bytes(folder.file("cut"), whole + "x");
   CHECK_THROWS_WITH(load_tensors<float>(folder.file("cut")),
-                    Catch::Contains("want 32 bytes after the header"));
+                    Catch::Contains("expected 32 bytes after the header"));
 }
 
 TEST_CASE("a file with any byte changed is refused or read, never more") {
@@ -168,7 +168,7 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
     CAPTURE(bytes);
     CHECK_THROWS_AS(load_tensors<double>(path), FileError);
     CHECK_THROWS_WITH(load_tensors<double>(path), Catch::StartsWith("[load_tensors] " + path + ": ") &&
-                                                      Catch::Contains("want") && Catch::Contains("got") &&
+                                                      Catch::Contains("expected") && Catch::Contains("got") &&
                                                       Catch::Contains(what));
   };
   const auto entry = [](const std::string& value) {
@@ -176,7 +176,7 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
   };
   const std::string eight(8, 'x');
 
-  refuses("", "want at least 8 bytes");
+  refuses("", "expected at least 8 bytes");
   refuses(std::string("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10), "header length 18446744073709551615");
   refuses(std::string("\x03\0\0\0\0\0\0\0{}", 10), "at most 2 bytes");
   refuses("not a safetensors file at all", "not a safetensors file");
@@ -188,29 +188,29 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
   refuses(with_header("null"), "begins with '{'");
   refuses(with_header("{\"\xff\":1}"), "UTF-8");
   refuses(with_header("{\"w\":" + std::string(50000, '[') + std::string(50000, ']') + "}"),
-          "'w' want {dtype, shape, data_offsets}, got a list");
-  refuses(entry("1"), "'w' want {dtype, shape, data_offsets}, got 1");
-  refuses(entry(R"({"dtype":"F32","shape":[2]})"), "'w' want {dtype, shape, data_offsets}");
-  refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1})"), "'w' want {dtype");
+          "'w': expected {dtype, shape, data_offsets}, got a list");
+  refuses(entry("1"), "'w': expected {dtype, shape, data_offsets}, got 1");
+  refuses(entry(R"({"dtype":"F32","shape":[2]})"), "'w': expected {dtype, shape, data_offsets}");
+  refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"more":1})"), "'w': expected {dtype");
   refuses(entry(R"({"dtype":"F17","shape":[4],"data_offsets":[0,8]})"),
-          "'w' want F64, F32, F16 or BF16, got F17");
+          "'w': expected F64, F32, F16 or BF16, got F17");
   refuses(entry(R"({"dtype":"F4","shape":[16],"data_offsets":[0,8]})"), "got F4");
   refuses(entry(R"({"dtype":"f32","shape":[2],"data_offsets":[0,8]})"), "got f32");
   refuses(entry(R"({"dtype":32,"shape":[2],"data_offsets":[0,8]})"),
-          "'w' dtype want a type's name (BOOL, U8 .. I64, F16, BF16, F32, F64 ..), got 32");
-  refuses(entry(R"({"dtype":"F 4","shape":[2],"data_offsets":[0,8]})"), "'w' dtype want a type's name");
+          "'w' dtype: expected a type's name (BOOL, U8 .. I64, F16, BF16, F32, F64 ..), got 32");
+  refuses(entry(R"({"dtype":"F 4","shape":[2],"data_offsets":[0,8]})"), "'w' dtype: expected a type's name");
   refuses(entry(R"({"dtype":"I64","shape":[1],"data_offsets":[0,8]})"),
-          "'w' want F64, F32, F16 or BF16, got I64");
+          "'w': expected F64, F32, F16 or BF16, got I64");
   refuses(entry(R"({"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]})"), "got F8_E4M3");
-  refuses(entry(R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})"), "want 4 bytes for F16 (2)");
+  refuses(entry(R"({"dtype":"F16","shape":[2],"data_offsets":[0,8]})"), "expected 4 bytes for F16 (2)");
   refuses(entry(R"({"dtype":"F32","shape":2,"data_offsets":[0,8]})"),
-          "'w' shape want a list of sizes, got 2");
+          "'w' shape: expected a list of sizes, got 2");
   refuses(entry(R"({"dtype":"F32","shape":[1,1,1,1,1,1,2],"data_offsets":[0,8]})"),
           "got 7 axes (at most 6 are read)");
   std::string axes = "1";
   for (int i = 0; i < 100; ++i) axes += ",1";
   refuses(entry(R"({"dtype":"F32","shape":[)" + axes + R"(],"data_offsets":[0,4]})"),
-          "want a list of sizes, got more");
+          "expected a list of sizes, got more");
   refuses(entry(R"({"dtype":"F32","shape":[[2]],"data_offsets":[0,8]})"), "whole numbers >= 0, got a list");
   refuses(entry(R"({"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]})"), "'dtype' twice");
   refuses(entry(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})"), "whole numbers >= 0, got -2");
@@ -218,16 +218,16 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
   refuses(entry(R"({"dtype":"F32","shape":["2"],"data_offsets":[0,8]})"), "whole numbers >= 0, got '2'");
   refuses(entry(R"({"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]})"), "memory");
   refuses(entry(R"({"dtype":"F32","shape":[0,9223372036854775807,2],"data_offsets":[0,0]})"), "memory");
-  refuses(entry(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), "want 12 bytes for F32 (3)");
-  refuses(entry(R"({"dtype":"F64","shape":[2],"data_offsets":[0,8]})"), "want 16 bytes for F64 (2)");
+  refuses(entry(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), "expected 12 bytes for F32 (3)");
+  refuses(entry(R"({"dtype":"F64","shape":[2],"data_offsets":[0,8]})"), "expected 16 bytes for F64 (2)");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0]})"), "[begin, end]");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4,8]})"), "[begin, end]");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), "begin <= end <= 8");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[8,16]})"), "begin <= end <= 8");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[-8,0]})"), "got -8");
   refuses(entry(R"({"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551616]})"), "whole numbers");
-  refuses(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})"), "to begin at 0");
-  refuses(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})"), "want 4 bytes after the header");
+  refuses(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[4,8]})"), "a begin of 0");
+  refuses(entry(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})"), "expected 4 bytes after the header");
   const std::string one = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
   refuses(with_header("{\"a\":" + one + ",\"b\":" + one + "}", "xxxx"), "overlap");
   refuses(
@@ -239,9 +239,10 @@ TEST_CASE("malformed files are refused with the file's name and what is wrong") 
           "gap");
   refuses(with_header("{\"a\":" + one + ",\"a\":" + one + "}", "xxxx"), "'a' twice");
   refuses(with_header(R"({"__metadata__":{"a":"1","a":"2"}})"), "'a' twice");
-  refuses(with_header(R"({"__metadata__":{"a":[[]]}})"), "__metadata__ 'a' want a string, got a list");
-  refuses(with_header(R"({"__metadata__":[]})"), "__metadata__ want an object, got a list");
-  refuses(with_header(R"({"__metadata__":{"epoch":3}})"), "__metadata__ 'epoch' want a string, got a number");
+  refuses(with_header(R"({"__metadata__":{"a":[[]]}})"), "__metadata__ 'a': expected a string, got a list");
+  refuses(with_header(R"({"__metadata__":[]})"), "__metadata__: expected an object, got a list");
+  refuses(with_header(R"({"__metadata__":{"epoch":3}})"),
+          "__metadata__ 'epoch': expected a string, got a number");
 }
 
 TEST_CASE("a missing file, a folder and an unreadable place are refused") {
@@ -281,7 +282,7 @@ TEST_CASE("a write that fails leaves the old file and nothing else") {
   }
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
   std::signal(SIGXFSZ, handler);
-  CHECK_THAT(message, Catch::Contains(path) && Catch::Contains("want to write"));
+  CHECK_THAT(message, Catch::Contains(path) && Catch::Contains("expected to write"));
   check_same(old, load_tensors<float>(path));
   CHECK(folder.files() == 1);
   save_tensors(path, large);
@@ -323,7 +324,7 @@ TEST_CASE("a file of another kind is named for what it is") {
   const std::string path = folder.file("model.safetensors");
   const auto refuses = [&](const std::string& bytes, const std::string& what) {
     write_bytes(path, bytes);
-    CHECK_THROWS_WITH(load_tensors<float>(path), Catch::Contains("want a safetensors file, got " + what));
+    CHECK_THROWS_WITH(load_tensors<float>(path), Catch::Contains("expected a safetensors file, got " + what));
   };
   refuses("\x1f\x8b\x08 and so on", "a gzip file");
   refuses("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a Git LFS pointer");

@@ -175,7 +175,7 @@ TEST_CASE("every instruction set of this machine can be chosen") {
 TEST_CASE("an instruction set that is not there is refused") {
   const std::string before(simd_isa());
   CHECK_THROWS_AS(set_simd_isa("sse17"), ArgumentError);
-  CHECK_THROWS_WITH(set_simd_isa(""), Catch::Contains("[set_simd_isa] name want one of"));
+  CHECK_THROWS_WITH(set_simd_isa(""), Catch::Contains("[set_simd_isa] name: expected one of"));
   CHECK(simd_isa() == before);
   const std::vector<std::string> isas = simd_isas();
   if (isas.size() == 2) {

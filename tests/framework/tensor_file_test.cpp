@@ -151,15 +151,16 @@ TEST_CASE("an open file says what it holds, in the order of its bytes, and reads
 
   const std::string start = "[open_safetensors] " + file.path + ": ";
   CHECK_THROWS_AS(open->read<float>("f"), FileError);
-  CHECK_THROWS_WITH(open->read<float>("f"), start + "want a tensor 'f', got none of that name");
-  CHECK_THROWS_WITH(open->info("f"), start + "want a tensor 'f', got none of that name");
+  CHECK_THROWS_WITH(open->read<float>("f"), start + "expected a tensor 'f', got none of that name");
+  CHECK_THROWS_WITH(open->info("f"), start + "expected a tensor 'f', got none of that name");
   CHECK_THROWS_WITH(open->read<float>("n"),
-                    start + "tensor 'n' want F32, got I64 (Rounding::nearest rounds)");
-  CHECK_THROWS_WITH(open->read<std::int32_t>("n"), start + "tensor 'n' want I32, got I64");
-  CHECK_THROWS_WITH(open->read<float>("x", Rounding::nearest), start + "tensor 'x' want F32, got F8_E5M2");
+                    start + "tensor 'n': expected F32, got I64 (Rounding::nearest rounds)");
+  CHECK_THROWS_WITH(open->read<std::int32_t>("n"), start + "tensor 'n': expected I32, got I64");
+  CHECK_THROWS_WITH(open->read<float>("x", Rounding::nearest),
+                    start + "tensor 'x': expected F32, got F8_E5M2");
 
   fs::resize_file(file.path, fs::file_size(file.path) - 2);  // while it is open
-  CHECK_THROWS_WITH(open->read<float>("h"), Catch::Contains("want 4 bytes more, got 3 (truncated?)"));
+  CHECK_THROWS_WITH(open->read<float>("h"), Catch::Contains("expected 4 bytes more, got 3 (truncated?)"));
 }
 
 TEST_CASE("half-precision weights are read as float and double") {
@@ -198,13 +199,14 @@ TEST_CASE("a tensor that cannot be read does not keep the others from being read
   CHECK(open->info("new").shape == Shape{3});
   const std::string start = "[open_safetensors] " + file.path + ": ";
   for (const Rounding rounding : {Rounding::refuse, Rounding::nearest}) {
-    CHECK_THROWS_WITH(open->read<float>("new", rounding), start + "tensor 'new' want F32, got F8_E4M3FNUZ");
-    CHECK_THROWS_WITH(open->read<double>("half", rounding), start + "tensor 'half' want F64, got F4");
+    CHECK_THROWS_WITH(open->read<float>("new", rounding),
+                      start + "tensor 'new': expected F32, got F8_E4M3FNUZ");
+    CHECK_THROWS_WITH(open->read<double>("half", rounding), start + "tensor 'half': expected F64, got F4");
     CHECK_THROWS_WITH(open->read<std::uint8_t>("deep", rounding),
-                      start + "tensor 'deep' want U8, got 7 axes (at most 6 are read)");
+                      start + "tensor 'deep': expected U8, got 7 axes (at most 6 are read)");
   }
   CHECK_THROWS_WITH(load_tensors<float>(file.path),
-                    Catch::Contains("'new' want F32, F16 or BF16, got F8_E4M3FNUZ"));
+                    Catch::Contains("'new': expected F32, F16 or BF16, got F8_E4M3FNUZ"));
 }
 
 TEST_CASE("what an open file says of itself outlives the file") {
@@ -236,6 +238,6 @@ TEST_CASE("a tensor that finds no memory is named") {
   }
   REQUIRE(::setrlimit(RLIMIT_DATA, &before) == 0);
   CHECK(message ==
-        "[open_safetensors] " + file.path + ": tensor 'w' want memory for (1073741824) of F64, got none");
+        "[open_safetensors] " + file.path + ": tensor 'w': not enough memory for (1073741824) of F64");
 }
 #endif

@@ -69,7 +69,7 @@ void check_zeros(const char* what, const Vars<S>& gradients, const Flags& flagge
   for (std::size_t i = 0; i < g.size(); ++i) {
     if (!flagged[i] || g[i] == S(0)) continue;
     INFO(what << ", element " << i << " (all inputs end to end) at " << x[i] << ": got " << g[i]
-              << ", want 0");
+              << ", expected 0");
     CHECK(g[i] == S(0));
     return;  // the first is enough
   }

@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   using namespace unroll::bench;
   if (argc != 3) {
-    std::fprintf(stderr, "run_steps: want a workload and a number of steps\n");
+    std::fprintf(stderr, "run_steps: expected a workload and a number of steps\n");
     return 2;
   }
   std::vector<Variant> variants;

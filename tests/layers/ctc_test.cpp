@@ -290,31 +290,32 @@ TEST_CASE("CTC refuses what does not fit and says where") {
   const IndexTensor targets{{1, 2, 3}, {3, 2, 1}};
   CHECK_THROWS_WITH(
       ctc_loss(Var<float>(zeros<float>({5, 4})), targets, {}, {}),
-      Contains("[ctc_loss] log_probs want (T,N,C), got (5,4) (a single sequence needs a batch"));
+      Contains("[ctc_loss] log_probs: expected (T,N,C), got (5,4) (a single sequence needs a batch"));
   CHECK_THROWS_WITH(ctc_loss(Var<float>(zeros<float>({5})), targets, {}, {}), Contains("got (5)"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {}, {}, {.blank = 4}),
-                    Contains("[ctc_loss] blank want a class of log_probs' (5,2,4), got 4"));
+                    Contains("[ctc_loss] blank: expected a class of log_probs' (5,2,4), got 4"));
   CHECK_THROWS_AS(ctc_loss(x, targets, {}, {}, {.blank = -1}), ArgumentError);
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{{1, 2, 3}}, {}, {}),
-                    Contains("[ctc_loss] targets want (2,S)") && Contains("got (1,3)"));
+                    Contains("[ctc_loss] targets: expected (2,S)") && Contains("got (1,3)"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor(Shape{2, 3, 1}, 1), {}, {}), Contains("got (2,3,1)"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {5}, {}),
-                    Contains("input_lengths want 2 entries") && Contains("got 1"));
+                    Contains("input_lengths: expected 2 entries") && Contains("got 1"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {5, 6}, {}),
-                    Contains("[ctc_loss] input_lengths[1] want 0..5 (log_probs' T), got 6"));
+                    Contains("[ctc_loss] input_lengths[1]: expected 0..5 (log_probs' T), got 6"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {-1, 2}, {}), Contains("input_lengths[0]") && Contains("got -1"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {}, {3, 3, 3}),
-                    Contains("target_lengths want 2 entries") && Contains("got 3"));
+                    Contains("target_lengths: expected 2 entries") && Contains("got 3"));
   CHECK_THROWS_WITH(ctc_loss(x, targets, {}, {3, 4}),
-                    Contains("target_lengths[1] want 0..3 (the targets' S), got 4"));
+                    Contains("target_lengths[1]: expected 0..3 (the targets' S), got 4"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {}),
-                    Contains("target_lengths want 2 entries for targets that lie end to end, got 0"));
+                    Contains("target_lengths: expected 2 entries for targets that lie end to end, got 0"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {1, 1}),
-                    Contains("targets want 2 labels (the sum of target_lengths), got 3"));
-  CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {1, 4}), Contains("want 0..3 (number of labels)"));
+                    Contains("targets: expected 2 labels (the sum of target_lengths), got 3"));
+  CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {1, 4}),
+                    Contains("expected 0..3 (number of labels)"));
   CHECK_THROWS_WITH(
       ctc_loss(x, IndexTensor{{1, 2}, {3, 0}}, {}, {}),
-      Contains("targets want labels 0..3 other than blank 0, got 0 at position 1 of sequence 1"));
+      Contains("targets: expected labels 0..3 other than blank 0, got 0 at position 1 of sequence 1"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{{1, 4}, {3, 1}}, {}, {}),
                     Contains("got 4 at position 1 of sequence 0"));
   CHECK_THROWS_AS(ctc_loss(x, IndexTensor{{1, -1}, {3, 1}}, {}, {}), ShapeError);

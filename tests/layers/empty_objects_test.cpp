@@ -149,7 +149,7 @@ TEST_CASE("a layer with other cells than its options call for says so") {
   Gru<float> gru({.input = 2, .hidden = 3}, {.layers = 2}, rng);
   const Var<float> x(ones<float>({4, 1, 2}));
   gru.cells().pop_back();
-  CHECK_THROWS_WITH(gru(x), "[Gru.forward] cells want 2 (one per layer and direction), got 1");
+  CHECK_THROWS_WITH(gru(x), "[Gru.forward] cells: expected 2 (one per layer and direction), got 1");
 }
 
 TEST_CASE("a cell whose parameters have other shapes than its options say is refused on every path") {
@@ -159,13 +159,13 @@ TEST_CASE("a cell whose parameters have other shapes than its options say is ref
     Gru<double> gru({.input = 2, .hidden = 3}, {.path = path}, rng);
     gru.cells()[0].weight_hh = parameter(ones<double>({9, 2}));
     CHECK_THROWS_WITH(gru(x),
-                      Contains("[Gru.forward] weight_hh want (9,3) for the cell's options, got (9,2)"));
+                      Contains("[Gru.forward] weight_hh: expected (9,3) for the cell's options, got (9,2)"));
     Lstm<double> lstm({.input = 2, .hidden = 3}, {.path = path}, rng);
     lstm.cells()[0].weight_hr = parameter(ones<double>({3, 3}));  // without a projection
     CHECK_THROWS_AS(lstm(x), ShapeError);
     Rnn<double> rnn({.input = 2, .hidden = 3}, {.path = path}, rng);
     rnn.cells()[0].weight_ih = Var<double>();
-    CHECK_THROWS_WITH(rnn(x), Contains("weight_ih want (3,2)") && Contains("got none"));
+    CHECK_THROWS_WITH(rnn(x), Contains("weight_ih: expected (3,2)") && Contains("got none"));
     rnn.cells()[0].weight_ih = parameter(ones<double>({3, 2}));
     rnn.cells()[0].bias_hh = Var<double>();
     CHECK_NOTHROW(rnn(x));
@@ -239,9 +239,9 @@ TEST_CASE("a schedule without options, or of empty functions, throws ArgumentErr
   CHECK_THROWS_AS(PlateauSchedule()(1.0), ArgumentError);
   CHECK_THROWS_WITH(
       (ChainedSchedule{.factors = {ExponentialSchedule{.lr = 1.0, .gamma = 0.5}, Schedule()}})(1),
-      "[ChainedSchedule] factors[1] want a schedule, got an empty function");
+      "[ChainedSchedule] factors[1]: expected a schedule, got an empty function");
   CHECK_THROWS_WITH((SequentialSchedule{.schedules = {Schedule()}})(1),
-                    "[SequentialSchedule] schedules[0] want a schedule, got an empty function");
+                    "[SequentialSchedule] schedules[0]: expected a schedule, got an empty function");
 }
 
 TEST_CASE("a report that nobody has made does not say yes") { CHECK_FALSE(VerifyReport()); }
@@ -251,7 +251,7 @@ TEST_CASE("for_each_window refuses an empty function") {
   const Gru<float> gru({.input = 2, .hidden = 3}, rng);
   const std::function<void(Tape&, const Gru<float>::Output&, Window)> none;
   CHECK_THROWS_WITH(for_each_window(gru, Var<float>(ones<float>({4, 1, 2})), 2, {}, none),
-                    "[for_each_window] f want a function, got an empty one");
+                    "[for_each_window] f: expected a function, got an empty one");
 }
 
 TEST_CASE("what a temporary gives outlives it") {

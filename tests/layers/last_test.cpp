@@ -51,7 +51,8 @@ TEST_CASE("last() of a step is its h") {
 }
 
 TEST_CASE("last() refuses a result that no layer has made, and an output that was changed") {
-  CHECK_THROWS_WITH(last(Gru<float>::Output()), Contains("[last] result want what a recurrent layer"));
+  CHECK_THROWS_WITH(last(Gru<float>::Output()),
+                    Contains("[last] result: expected the result of a recurrent layer"));
   CHECK_THROWS_AS(last(Lstm<float>::Trace()), ArgumentError);
   Rng rng(3);
   const Gru<float> gru({.input = 2, .hidden = 3}, {.layers = 2}, rng);

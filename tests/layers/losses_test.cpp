@@ -287,9 +287,9 @@ TEST_CASE("logits of ten thousand neither overflow nor lose the gradient") {
 TEST_CASE("losses refuse what does not fit, and nothing broadcasts") {
   const Var<float> logits(zeros<float>({4, 3}));
   CHECK_THROWS_WITH(cross_entropy(logits, IndexTensor{0, 1, 3, 2}),
-                    Contains("want 0..2") && Contains("got 3 at position 2"));
+                    Contains("expected 0..2") && Contains("got 3 at position 2"));
   CHECK_THROWS_WITH(cross_entropy(logits, IndexTensor{0, 1}),
-                    Contains("labels want (4)") && Contains("got (2)"));
+                    Contains("labels: expected (4)") && Contains("got (2)"));
   CHECK_THROWS_AS(cross_entropy(Var<float>(zeros<float>({4})), IndexTensor{0}), ShapeError);
   CHECK_THROWS_AS(cross_entropy(logits, IndexTensor{0, 1, 2, 2}, {.class_weights = {1.0}}), ShapeError);
   CHECK_THROWS_AS(cross_entropy(logits, IndexTensor{0, 1, 2, 2}, {.label_smoothing = 1.5}), ArgumentError);
@@ -298,28 +298,28 @@ TEST_CASE("losses refuse what does not fit, and nothing broadcasts") {
   CHECK_THROWS_AS(huber_loss(logits, logits, 0.0), ArgumentError);
   CHECK_THROWS_AS(smooth_l1_loss(logits, logits, -1.0), ArgumentError);
   CHECK_THROWS_WITH(cross_entropy(logits, logits, {.ignore_index = 1}),
-                    Contains("[cross_entropy] ignore_index want < 0") && Contains("got 1"));
+                    Contains("[cross_entropy] ignore_index: expected < 0") && Contains("got 1"));
   CHECK_THROWS_AS(cross_entropy(logits, logits, {.ignore_index = 0}), ArgumentError);
 
   const auto of_shape = [](const Shape& shape) { return Var<float>(zeros<float>(shape)); };
   CHECK_THROWS_AS(bce_with_logits(logits, of_shape({4, 1})), ShapeError);
   CHECK_THROWS_WITH(bce_with_logits(logits, logits, {.weight = of_shape({2, 1})}),
-                    Contains("[bce_with_logits] weight want") && Contains("logits' (4,3), got (2,1)"));
+                    Contains("[bce_with_logits] weight: expected") && Contains("logits' (4,3), got (2,1)"));
   CHECK_THROWS_WITH(bce_with_logits(logits, logits, {.pos_weight = of_shape({4})}),
-                    Contains("pos_weight want a shape that broadcasts") && Contains("got (4)"));
+                    Contains("pos_weight: expected a shape that broadcasts") && Contains("got (4)"));
   CHECK_THROWS_AS(bce_with_logits(logits, logits, {.weight = of_shape({1, 4, 3})}), ShapeError);
 
   CHECK_THROWS_WITH(kl_div_loss(logits, of_shape({4})),
-                    Contains("[kl_div_loss] target want (4,3)") && Contains("got (4)"));
+                    Contains("[kl_div_loss] target: expected (4,3)") && Contains("got (4)"));
   CHECK_THROWS_AS(kl_div_loss(of_shape({}), of_shape({}), {.reduction = KlReduction::batchmean}), ShapeError);
 
   const IndexTensor pairs{1, -1, 1, 1};
   CHECK_THROWS_WITH(cosine_embedding_loss(logits, of_shape({3}), pairs),
-                    Contains("x2 want (4,3)") && Contains("got (3)"));
+                    Contains("x2: expected (4,3)") && Contains("got (3)"));
   CHECK_THROWS_WITH(cosine_embedding_loss(logits, logits, IndexTensor{1, 1}),
-                    Contains("labels want (4)") && Contains("got (2)"));
+                    Contains("labels: expected (4)") && Contains("got (2)"));
   CHECK_THROWS_WITH(cosine_embedding_loss(logits, logits, IndexTensor{1, -1, 0, 1}),
-                    Contains("labels want 1 or -1, got 0 at position 2"));
+                    Contains("labels: expected 1 or -1, got 0 at position 2"));
   CHECK_THROWS_AS(cosine_embedding_loss(logits, logits, pairs, {.margin = 1.5}), ArgumentError);
   CHECK_THROWS_AS(cosine_embedding_loss(of_shape({}), of_shape({}), pairs), ShapeError);
 }

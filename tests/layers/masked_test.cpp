@@ -139,15 +139,15 @@ TEST_CASE("without lengths all steps are real, and a sequence without steps has 
 TEST_CASE("masked sums and means refuse shapes and lengths that do not fit") {
   const Var<float> values(zeros<float>({4, 3}));
   CHECK_THROWS_WITH(masked_sum(Var<float>(zeros<float>({4})), {}),
-                    Contains("[masked_sum] values want (T,B,...), got (4)"));
+                    Contains("[masked_sum] values: expected (T,B,...), got (4)"));
   CHECK_THROWS_WITH(masked_sum(Var<float>(zeros<float>({4})), {}, {.batch_first = true}),
-                    Contains("values want (B,T,...)"));
+                    Contains("values: expected (B,T,...)"));
   CHECK_THROWS_WITH(masked_mean(values, {1, 2}),
-                    Contains("[masked_mean] lengths want 3 entries") && Contains("of (4,3)), got 2"));
+                    Contains("[masked_mean] lengths: expected 3 entries") && Contains("of (4,3)), got 2"));
   CHECK_THROWS_WITH(masked_sum_over_time(values, {1, 5, 2}),
-                    Contains("[masked_sum_over_time] lengths[1] want 0..4") && Contains("got 5"));
+                    Contains("[masked_sum_over_time] lengths[1]: expected 0..4") && Contains("got 5"));
   CHECK_THROWS_WITH(masked_mean_over_time(values, {1, 2, -1}),
-                    Contains("[masked_mean_over_time] lengths[2] want 0..4") && Contains("got -1"));
+                    Contains("[masked_mean_over_time] lengths[2]: expected 0..4") && Contains("got -1"));
   CHECK_THROWS_AS(masked_mean(values, {1, 2}), ShapeError);
   CHECK_THROWS_AS(masked_mean(values, {4, 4, 1, 1}, {.batch_first = true}), ArgumentError);
 }

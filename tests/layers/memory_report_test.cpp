@@ -132,7 +132,7 @@ TEST_CASE("a report of memory wants a scope that counts, which leaves the pool a
   }
   CHECK(pooled_bytes() == pooled);
   CHECK(kept.value()(7, 7) == 3.0F);
-  CHECK_THROWS_WITH(memory_report(tape), Contains("[memory_report] want a TrackMemory"));
+  CHECK_THROWS_WITH(memory_report(tape), Contains("[memory_report] expected a TrackMemory"));
 }
 
 TEST_CASE("layers inside layers hold their own share") {

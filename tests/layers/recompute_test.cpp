@@ -285,11 +285,11 @@ TEST_CASE("a layer says what it wants of checkpoints, and which it has") {
   };
   CHECK_THROWS_AS(make({.checkpoint_every = -1}), ArgumentError);
   CHECK_THROWS_WITH(make({.checkpoint_every = -1}),
-                    Equals("[Gru] checkpoint_every want >= 0 (0: off), got -1"));
+                    Equals("[Gru] checkpoint_every: expected >= 0 (0: off), got -1"));
   CHECK_THROWS_WITH(make({.checkpoint_bytes = -5}),
-                    Equals("[Gru] checkpoint_bytes want >= 0 (0: off), got -5"));
+                    Equals("[Gru] checkpoint_bytes: expected >= 0 (0: off), got -5"));
   CHECK_THROWS_WITH(
       make({.checkpoint_every = 3, .checkpoint_bytes = 1000}),
-      Equals("[Gru] checkpoint_every and checkpoint_bytes want one of the two, got 3 and 1000"));
+      Equals("[Gru] checkpoint_every and checkpoint_bytes: expected one of the two, got 3 and 1000"));
   CHECK_THAT(make({.checkpoint_every = 3}).describe(), Catch::Contains("checkpoints every 3 steps"));
 }

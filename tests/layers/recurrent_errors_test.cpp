@@ -27,11 +27,10 @@ TEST_CASE("a recurrent layer says which input it wants and what it got") {
   Rng rng(16);
   const Lstm<float> lstm({.input = 3, .hidden = 4}, rng);
   CHECK_THROWS_WITH(lstm(Var<float>(zeros<float>({5, 2, 7}))),
-                    Equals("[Lstm.forward] input want (T,B,3), got (5,2,7)"));
-  CHECK_THROWS_WITH(
-      lstm(Var<float>(zeros<float>({5, 3}))),
-      Equals("[Lstm.forward] input want (T,B,3), got (5,3) (a single sequence needs a batch axis of "
-             "size 1)"));
+                    Equals("[Lstm.forward] input: expected (T,B,3), got (5,2,7)"));
+  CHECK_THROWS_WITH(lstm(Var<float>(zeros<float>({5, 3}))),
+                    Equals("[Lstm.forward] input: expected (T,B,3), got (5,3) (a single sequence needs a "
+                           "batch axis of size 1)"));
   CHECK_THROWS_AS(lstm(Var<float>(zeros<float>({0, 2, 3}))), ShapeError);
   const Gru<float> batch_major({.input = 3, .hidden = 4}, {.batch_first = true}, rng);
   CHECK_THROWS_WITH(batch_major(Var<float>(zeros<float>({5, 2, 4}))), Contains("(B,T,3)"));
@@ -43,7 +42,7 @@ TEST_CASE("a recurrent layer in a model is called by its path") {
   const Model model{Lstm<float>({.input = 3, .hidden = 4}, rng)};
   parameters(model);  // gives the parameters their dotted names
   CHECK_THROWS_WITH(model.encoder(Var<float>(zeros<float>({5, 2, 7}))),
-                    Equals("[encoder (Lstm).forward] input want (T,B,3), got (5,2,7)"));
+                    Equals("[encoder (Lstm).forward] input: expected (T,B,3), got (5,2,7)"));
 }
 
 TEST_CASE("a recurrent layer says which lengths it wants") {
@@ -51,9 +50,9 @@ TEST_CASE("a recurrent layer says which lengths it wants") {
   const Lstm<float> lstm({.input = 3, .hidden = 4}, rng);
   const Var<float> x(zeros<float>({5, 2, 3}));
   CHECK_THROWS_WITH(lstm(x, {.lengths = {1}}),
-                    Equals("[Lstm.forward] lengths want 2 entries (one per sequence), got 1"));
+                    Equals("[Lstm.forward] lengths: expected 2 entries (one per sequence), got 1"));
   CHECK_THROWS_WITH(lstm(x, {.lengths = {1, 6}}),
-                    Equals("[Lstm.forward] lengths[1] want 0..5 (the input's T), got 6"));
+                    Equals("[Lstm.forward] lengths[1]: expected 0..5 (the input's T), got 6"));
   CHECK_THROWS_AS(lstm(x, {.lengths = {1, -1}}), ArgumentError);
 }
 
@@ -61,18 +60,17 @@ TEST_CASE("a recurrent layer refuses the states of another layer") {
   Rng rng(16);
   const Lstm<float> lstm({.input = 3, .hidden = 4}, rng);
   const Var<float> x(zeros<float>({5, 2, 3}));
-  CHECK_THROWS_WITH(
-      lstm(x, {.states = {state_of(2, 3)}}),
-      Equals("[Lstm.forward] states[0].h want (2,4) (batch, features), got (2,3) (the states of another "
-             "layer or batch?)"));
+  CHECK_THROWS_WITH(lstm(x, {.states = {state_of(2, 3)}}),
+                    Equals("[Lstm.forward] states[0].h: expected (2,4) (batch, features), got (2,3) (the "
+                           "states of another layer or batch?)"));
   const LstmState<float> mixed{Var<float>(zeros<float>({2, 4})), Var<float>(zeros<float>({3, 4}))};
   CHECK_THROWS_WITH(lstm(x, {.states = {mixed}}),
-                    Contains("states[0].c want (2,4)") && Contains("got (3,4)"));
+                    Contains("states[0].c: expected (2,4)") && Contains("got (3,4)"));
   CHECK_THROWS_WITH(lstm(x, {.states = {state_of(2, 4), state_of(2, 4)}}),
-                    Equals("[Lstm.forward] states want 1 entries (one per layer and direction), got 2"));
+                    Equals("[Lstm.forward] states: expected 1 entries (one per layer and direction), got 2"));
   const Lstm<float> stacked({.input = 3, .hidden = 4}, {.widths = {4, 6}}, rng);
   CHECK_THROWS_WITH(stacked(x, {.states = {state_of(2, 4), state_of(2, 4)}}),
-                    Contains("states[1].h want (2,6)") && Contains("got (2,4)"));
+                    Contains("states[1].h: expected (2,6)") && Contains("got (2,4)"));
 }
 
 TEST_CASE("a recurrent layer refuses options out of range") {
@@ -81,26 +79,26 @@ TEST_CASE("a recurrent layer refuses options out of range") {
     return Rnn<float>({.input = 3, .hidden = 2}, options, rng);
   };
   CHECK_THROWS_WITH((Lstm<float>({.input = 3, .hidden = 0}, rng)),
-                    Equals("[Lstm] input and hidden want sizes >= 1, got 3 and 0"));
+                    Equals("[Lstm] input and hidden: expected sizes >= 1, got 3 and 0"));
   CHECK_THROWS_AS((Lstm<float>({.input = 0, .hidden = 2}, rng)), ArgumentError);
   CHECK_THROWS_AS((Gru<float>({.input = 3, .hidden = -2}, rng)), ArgumentError);
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 2, .projection = 2}, rng)),
-                    Equals("[Lstm] projection want 0 (none) or 1..1 (below hidden), got 2"));
+                    Equals("[Lstm] projection: expected 0 (none) or 1..1 (below hidden), got 2"));
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 6, .projection = 5}, {.widths = {6, 5}}, rng)),
-                    Contains("projection want 0 (none) or 1..4"));
+                    Contains("projection: expected 0 (none) or 1..4"));
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 3, .bias = Bias::none, .forget_bias = 1.0}, rng)),
-                    Contains("forget_bias wants a bias"));
+                    Contains("forget_bias: needs a bias"));
   CHECK_THROWS_WITH((Lstm<float>({.input = 2, .hidden = 3, .coupled = true, .forget_bias = 1.0}, rng)),
-                    Contains("forget_bias wants a forget gate"));
-  CHECK_THROWS_WITH(rnn({.layers = 0}), Equals("[Rnn] layers want >= 1, got 0"));
+                    Contains("forget_bias: needs a forget gate"));
+  CHECK_THROWS_WITH(rnn({.layers = 0}), Equals("[Rnn] layers: expected >= 1, got 0"));
   CHECK_THROWS_WITH(rnn({.layers = 3, .widths = {4, 5}}),
-                    Equals("[Rnn] widths want one for each of the 3 layers, got 2"));
-  CHECK_THROWS_WITH(rnn({.widths = {4, 0}}), Contains("hidden want sizes >= 1, got 4 and 0"));
-  CHECK_THROWS_WITH(rnn({.dropout = 1.0}), Equals("[Rnn] dropout want 0 <= p < 1, got 1"));
+                    Equals("[Rnn] widths: expected one for each of the 3 layers, got 2"));
+  CHECK_THROWS_WITH(rnn({.widths = {4, 0}}), Contains("hidden: expected sizes >= 1, got 4 and 0"));
+  CHECK_THROWS_WITH(rnn({.dropout = 1.0}), Equals("[Rnn] dropout: expected 0 <= p < 1, got 1"));
   CHECK_THROWS_WITH(rnn({.recurrent_dropout = -0.5}),
-                    Equals("[Rnn] recurrent_dropout want 0 <= p < 1, got -0.5"));
-  CHECK_THROWS_WITH(rnn({.zoneout_hidden = 1.5}), Contains("zoneout_hidden want 0 <= p < 1, got 1.5"));
-  CHECK_THROWS_WITH(rnn({.zoneout_cell = 0.1}), Contains("zoneout_cell wants a state beside h"));
+                    Equals("[Rnn] recurrent_dropout: expected 0 <= p < 1, got -0.5"));
+  CHECK_THROWS_WITH(rnn({.zoneout_hidden = 1.5}), Contains("zoneout_hidden: expected 0 <= p < 1, got 1.5"));
+  CHECK_THROWS_WITH(rnn({.zoneout_cell = 0.1}), Contains("zoneout_cell: needs a state besides h"));
 }
 
 TEST_CASE("the fused path is refused by the name of the option that it does not cover") {
@@ -139,5 +137,5 @@ TEST_CASE("a bidirectional layer does not stream") {
   const Gru<float> gru({.input = 2, .hidden = 3}, {.bidirectional = true}, rng);
   CHECK_THROWS_WITH(
       gru.step(Var<float>(zeros<float>({2, 2}))),
-      Equals("[Gru.step] bidirectional want false: the backward direction needs the whole sequence"));
+      Equals("[Gru.step] bidirectional: expected false (the backward direction needs the whole sequence)"));
 }

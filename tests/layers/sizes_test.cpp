@@ -18,8 +18,9 @@ TEST_CASE(
     "a layer whose parameters fit in no memory is refused with its sizes, one for which there is none by "
     "MemoryError") {
   Rng rng(1);
-  CHECK_THROWS_WITH(Linear<float>(3, kHuge, rng),
-                    "[Linear] weight want sizes that fit in memory, got (" + std::to_string(kHuge) + ",3)");
+  CHECK_THROWS_WITH(
+      Linear<float>(3, kHuge, rng),
+      "[Linear] weight: expected sizes that fit in memory, got (" + std::to_string(kHuge) + ",3)");
   for (const Index size : {Index{1} << 44, kHuge, kMost}) {
     CAPTURE(size);
     CHECK_THROWS_AS(Linear<float>(size, size, rng), Error);
@@ -34,8 +35,9 @@ TEST_CASE(
     CHECK_THROWS_AS((Gru<float>({.input = 3}, {.widths = {4, size}}, rng)), Error);
   }
   CHECK_THROWS_AS(Linear<float>(3, Index{1} << 44, rng), MemoryError);
-  CHECK_THROWS_WITH(Linear<float>(3, Index{1} << 44, rng),
-                    Contains("[Linear] weight (17592186044416,3): [memory] want 211106232532992 bytes"));
+  CHECK_THROWS_WITH(
+      Linear<float>(3, Index{1} << 44, rng),
+      Contains("[Linear] weight (17592186044416,3): [memory] cannot allocate 211106232532992 bytes"));
 }
 
 TEST_CASE("sizes below 1 are refused for every cell, a user's too") {
@@ -52,14 +54,14 @@ TEST_CASE("sizes below 1 are refused for every cell, a user's too") {
     CHECK_THROWS_AS((Own({.input = 2, .hidden = 2}, {.layers = size}, rng)), ArgumentError);
   }
   CHECK_THROWS_WITH((Own({.input = 2, .hidden = 2}, {.layers = kHuge}, rng)),
-                    "[Recurrent] layers want <= 65536, got " + std::to_string(kHuge));
+                    "[Recurrent] layers: expected <= 65536, got " + std::to_string(kHuge));
 }
 
 TEST_CASE("a stream for more sequences than memory holds is refused") {
   Rng rng(1);
   const Gru<float> gru({.input = 2, .hidden = 3}, rng);
   for (const Index batch : {Index{1} << 33, kHuge, kMost}) {
-    CHECK_THROWS_WITH(freeze(gru, {.batch = batch}), Contains("[Gru.freeze] batch want <="));
+    CHECK_THROWS_WITH(freeze(gru, {.batch = batch}), Contains("[Gru.freeze] batch: expected <="));
   }
 }
 
@@ -77,8 +79,9 @@ TEST_CASE("an empty handle among the states is named by index and part") {
   Rng rng(1);
   const Lstm<float> lstm({.input = 2, .hidden = 3}, {.layers = 2}, rng);
   const Var<float> x(ones<float>({4, 1, 2})), h(zeros<float>({1, 3}));
-  CHECK_THROWS_WITH(lstm(x, {.states = {{h, h}, {h, Var<float>()}}}),
-                    Contains("[Lstm.forward] states[1].c want (1,3)") && Contains("got an empty handle"));
+  CHECK_THROWS_WITH(
+      lstm(x, {.states = {{h, h}, {h, Var<float>()}}}),
+      Contains("[Lstm.forward] states[1].c: expected (1,3)") && Contains("got an empty handle"));
   const Gru<float> gru({.input = 2, .hidden = 3}, rng);
-  CHECK_THROWS_WITH(gru(x, {.states = {Var<float>()}}), Contains("states[0].h want (1,3)"));
+  CHECK_THROWS_WITH(gru(x, {.states = {Var<float>()}}), Contains("states[0].h: expected (1,3)"));
 }

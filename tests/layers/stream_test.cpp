@@ -285,19 +285,19 @@ TEST_CASE("a stream refuses states that do not fit, and goes on as it was") {
   const Tensor<double> x = normal<double>({kSteps, 2, 2}, rng);
   auto states = random_states(lstm, 2, rng);
   states[1].c = Var<double>(zeros<double>({2, 4}));
-  CHECK_THROWS_WITH(
-      stream.set_states(states),
-      Equals("[Stream.set_states] states[1].c want (2,3) (batch, features), got (2,4) (the states of "
-             "another layer or batch?)"));
+  CHECK_THROWS_WITH(stream.set_states(states),
+                    Equals("[Stream.set_states] states[1].c: expected (2,3) (batch, features), got (2,4) "
+                           "(the states of another layer or batch?)"));
   states.pop_back();
   CHECK_THROWS_WITH(stream.set_states(states),
-                    Equals("[Stream.set_states] states want 2 entries (one per layer), got 1"));
+                    Equals("[Stream.set_states] states: expected 2 entries (one per layer), got 1"));
   const States<Var<double>> of_gru(2, Var<double>(zeros<double>({2, 3})));
-  CHECK_THROWS_WITH(stream.set_states(of_gru),
-                    Equals("[Stream.set_states] states want h and c per layer, got 1 (the "
-                           "states of another cell?)"));
-  CHECK_THROWS_WITH(stream.states<Var<double>>(),
-                    Equals("[Stream.states] State want 2 Vars, got 1 (LstmState for an LSTM, else Var)"));
+  CHECK_THROWS_WITH(
+      stream.set_states(of_gru),
+      Equals("[Stream.set_states] states: expected h and c per layer, got 1 (the states of another cell?)"));
+  CHECK_THROWS_WITH(
+      stream.states<Var<double>>(),
+      Equals("[Stream.states] State: expected 2 Vars, got 1 (LstmState for an LSTM, else Var)"));
   CHECK(distance(stream, x, lstm(Var<double>(x)).output.value()) < 1e-12);
   CHECK_THROWS_AS(Stream<double>().set_states(states), ShapeError);
 }
@@ -309,7 +309,7 @@ TEST_CASE("freeze names the layer and the option that a stream has not") {
     CHECK_THROWS_WITH(freeze(layer), Equals(want));
   };
   const auto option = [](const std::string& layer, const std::string& name) {
-    return "[" + layer + ".freeze] options want those of the frozen step, got " + name +
+    return "[" + layer + ".freeze] options: expected those of the frozen step, got " + name +
            " (Recurrent::step has it)";
   };
   refused(Lstm<float>({.input = 2, .hidden = 3, .peepholes = true}, rng), option("Lstm", "peepholes"));
@@ -323,18 +323,18 @@ TEST_CASE("freeze names the layer and the option that a stream has not") {
           option("Gru", "zoneout_hidden"));
   refused(Lstm<float>({.input = 2, .hidden = 3}, {.zoneout_cell = 0.1}, rng), option("Lstm", "zoneout_cell"));
   refused(Gru<float>({.input = 2, .hidden = 3}, {.bidirectional = true}, rng),
-          "[Gru.freeze] bidirectional want false: the backward direction needs the whole sequence");
-  refused(Gru<float>(), "[Gru.freeze] layer want one with cells, got an empty one");
-  refused(
-      Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng),
-      "[Recurrent.freeze] cell want that of Rnn, Lstm or Gru, got another (Recurrent::step runs every cell)");
+          "[Gru.freeze] bidirectional: expected false (the backward direction needs the whole sequence)");
+  refused(Gru<float>(), "[Gru.freeze] layer: expected one with cells, got an empty one");
+  refused(Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng),
+          "[Recurrent.freeze] cell: expected that of Rnn, Lstm or Gru, got another (Recurrent::step runs "
+          "every cell)");
 
   Gru<float> gru({.input = 2, .hidden = 3}, rng);
-  CHECK_THROWS_WITH(freeze(gru, {.batch = 0}), Equals("[Gru.freeze] batch want >= 1, got 0"));
+  CHECK_THROWS_WITH(freeze(gru, {.batch = 0}), Equals("[Gru.freeze] batch: expected >= 1, got 0"));
   const Linear<float> head(4, 1, rng);
   CHECK_THROWS_AS(freeze(gru, head), ShapeError);
   CHECK_THROWS_WITH(freeze(gru, head),
-                    Equals("[Gru.freeze] head want a weight (O,3) for the layer's output, got (1,4)"));
+                    Equals("[Gru.freeze] head: expected a weight (O,3) for the layer's output, got (1,4)"));
   gru.cells()[0].bias_hh = Var<float>(zeros<float>({3}));
-  CHECK_THROWS_WITH(freeze(gru), Equals("[Gru.freeze] bias_hh want (9), got (3)"));
+  CHECK_THROWS_WITH(freeze(gru), Equals("[Gru.freeze] bias_hh: expected (9), got (3)"));
 }

@@ -70,23 +70,26 @@ TEMPLATE_TEST_CASE("a stream from weights takes the steps of the frozen layer", 
 
 TEST_CASE("a stream from weights names what does not fit") {
   std::vector<StreamWeights<float>> layers;
-  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] layer want one with cells, got an empty one"));
+  CHECK_THROWS_WITH(freeze(layers),
+                    Equals("[Stream.freeze] layer: expected one with cells, got an empty one"));
   layers.assign(2, lstm_weights());
   CHECK_THROWS_AS(freeze(layers), ShapeError);
   CHECK_THROWS_WITH(
       freeze(layers),
-      Equals("[Stream.freeze] layers[1].weight_ih want (12,3) for the layer below, got (12,2)"));
+      Equals("[Stream.freeze] layers[1].weight_ih: expected (12,3) for the layer below, got (12,2)"));
   layers.pop_back();
-  CHECK_THROWS_WITH(freeze(layers, {.batch = 0}), Equals("[Stream.freeze] batch want >= 1, got 0"));
-  CHECK_THROWS_WITH(freeze(layers, StreamHead<float>{zeros<float>({1, 4}), {}}),
-                    Equals("[Stream.freeze] head want a weight (O,3) for the layer's output, got (1,4)"));
+  CHECK_THROWS_WITH(freeze(layers, {.batch = 0}), Equals("[Stream.freeze] batch: expected >= 1, got 0"));
+  CHECK_THROWS_WITH(
+      freeze(layers, StreamHead<float>{zeros<float>({1, 4}), {}}),
+      Equals("[Stream.freeze] head: expected a weight (O,3) for the layer's output, got (1,4)"));
   layers[0].bias_hh = zeros<float>({3});
-  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] bias_hh want (12), got (3)"));
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] bias_hh: expected (12), got (3)"));
   layers[0].kind = StreamKind::rnn_tanh;
-  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] weight_ih want (3,2), got (12,2)"));
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] weight_ih: expected (3,2), got (12,2)"));
   layers[0].weight_hr = zeros<float>({2, 3});
-  CHECK_THROWS_WITH(freeze(layers),
-                    Equals("[Stream.freeze] layers[0].weight_hr want none, got one (only an LSTM projects)"));
+  CHECK_THROWS_WITH(
+      freeze(layers),
+      Equals("[Stream.freeze] layers[0].weight_hr: expected none, got one (only an LSTM projects)"));
   layers[0].weight_hh = Tensor<float>();
   CHECK_THROWS_AS(freeze(layers), ShapeError);
 }

@@ -159,7 +159,7 @@ TEST_CASE("parameters() says which member is a constant, and a clone keeps it on
   Rng rng(6);
   LanguageModel<float> model(rng);
   model.encoder.cells()[0].bias_hh = model.encoder.cells()[0].bias_hh.detach();
-  CHECK_THROWS_WITH(parameters(model), Contains("[parameters] 'encoder.bias_hh_l0' want a parameter"));
+  CHECK_THROWS_WITH(parameters(model), Contains("[parameters] 'encoder.bias_hh_l0': expected a parameter"));
   CHECK_FALSE(clone(model).encoder.cells()[0].bias_hh.requires_grad());
   CHECK_FALSE(convert<double>(model).encoder.cells()[0].bias_hh.requires_grad());
 }
@@ -189,7 +189,7 @@ TEST_CASE("any module is cloned: constructors and lists of members do not matter
 TEST_CASE("a module is not copied by accident") {
   Rng rng(8);
   const Adder model(rng);
-  CHECK_THROWS_WITH(Adder(model), Contains("want clone(module)") && Contains("share(module)"));
+  CHECK_THROWS_WITH(Adder(model), Contains("expected clone(module)") && Contains("share(module)"));
   CHECK_THROWS_AS(std::vector<Linear<float>>(std::vector<Linear<float>>(2)).at(0).describe(), ArgumentError);
   const Adder copy = clone(model);  // and copies are no more allowed after one that was
   CHECK_THROWS_AS(Adder(copy), ArgumentError);

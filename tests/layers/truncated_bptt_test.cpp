@@ -12,7 +12,7 @@ TEST_CASE("windows cover a sequence once and say what of each length they hold")
   CHECK(windows(2, 9) == std::vector<Window>{{0, 2}});
   CHECK(lengths_in({3, 6}, {7, 5, 3, 0}) == std::vector<Index>{3, 2, 0, 0});
   CHECK(lengths_in({6, 7}, {7, 6}) == std::vector<Index>{1, 0});
-  CHECK_THROWS_WITH(windows(5, 0), Catch::Equals("[windows] size want >= 1, got 0"));
+  CHECK_THROWS_WITH(windows(5, 0), Catch::Equals("[windows] size: expected >= 1, got 0"));
 }
 
 TEST_CASE("windows together give the values of one run, and gradients that end at their borders") {
@@ -81,10 +81,10 @@ TEST_CASE("windows refuse what cannot be cut") {
   const Gru<double> both({.input = 2, .hidden = 3}, {.bidirectional = true}, rng);
   const Var<double> x(zeros<double>({5, 2, 2}));
   CHECK_THROWS_WITH(for_each_window(both, x, 2, {}, ignore),
-                    Catch::Contains("[Gru.for_each_window] bidirectional want false"));
+                    Catch::Contains("[Gru.for_each_window] bidirectional: expected false"));
   const Gru<double> gru({.input = 2, .hidden = 3}, rng);
   CHECK_THROWS_AS(for_each_window(gru, x, 0, {}, ignore), ArgumentError);
   CHECK_THROWS_WITH(for_each_window(gru, x, 2, {.states = {}, .lengths = {5, 6}}, ignore),
-                    Catch::Equals("[for_each_window] lengths[1] want 0..5 (the steps), got 6"));
+                    Catch::Equals("[for_each_window] lengths[1]: expected 0..5 (the steps), got 6"));
   CHECK_THROWS_AS(for_each_window(gru, Var<double>(zeros<double>({5, 2})), 2, {}, ignore), ShapeError);
 }

@@ -89,7 +89,7 @@ TEST_CASE("verify refuses options out of range") {
   Rng rng(4);
   const Gru<double> gru({.input = 2, .hidden = 3}, rng);
   const Tensor<double> x = ones<double>({3, 2, 2});
-  CHECK_THROWS_WITH(verify(gru, x, {.step = 0.0}), "[verify] step want a finite number > 0, got 0");
+  CHECK_THROWS_WITH(verify(gru, x, {.step = 0.0}), "[verify] step: expected a finite number > 0, got 0");
   CHECK_THROWS_AS(verify(gru, x, {.numeric_tolerance = std::nan("")}), ArgumentError);
   CHECK_THROWS_AS(verify(gru, x, {.lengths = {1}}), ShapeError);
 }

@@ -125,7 +125,7 @@ TEST_CASE("a norm of another kind than p > 0 is refused") {
        {0.0, -1.0, -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     CHECK_THROWS_AS(grad_norm<double>({p}, bad), ArgumentError);
     CHECK_THROWS_WITH(clip_grad_norm<double>({p}, 1.0, {.norm_type = bad}),
-                      Catch::Contains("[clip_grad_norm] norm_type want a number > 0 or infinity"));
+                      Catch::Contains("[clip_grad_norm] norm_type: expected a number > 0 or infinity"));
   }
 }
 

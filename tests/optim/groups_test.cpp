@@ -105,14 +105,15 @@ TEST_CASE("a parameter in two groups is an error that names it") {
   using Groups = std::vector<ParameterGroup<double, SgdOptions>>;
   CHECK_THROWS_AS(Sgd<double>(Groups{{pick(p, {0, 3})}, {pick(p, {1})}, {pick(p, {2, 3})}}), ArgumentError);
   CHECK_THROWS_WITH(Sgd<double>(Groups{{pick(p, {0, 3})}, {pick(p, {1})}, {pick(p, {2, 3})}}),
-                    Catch::Contains("[Sgd] parameter 'head.weight' want one group, got groups 0 and 2"));
+                    Catch::Contains("[Sgd] parameter 'head.weight': expected one group, got groups 0 and 2"));
   CHECK_NOTHROW(Sgd<double>(Groups{{pick(p, {0, 3, 3})}, {pick(p, {1})}}));  // tied in one group
 }
 
 TEST_CASE("groups are checked one by one") {
   const auto p = model_parameters<double>(8);
   using Groups = std::vector<ParameterGroup<double, AdamOptions>>;
-  CHECK_THROWS_WITH(Adam<double>(Groups{}), Catch::Contains("[Adam] groups want at least one, got none"));
+  CHECK_THROWS_WITH(Adam<double>(Groups{}),
+                    Catch::Contains("[Adam] groups: expected at least one, got none"));
   CHECK_THROWS_WITH(Adam<double>(Groups{{p, {}}, {{}, {}}}), Catch::Contains("got none in group 1"));
   CHECK_THROWS_WITH(Adam<double>(Groups{{pick(p, {0}), {}}, {pick(p, {1}), {.beta2 = 1.0}}}),
                     Catch::Contains("[Adam] beta2"));
@@ -153,7 +154,7 @@ TEST_CASE("a group's options are read and changed by its number") {
            [&] { (void)sgd.lr(2); }, [&] { sgd.set_lr(0.1, 2); }, [&] { (void)sgd.options(2); },
            [&] { sgd.set_options(options, 2); }, [&] { (void)sgd.parameters(2); }}) {
     CHECK_THROWS_AS(fails(), ArgumentError);
-    CHECK_THROWS_WITH(fails(), Catch::Contains("group want a number < 2, got 2"));
+    CHECK_THROWS_WITH(fails(), Catch::Contains("group: expected a number < 2, got 2"));
   }
 }
 
@@ -176,7 +177,7 @@ TEST_CASE("scale_lr moves every group from the rate that it began with") {
     CHECK(sgd.lr(2) == 0.0);
   }
   for (const double bad : {-1.0, std::numeric_limits<double>::quiet_NaN()}) {
-    CHECK_THROWS_WITH(sgd.scale_lr(bad), Catch::Contains("[Sgd.scale_lr] factor want"));
+    CHECK_THROWS_WITH(sgd.scale_lr(bad), Catch::Contains("[Sgd.scale_lr] factor: expected"));
     CHECK(sgd.lr(0) == 1.0);
   }
   Sgd<double> one(pick(p, {0}), {.lr = 0.5});

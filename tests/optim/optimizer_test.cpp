@@ -133,9 +133,9 @@ TEST_CASE("optimizers refuse options out of range") {
     CHECK_THROWS_AS(NAdam<double>(p, {.momentum_decay = bad}), ArgumentError);
   }
   CHECK_THROWS_WITH(Adam<double>(p, {.beta2 = 1.0}),
-                    Catch::Contains("[Adam] beta2 want a number in [0, 1), got 1"));
+                    Catch::Contains("[Adam] beta2: expected a number in [0, 1), got 1"));
   CHECK_THROWS_WITH(Adadelta<double>(p, {.rho = 1.5}),
-                    Catch::Contains("[Adadelta] rho want a number in [0, 1], got 1.5"));
+                    Catch::Contains("[Adadelta] rho: expected a number in [0, 1], got 1.5"));
   CHECK_NOTHROW(Adadelta<double>(p, {.rho = 1.0}));
   CHECK_THROWS_AS(Sgd<double>(p, {.dampening = 1.5}), ArgumentError);
   CHECK_THROWS_WITH(Sgd<double>(p, {.nesterov = true}), Catch::Contains("nesterov"));

@@ -37,8 +37,8 @@ TEST_CASE("step() notices a parameter that was replaced in the model, and change
   model.second.weight = parameter(ones<double>({1, 3}), "second.weight");
   const Tensor<double> before = model.first.weight.value();
   CHECK_THROWS_WITH(step(model, adam),
-                    Contains("[Adam.step] parameter 'second.weight' want a place in the model") &&
-                        Contains("make the optimizer anew"));
+                    Contains("[Adam.step] parameter 'second.weight': expected a parameter of the model") &&
+                        Contains("make a new optimizer"));
   CHECK(model.first.weight.value() == before);
   CHECK(adam.step_count() == 1);
   Adam<double> again(parameters(model));

@@ -66,7 +66,7 @@ TEST_CASE("a plateau's state that no plateau has had is refused, and shown witho
     CHECK_THROWS_AS(plateau.load_state(bad), ArgumentError);
   }
   CHECK_THROWS_WITH(plateau.load_state("\x1b[2J" + std::string(1000, 'x')),
-                    "[PlateauSchedule.load_state] state want what state() gave, got '\\x1b[2J" +
+                    "[PlateauSchedule.load_state] state: expected what state() returned, got '\\x1b[2J" +
                         std::string(53, 'x') + "...' (1004 bytes)");
 }
 

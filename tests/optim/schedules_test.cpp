@@ -201,7 +201,7 @@ TEST_CASE("NaN never is a better metric") {
 TEST_CASE("schedules refuse options out of range and negative epochs") {
   CHECK_THROWS_AS((StepSchedule{.lr = 0.1, .step_size = 0})(1), ArgumentError);
   CHECK_THROWS_AS((StepSchedule{.lr = -0.1, .step_size = 2})(1), ArgumentError);
-  CHECK_THROWS_WITH((StepSchedule{.lr = 0.1, .step_size = 2})(-1), "[StepSchedule] k want >= 0, got -1");
+  CHECK_THROWS_WITH((StepSchedule{.lr = 0.1, .step_size = 2})(-1), "[StepSchedule] k: expected >= 0, got -1");
   CHECK_THROWS_AS((MultiStepSchedule{.lr = 0.0, .milestones = {}})(1), ArgumentError);
   CHECK_THROWS_AS((ExponentialSchedule{.lr = 0.1, .gamma = 0.0})(1), ArgumentError);
   CHECK_THROWS_AS((CosineSchedule{.lr = 0.1, .period = 0})(1), ArgumentError);
@@ -213,9 +213,9 @@ TEST_CASE("schedules refuse options out of range and negative epochs") {
   CHECK_THROWS_AS((CyclicSchedule{.max_lr = 0.1, .lr_min = 0.0, .steps_up = 0})(1), ArgumentError);
   CHECK_THROWS_AS((CyclicSchedule{.max_lr = 0.1, .lr_min = -0.1})(1), ArgumentError);
   CHECK_THROWS_WITH((CyclicSchedule{.max_lr = 0.1, .lr_min = 0.0})(-1),
-                    "[CyclicSchedule] k want >= 0, got -1");
+                    "[CyclicSchedule] k: expected >= 0, got -1");
   const OneCycleSchedule cycle{.max_lr = 0.1, .total_steps = 5};
-  CHECK_THROWS_WITH(cycle(5), "[OneCycleSchedule] k want < total_steps = 5, got 5");
+  CHECK_THROWS_WITH(cycle(5), "[OneCycleSchedule] k: expected < total_steps = 5, got 5");
   CHECK_THROWS_AS((OneCycleSchedule{.max_lr = 0.1, .total_steps = 5, .pct_start = 1.5})(1), ArgumentError);
   CHECK_THROWS_AS(ChainedSchedule{}(1), ArgumentError);
   CHECK_THROWS_AS((SequentialSchedule{{CosineSchedule{.lr = 0.1, .period = 5}}, {3}})(1), ArgumentError);

@@ -34,7 +34,7 @@ inline void require(bool holds, const std::string& what) {
 template <class A, class B>
 void require_near(const Tensor<A>& got, const Tensor<B>& want, double tolerance, const std::string& what) {
   require(got.shape() == want.shape(),
-          what + ": shape " + to_string(got.shape()) + ", want " + to_string(want.shape()));
+          what + ": shape " + to_string(got.shape()) + ", expected " + to_string(want.shape()));
   const double off = distance(got.data(), want.data(), want.size());
   require(off <= tolerance, what + ": off by " + std::to_string(off / tolerance) + " times the tolerance");
 }

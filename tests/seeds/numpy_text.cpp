@@ -23,7 +23,7 @@ void check_range(const Tensor<double>& array) {
   if (largest == 0.0) return;
   if (!(largest < 1e8) || smallest < 1e-4 || largest / smallest > 1000.0) {
     throw ArgumentError(
-        fmt::format("[numpy_text] array want elements that NumPy prints without exponents, got {} to {}",
+        fmt::format("[numpy_text] array: expected elements that NumPy prints without exponents, got {} to {}",
                     smallest, largest));
   }
 }

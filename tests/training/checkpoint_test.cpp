@@ -90,8 +90,8 @@ TEST_CASE("a state of training is text that keeps every bit") {
   CHECK(read.best_score == state.best_score);
   CHECK(std::isnan(TrainState::from_text(TrainState().to_text()).best_score));
 
-  CHECK_THROWS_WITH(TrainState::from_text("[]"), Contains("want a JSON object"));
-  CHECK_THROWS_WITH(TrainState::from_text("{}"), Contains("want 'epoch', got none"));
+  CHECK_THROWS_WITH(TrainState::from_text("[]"), Contains("expected a JSON object"));
+  CHECK_THROWS_WITH(TrainState::from_text("{}"), Contains("expected 'epoch', got none"));
   const auto spoilt = [&](const std::string& from, const std::string& to) {
     std::string text = state.to_text();
     const auto at = text.find(from);
@@ -99,9 +99,9 @@ TEST_CASE("a state of training is text that keeps every bit") {
     return text.replace(at, from.size(), to);
   };
   CHECK_THROWS_WITH(TrainState::from_text(spoilt("\"epoch\":3", "\"epoch\":-3")),
-                    Contains("'epoch' want a whole number"));
+                    Contains("'epoch': expected a whole number"));
   CHECK_THROWS_WITH(TrainState::from_text(spoilt("\"1e+300\"", "\"much\"")),
-                    Contains("'weight' want a number, got 'much'"));
+                    Contains("'weight': expected a number, got 'much'"));
   CHECK_THROWS_WITH(TrainState::from_text(spoilt("\"batch\":7", "\"batch\":10")),
                     Contains("a batch inside it"));
 }
@@ -133,9 +133,10 @@ TEST_CASE("a state's text that is deep, long or beyond whole numbers is refused 
   for (const std::string& value : {lists, objects}) {
     for (const std::string from : {"\"epoch\":1", "\"history\":[]", "\"plateau\":\"\"", "\"lr\":[\"0.5\"]"}) {
       const std::string key = from.substr(0, from.find(':') + 1);
-      CHECK_THAT(message(with(from, key + value)), Contains("want at most 16 brackets within each other"));
+      CHECK_THAT(message(with(from, key + value)),
+                 Contains("expected at most 16 brackets within each other"));
     }
-    CHECK_THAT(message(value), Contains("want at most 16 brackets"));
+    CHECK_THAT(message(value), Contains("expected at most 16 brackets"));
   }
   // Brackets in a text are none.
   CHECK(message(with("\"plateau\":\"\"", "\"plateau\":\"\\\"" + std::string(100, '[') + "\"")) == "no error");
@@ -146,7 +147,7 @@ TEST_CASE("a state's text that is deep, long or beyond whole numbers is refused 
          {"epoch", "batch", "step", "batches", "steps", "best_epoch", "patience_bad_epochs"}) {
       const std::string from = fmt::format("\"{}\":{}", key, key == "epoch" ? 1 : 0);
       CHECK_THAT(message(with(from, fmt::format("\"{}\":{}", key, number))),
-                 Contains("'" + key + "' want a whole number from 0 to 2^62, got "));
+                 Contains("'" + key + "': expected a whole number from 0 to 2^62, got "));
     }
   }
   const std::string long_text(100000, 'a');
@@ -158,7 +159,8 @@ TEST_CASE("a state's text that is deep, long or beyond whole numbers is refused 
     CHECK(message(text) != "no error");
     CHECK(message(text).find('\x1b') == std::string::npos);
   }
-  CHECK_THAT(message(with("\"lr\":[\"0.5\"]", "\"lr\":\"0.5\"")), Contains("'lr' want a list, got string"));
+  CHECK_THAT(message(with("\"lr\":[\"0.5\"]", "\"lr\":\"0.5\"")),
+             Contains("'lr': expected a list, got string"));
 }
 
 TEMPLATE_TEST_CASE(
@@ -178,21 +180,21 @@ TEMPLATE_TEST_CASE(
   Classifier<S> fresh(2);
   CHECK_THAT(refusal(file, fresh, sgd, {}, Accuracy(), F1(3)),
              Contains("[Trainer.resume] " + file +
-                      ": want a checkpoint of this model and trainer, got one where "
-                      "optimizer want Sgd, got Adam") &&
+                      ": expected a checkpoint of this model and trainer, got another: optimizer: expected "
+                      "Sgd, got Adam") &&
                  Contains("optimizer state 'head.bias.momentum_buffer' (3) is missing") &&
                  Contains("optimizer state 'head.bias.exp_avg' (3) is unexpected") &&
                  Contains("metric 'f1' is missing"));
-  CHECK_THAT(refusal(file, fresh, adamw, {}, Accuracy()), Contains("optimizer want AdamW, got Adam"));
+  CHECK_THAT(refusal(file, fresh, adamw, {}, Accuracy()), Contains("optimizer: expected AdamW, got Adam"));
   Adam<S> other_adam(parameters(fresh), {.lr = 0.02});
   CHECK_THAT(refusal(file, fresh, other_adam, {.plateau = PlateauSchedule{.lr = 0.02}}),
-             Contains("metric 'accuracy' is unexpected") && Contains("plateau want one, got none"));
+             Contains("metric 'accuracy' is unexpected") && Contains("plateau: expected one, got none"));
 
   OtherModel<S> other;
   Adam<S> its(parameters(other), {.lr = 0.02});
   CHECK_THAT(refusal(file, other, its, {}, Accuracy()),
              Contains("parameter 'extra.weight' (2,2) is missing") &&
-                 Contains("parameter 'head.weight' want (3,4), got (3,5)") &&
+                 Contains("parameter 'head.weight': expected (3,4), got (3,5)") &&
                  Contains("parameter 'lstm.weight_hh_l1' (20,5) is unexpected") &&
                  Contains("random generator 'dropout.rng' is unexpected") &&
                  Contains("optimizer state 'extra.bias.step' () is missing") &&
@@ -204,7 +206,7 @@ TEST_CASE("files that are no checkpoints, or of the other scalar type, are refus
   train_and_save<float>(folder.file("float"));
   train_and_save<double>(folder.file("double"));
   CHECK_THROWS_WITH(load_checkpoint<double>(folder.file("float")),
-                    Contains("'scalar' want 'F64', got 'F32'"));
+                    Contains("'scalar': expected 'F64', got 'F32'"));
   CHECK_THROWS_AS(load_checkpoint<float>(folder.file("double")), FileError);
   CHECK_THROWS_WITH(load_checkpoint<float>(folder.file("none")), Contains(folder.file("none")));
   touch(folder.file("text"));
@@ -220,7 +222,7 @@ TEST_CASE("files that are no checkpoints, or of the other scalar type, are refus
   spoilt = file;
   spoilt.metadata["state"] = "{";
   save_tensors(folder.file("state"), spoilt);
-  CHECK_THROWS_WITH(load_checkpoint<float>(folder.file("state")), Contains("want a JSON object"));
+  CHECK_THROWS_WITH(load_checkpoint<float>(folder.file("state")), Contains("expected a JSON object"));
   // Cut off anywhere it is no checkpoint.
   const auto size = std::filesystem::file_size(folder.file("float"));
   for (std::uintmax_t keep = 0; keep < size; keep += 97) {
@@ -265,5 +267,5 @@ TEST_CASE("other data than the epoch under way had is refused") {
   CHECK_THAT(result.message, Contains("stopped in epoch 1 after 1 of 6 batches (step 1); saved in " + file));
   CHECK_THAT(result.message, Contains("call resume(\"" + file + "\") before fit()"));
   CHECK_THROWS_WITH(trainer.fit(BucketedSource<float>(22, 5, 5)),
-                    Contains("source want 6 batches, as the epoch under way had, got 5"));
+                    Contains("source: expected 6 batches, as the epoch under way had, got 5"));
 }

@@ -42,7 +42,7 @@ TEST_CASE("every sample gets the class of its largest score, of equals the first
   CHECK(matrix.count(2, 1) == 1);
   CHECK(matrix.accuracy() == Approx(2.0 / 3.0));
   CHECK_THROWS_WITH(confusion_matrix(classes, std::vector<std::int64_t>{0, 1}, 3),
-                    "[confusion_matrix] labels want 3 (one a sample), got 2");
+                    "[confusion_matrix] labels: expected 3 (one per sample), got 2");
   CHECK_THROWS_AS(confusion_matrix(classes, data.labels(), 2), ShapeError);
   CHECK(classify(ByHand(), SequenceDataset<double>()).empty());
 }
@@ -51,5 +51,5 @@ TEST_CASE("scores of another shape than a row a sample are refused") {
   SequenceDataset<double> data;
   data.add(from_values<double>({1, 1}, {5.0}));
   const auto by_step = [](const Batch<double>& batch) { return Var<double>(batch.values); };
-  CHECK_THROWS_WITH(classify(by_step, data), "[classify] scores want (1,C) with C >= 1, got (1,1,1)");
+  CHECK_THROWS_WITH(classify(by_step, data), "[classify] scores: expected (1,C) with C >= 1, got (1,1,1)");
 }

@@ -156,7 +156,7 @@ TEST_CASE("scores and labels of sequences, and probabilities as labels, weigh th
   CHECK(result.weight == 8.0);
   CHECK(result.loss.item() == Approx(std::log(3.0)));
   CHECK_THROWS_WITH(CrossEntropyLoss{{.reduction = Reduction::sum}}(same, sequences),
-                    Contains("[CrossEntropyLoss] reduction want mean"));
+                    Contains("[CrossEntropyLoss] reduction: expected mean"));
 }
 
 TEST_CASE("data in which no label counts is an error, not a mean of nothing") {
@@ -165,10 +165,10 @@ TEST_CASE("data in which no label counts is an error, not a mean of nothing") {
   Sgd<double> sgd(parameters(model), {.lr = 1.0});
   Trainer trainer(model, sgd, CrossEntropyLoss(), {.epochs = 2, .progress = false}, Accuracy());
   CHECK_THROWS_WITH(trainer.evaluate(none),
-                    Contains("[Trainer.evaluate] source want a batch of weight above 0, got none"));
-  CHECK_THROWS_WITH(trainer.fit(none), Contains("[Trainer.fit] source want a batch of weight above 0"));
+                    Contains("[Trainer.evaluate] source: expected a batch of weight above 0, got none"));
+  CHECK_THROWS_WITH(trainer.fit(none), Contains("[Trainer.fit] source: expected a batch of weight above 0"));
   Trainer fresh(model, sgd, CrossEntropyLoss(), {.epochs = 2, .progress = false}, Accuracy());
-  CHECK_THROWS_WITH(fresh.fit(Cut(1), none), Contains("[Trainer.fit] validation source want a batch"));
+  CHECK_THROWS_WITH(fresh.fit(Cut(1), none), Contains("[Trainer.fit] validation source: expected a batch"));
 }
 
 TEST_CASE("errors of padded sequences are those of the sequences alone") {
@@ -183,8 +183,8 @@ TEST_CASE("errors of padded sequences are those of the sequences alone") {
   Mae mae;
   mae.update(prediction, target, {3, 1});
   CHECK(mae.value() == Approx((3 * 2.0 + 4.0) / 8.0));
-  CHECK_THROWS_WITH(rmse.update(prediction, target, {3}), Contains("[Rmse] lengths want 2"));
-  CHECK_THROWS_WITH(mae.update(prediction, target, {3, 4}), Contains("[Mae] lengths[1] want 0..3"));
+  CHECK_THROWS_WITH(rmse.update(prediction, target, {3}), Contains("[Rmse] lengths: expected 2"));
+  CHECK_THROWS_WITH(mae.update(prediction, target, {3, 4}), Contains("[Mae] lengths[1]: expected 0..3"));
   CHECK_THROWS_AS(rmse.update(prediction, zeros<float>({3, 2}), {3, 1}), ShapeError);
   CHECK_THROWS_AS(rmse.update(zeros<float>({3}), zeros<float>({3}), {3}), ShapeError);
   CHECK(rmse.value() == Approx(std::sqrt((3 * 4.0 + 16.0) / 8.0)));

@@ -53,13 +53,14 @@ TrainResult fit(TrainOptions options, const Source& train, const Source& valid, 
 
 TEST_CASE("a source without a batch is an error wherever it is read") {
   CHECK_THROWS_WITH(fit({.epochs = 50, .patience = 2}, {3}, {0}),
-                    "[Trainer.fit] validation source want at least one batch, got none");
-  CHECK_THROWS_WITH(fit({.epochs = 50}, {0}, {3}), "[Trainer.fit] source want at least one batch, got none");
+                    "[Trainer.fit] validation source: expected at least one batch, got none");
+  CHECK_THROWS_WITH(fit({.epochs = 50}, {0}, {3}),
+                    "[Trainer.fit] source: expected at least one batch, got none");
   Model model;
   Sgd<double> sgd(parameters(model), {.lr = 0.1});
   Trainer trainer(model, sgd, towards_five, {.progress = false});
   CHECK_THROWS_WITH(trainer.evaluate(Source{0}),
-                    "[Trainer.evaluate] source want at least one batch, got none");
+                    "[Trainer.evaluate] source: expected at least one batch, got none");
   // Nothing was trained.
   CHECK_THROWS_AS(trainer.fit(Source{3}, Source{0}), ArgumentError);
   CHECK(model.w.value()(0) == 0.0);
@@ -68,17 +69,16 @@ TEST_CASE("a source without a batch is an error wherever it is read") {
 TEST_CASE("a monitored score that is NaN is an error that lists the scores, in any epoch") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for (const std::int64_t patience : {0, 2}) {
-    CHECK_THROWS_WITH(
-        fit({.epochs = 50, .monitor = "valid/late", .patience = patience}, {3}, {3}, nan),
-        Contains(
-            "[Trainer.fit] monitored score valid/late of epoch 1 want a number, got one of train/loss ") &&
-            Contains("train/late nan, valid/loss ") && Contains("valid/late nan"));
+    CHECK_THROWS_WITH(fit({.epochs = 50, .monitor = "valid/late", .patience = patience}, {3}, {3}, nan),
+                      Contains("[Trainer.fit] monitored score valid/late of epoch 1: expected a number, got "
+                               "one of train/loss ") &&
+                          Contains("train/late nan, valid/loss ") && Contains("valid/late nan"));
   }
   // One that nobody monitors decides nothing.
   CHECK(fit({.epochs = 3}, {3}, {3}, nan).history.size() == 3);
   CHECK_THROWS_WITH(
       fit({.epochs = 3, .monitor = "valid/lat"}, {3}, {3}),
-      Contains("monitor want one of train/loss, train/late, valid/loss, valid/late, got 'valid/lat'"));
+      Contains("monitor: expected one of train/loss, train/late, valid/loss, valid/late, got 'valid/lat'"));
 }
 
 TEST_CASE("a score that becomes NaN leaves a checkpoint to go on from") {
@@ -93,7 +93,7 @@ TEST_CASE("a score that becomes NaN leaves a checkpoint to go on from") {
   TrainOptions options{.epochs = 9, .monitor = "valid/late", .checkpoint = file, .progress = false};
   options.on_epoch = [&](const EpochReport& report) { epochs_over = report.epoch; };
   Trainer trainer(model, sgd, towards_five, options, named("late", Late{}, spoil));
-  CHECK_THROWS_WITH(trainer.fit(Source{3}, Source{3}), Contains("of epoch 3 want a number"));
+  CHECK_THROWS_WITH(trainer.fit(Source{3}, Source{3}), Contains("of epoch 3: expected a number"));
   CHECK(load_checkpoint<double>(file).state.step == 9);
   options.monitor = "valid/loss";
   trainer.set_options(options);
@@ -131,5 +131,5 @@ TEST_CASE("two random generators of one name are refused, and epochs may be with
   trainer.keep("noise", one);
   trainer.keep("noise", two);
   CHECK_THROWS_WITH(trainer.fit(Source{3}),
-                    Contains("random generators want names of their own, got 'kept.noise' twice"));
+                    Contains("random generators: expected distinct names, got 'kept.noise' twice"));
 }

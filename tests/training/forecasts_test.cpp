@@ -57,11 +57,12 @@ TEST_CASE("an autoregression finds the rule that made the series") {
   CHECK_THROWS_AS(autoregression(x, 0, 30), ArgumentError);
   CHECK_THROWS_AS(autoregression(x, 15, 30), ArgumentError);
   CHECK_THROWS_AS(autoregression(x, 2, 41), ArgumentError);
-  CHECK_THROWS_WITH(rmse(x, forecast, 0, 40), "[rmse] want a forecast of every step, got none of step 0");
+  CHECK_THROWS_WITH(rmse(x, forecast, 0, 40), "[rmse] expected a forecast of every step, got none of step 0");
   CHECK_THROWS_AS(rmse(x, forecast, 3, 3), ArgumentError);
   CHECK_THROWS_AS(rmse(x, forecast, 30, 41), ArgumentError);
   x[7] = std::nan("");
-  CHECK_THROWS_WITH(autoregression(x, 2, 30), "[autoregression] x want finite numbers to fit, got nan at 7");
+  CHECK_THROWS_WITH(autoregression(x, 2, 30),
+                    "[autoregression] x: expected finite numbers to fit, got nan at 7");
 }
 
 TEST_CASE("the season's means forecast what only has a season") {
@@ -71,7 +72,7 @@ TEST_CASE("the season's means forecast what only has a season") {
   const Forecast forecast = seasonal_autoregression(x, 4, 12);
   CHECK(std::isnan(forecast[0]));
   for (std::size_t i = 1; i < 24; ++i) CHECK(forecast[i] == Approx(x[i]).margin(1e-12));
-  CHECK_THROWS_WITH(seasonal_autoregression(x, 4, 7), Contains("want two whole periods of 4"));
+  CHECK_THROWS_WITH(seasonal_autoregression(x, 4, 7), Contains("expected at least two whole periods of 4"));
   CHECK_THROWS_AS(seasonal_autoregression(x, 0, 7), ArgumentError);
 }
 

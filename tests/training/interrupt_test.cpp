@@ -212,14 +212,14 @@ TEST_CASE(
   }
   CHECK_THAT(train(1, 2, {.checkpoint = file, .resume_hint = "add --resume"}).first.message,
              Contains("interrupted in epoch 1 after 2 of 6 batches (step 2); saved in " + file +
-                      ", to go on: add --resume"));
+                      ", to continue: add --resume"));
   CHECK_THAT(train(1, 2, {}).first.message, Contains("(step 2); nothing is saved, as"));
   // The best weights are no checkpoint, but they are there.
   const std::string best = folder.file("best");
   CHECK_THAT(train(1, 2, {.best_file = best}).first.message, Contains("(step 2); nothing is saved, as"));
   CHECK_FALSE(std::filesystem::exists(best));
   CHECK_THAT(train(1, 8, {.best_file = best}).first.message,
-             Contains("(step 8); the best weights are in " + best + "; nothing to go on from is saved, as"));
+             Contains("(step 8); the best weights are in " + best + "; no checkpoint is saved, as"));
   CHECK(std::filesystem::exists(best));
   // Not asked for: the signal is the program's own.
   seen = 0;

@@ -147,7 +147,7 @@ TEST_CASE("a confusion matrix prints with recall at the right and precision belo
         "a name too l..               0               0               0       -\n"
         "precision               100.0%           50.0%               -\n");
   CHECK_THAT(matrix.table(), Contains("true            0       1       2  recall\n"));
-  CHECK_THROWS_WITH(matrix.table({"a"}), "[ConfusionMatrix.table] names want 3 or none, got 1");
+  CHECK_THROWS_WITH(matrix.table({"a"}), "[ConfusionMatrix.table] names: expected 3 or none, got 1");
 }
 
 TEST_CASE("RMSE and MAE are over all elements, however they are batched") {
@@ -171,7 +171,7 @@ TEST_CASE("RMSE and MAE are over all elements, however they are batched") {
   CHECK(mae.value() == Approx(sizes / 14));
   CHECK(read_back(rmse, Rmse()).value() == rmse.value());
   CHECK_THROWS_WITH(rmse.update(a, Tensor<float>(Shape{7})),
-                    "[Rmse] prediction want the target's shape (7), got (7,2)");
+                    "[Rmse] prediction: expected the target's shape (7), got (7,2)");
   CHECK(std::isnan(Mae().value()));
 }
 
@@ -194,9 +194,9 @@ TEST_CASE("metrics refuse shapes, labels and texts that are not theirs, and then
   Accuracy accuracy({.top_k = 2});
   const Tensor<float> scores = zeros<float>({2, 3});
   CHECK_THROWS_WITH(accuracy.update(scores, IndexTensor{0, 3}),
-                    "[Accuracy] labels want classes 0..2, got 3 at 1 of (2)");
+                    "[Accuracy] labels: expected classes 0..2, got 3 at 1 of (2)");
   CHECK_THROWS_WITH(accuracy.update(scores, IndexTensor{0}),
-                    "[Accuracy] labels want (2) beside scores (2,3), got (1)");
+                    "[Accuracy] labels: expected (2) for scores (2,3), got (1)");
   CHECK_THROWS_WITH(accuracy.update(zeros<float>({2}), IndexTensor{0, 1}), Contains("(N,C) or (N,C,T)"));
   CHECK_THROWS_WITH(accuracy.update(zeros<float>({2, 1}), IndexTensor{0, 0}),
                     Contains("at least top_k = 2 classes"));
@@ -213,8 +213,8 @@ TEST_CASE("metrics refuse shapes, labels and texts that are not theirs, and then
   for (const std::string bad : {"", "1", "1 2 3", "1  2", "-1 2", "x 2", "1 2 "}) {
     CAPTURE(bad);
     CHECK_THROWS_WITH(accuracy.load_state(bad),
-                      Contains("[Accuracy.load_state] state want what state() gave"));
+                      Contains("[Accuracy.load_state] state: expected what state() returned"));
     CHECK_THROWS_AS(matrix.load_state(bad), ArgumentError);
   }
-  CHECK_THROWS_WITH(matrix.load_state(ConfusionMatrix(2).state()), Contains("want 3 classes"));
+  CHECK_THROWS_WITH(matrix.load_state(ConfusionMatrix(2).state()), Contains("expected 3 classes"));
 }

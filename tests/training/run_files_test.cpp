@@ -58,7 +58,7 @@ TEST_CASE("a checkpoint or best file that is no file is found out before the fir
       {folder.file("folder"), "a folder"}, {folder.file("pipe"), "a pipe"}, {"/dev/null", "a device"}};
   for (const auto& [path, kind] : cases) {
     CAPTURE(path);
-    const std::string want = "[Trainer.fit] " + path + ": want a file to write, got " + kind;
+    const std::string want = "[Trainer.fit] " + path + ": expected a file to write, got " + kind;
     CHECK(refusal({.checkpoint = path}) == want);
     CHECK(refusal({.checkpoint = path, .resume = true}) == want);
     CHECK(refusal({.best_file = path}) == want);
@@ -77,11 +77,11 @@ TEST_CASE("one file under two names is refused as checkpoint and best file") {
   const Folder folder;
   fs::create_directory(folder.file("inner"));
   CHECK_THAT(refusal({.checkpoint = folder.file("run"), .best_file = folder.file("inner/../run")}),
-             Contains("best_file want another file than checkpoint"));
+             Contains("best_file: expected another file than checkpoint"));
   touch(folder.file("run"));
   fs::create_symlink("run", folder.file("link"));
   CHECK_THAT(refusal({.checkpoint = folder.file("run"), .best_file = folder.file("link")}),
-             Contains("best_file want another file than checkpoint"));
+             Contains("best_file: expected another file than checkpoint"));
   CHECK_FALSE(detail::is_same_file(folder.file("run"), folder.file("runs")));
 }
 
@@ -99,7 +99,7 @@ TEST_CASE("one file under two names is told however they are written, there or n
   fs::create_symlink("loop", "loop");
   CHECK_FALSE(detail::is_same_file("loop", "run"));
   CHECK_THROWS_WITH((TrainOptions{.checkpoint = "run", .best_file = "./run"}.check()),
-                    "[Trainer] best_file want another file than checkpoint, got './run' and 'run'");
+                    "[Trainer] best_file: expected another file than checkpoint, got './run' and 'run'");
   CHECK_THROWS_AS((TrainOptions{.checkpoint = "chain", .best_file = "run"}.check()), ArgumentError);
   touch("run");
   fs::create_hard_link("run", "hard");
@@ -118,12 +118,13 @@ TEST_CASE(
   CsvLog csv(run);
   JsonLinesLog lines(folder.file("hard"));
   MemoryLog memory;
+  CHECK_THAT(refusal({.checkpoint = run, .logs = {&memory, &csv}}),
+             Contains("[Trainer.fit] logs[1]: expected another file than checkpoint, got '" + run +
+                      "' and '" + run));
   CHECK_THAT(
-      refusal({.checkpoint = run, .logs = {&memory, &csv}}),
-      Contains("[Trainer.fit] logs[1] want another file than checkpoint, got '" + run + "' and '" + run));
-  CHECK_THAT(refusal({.best_file = run, .logs = {&lines}}),
-             Contains("[Trainer.fit] logs[0] want another file than best_file, got '" + folder.file("hard")));
-  CHECK_THAT(refusal({.logs = {&csv, &lines}}), Contains("logs[1] want another file than logs[0]"));
+      refusal({.best_file = run, .logs = {&lines}}),
+      Contains("[Trainer.fit] logs[0]: expected another file than best_file, got '" + folder.file("hard")));
+  CHECK_THAT(refusal({.logs = {&csv, &lines}}), Contains("logs[1]: expected another file than logs[0]"));
   CHECK(read_bytes(run) == text);
   CsvLog nowhere("/dev/null");
   JsonLinesLog nowhere_either("/dev/null");
@@ -139,7 +140,7 @@ TEST_CASE("a second training on one checkpoint is refused while the first one go
   int refused = 0;
   options.on_epoch = [&](const EpochReport& report) {
     CHECK_THAT(refusal({.checkpoint = file}),
-               Contains("[Trainer.fit] " + file + ": want a checkpoint that no other training writes"));
+               Contains("[Trainer.fit] " + file + ": expected a checkpoint that no other training writes"));
     if (report.epoch == 2) {
       // By another name, too; another file is free.
       fs::create_symlink("run", folder.file("link"));

@@ -61,11 +61,11 @@ TEST_CASE("draw refuses what has no probabilities, and leaves the generator alon
     return draw(std::span<const double>(from), options, rng);
   };
   CHECK_THROWS_WITH(draw_from(logits, {.temperature = 0.0}),
-                    "[draw] temperature want a finite number above 0, got 0");
+                    "[draw] temperature: expected a finite number above 0, got 0");
   CHECK_THROWS_AS(draw_from(logits, {.temperature = std::nan("")}), ArgumentError);
-  CHECK_THROWS_WITH(draw_from(logits, {.top_k = -1}), "[draw] top_k want 0 or more, got -1");
-  CHECK_THROWS_WITH(draw_from({}, {}), "[draw] logits want one or more, got none");
-  CHECK_THROWS_WITH(draw_from(spoilt, {}), "[draw] logits want finite numbers, got nan at 1");
+  CHECK_THROWS_WITH(draw_from(logits, {.top_k = -1}), "[draw] top_k: expected >= 0, got -1");
+  CHECK_THROWS_WITH(draw_from({}, {}), "[draw] logits: expected at least one, got none");
+  CHECK_THROWS_WITH(draw_from(spoilt, {}), "[draw] logits: expected finite numbers, got nan at 1");
   CHECK_THROWS_AS(draw_from(infinite, {}), ArgumentError);
   CHECK(rng.state() == before);
   CHECK(draw_from({-3.0}, {}) == 0);

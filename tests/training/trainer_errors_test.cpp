@@ -118,11 +118,10 @@ TEST_CASE("a loss that is not finite stops training with epoch, batch, op and la
   Failing whole(1, folder.file("whole"), 0);
   const Checkpoint<S> want = at_the_end(whole, folder);
   Failing failing(1, file, 9, true);  // 6 calls an epoch: the third batch of epoch 2
-  CHECK_THROWS_WITH(failing.fit(),
-                    Contains("[Trainer.fit] epoch 2, batch 3 of 4 (step 7): train loss of epoch 2, "
-                             "batch 3 want a finite number, got ") &&
-                        Contains("run again: [log] forward: nan at () of shape ()") &&
-                        Contains("The model has the weights of step 6"));
+  CHECK_THROWS_WITH(failing.fit(), Contains("[Trainer.fit] epoch 2, batch 3 of 4 (step 7): train loss of "
+                                            "epoch 2, batch 3: expected a finite number, got ") &&
+                                       Contains("run again: [log] forward: nan at () of shape ()") &&
+                                       Contains("The model has the weights of step 6"));
   CHECK(same_bits(weights_of(failing.model), load_checkpoint<S>(file).model));
   CHECK(load_checkpoint<S>(file).state.step == 6);
   Failing resumed(99, file, 0);
@@ -167,7 +166,7 @@ TEST_CASE("a gradient that is not finite is named with its parameter and op, tho
   const auto before = weights_of(root);
   CHECK_THROWS_WITH(
       trainer.fit(Values{{0.0}}),
-      Contains("epoch 1, batch 1 of 1 (step 1): [grad_norm] want gradients with a finite norm, got ") &&
+      Contains("epoch 1, batch 1 of 1 (step 1): [grad_norm] expected gradients with a finite norm, got ") &&
           Contains("'layer.weight'") && Contains("run again: [sqrt] backward"));
   CHECK(same_bits(weights_of(root), before));
 }
@@ -210,7 +209,7 @@ TEST_CASE(
   }
   {
     Root root;
-    CHECK_THROWS_WITH(run({}, values, root), Contains("no checkpoint and no best epoch to go back to"));
+    CHECK_THROWS_WITH(run({}, values, root), Contains("no checkpoint and no best epoch to return to"));
   }
 }
 
@@ -232,7 +231,7 @@ TEST_CASE("a loss of validation or evaluation that is not finite is named with i
   calls = 0;
   nan_at = 2;
   CHECK_THROWS_WITH(trainer.evaluate(Values{{1.0, 2.0, 3.0}}),
-                    "[Trainer.evaluate] batch 2: loss of batch 2 want a finite number, got nan");
+                    "[Trainer.evaluate] batch 2: loss of batch 2: expected a finite number, got nan");
 }
 
 TEST_CASE("an optimizer that holds none of the model's parameters is told as that") {

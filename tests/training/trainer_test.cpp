@@ -194,8 +194,9 @@ TEST_CASE("the learning rate follows a schedule per step or epoch, or a factor o
     CHECK(sgd.lr(1) == 0.1 / 3);
   }
   Trainer trainer(model, sgd, squared, {.lr = falling, .progress = false});
-  CHECK_THROWS_WITH(trainer.fit(PairSource{{2}}),
-                    Contains("[Trainer.fit] lr want an optimizer with one group, got 2 groups (lr_factor "));
+  CHECK_THROWS_WITH(
+      trainer.fit(PairSource{{2}}),
+      Contains("[Trainer.fit] lr: expected an optimizer with one group, got 2 groups (lr_factor "));
 }
 
 TEST_CASE("a plateau lowers the rate by the monitored score, in the direction that is its better one") {
@@ -340,18 +341,18 @@ TEST_CASE("options and arguments that do not fit are refused by name") {
     Trainer trainer(model, sgd, squared, options);
     trainer.fit(PairSource{{2, 2}});
   };
-  CHECK_THROWS_WITH(fit({.accumulate = 0}), "[Trainer] accumulate want >= 1, got 0");
-  CHECK_THROWS_WITH(fit({.epochs = -1}), "[Trainer] epochs want >= 0, got -1");
+  CHECK_THROWS_WITH(fit({.accumulate = 0}), "[Trainer] accumulate: expected >= 1, got 0");
+  CHECK_THROWS_WITH(fit({.epochs = -1}), "[Trainer] epochs: expected >= 0, got -1");
   CHECK_THROWS_WITH(fit({.clip_norm = -1.0}), Contains("clip_norm"));
-  CHECK_THROWS_WITH(fit({.resume = true}), Contains("checkpoint want a file's name for resume"));
-  CHECK_THROWS_WITH(fit({.checkpoint = "a", .best_file = "a"}), Contains("best_file want another file"));
+  CHECK_THROWS_WITH(fit({.resume = true}), Contains("checkpoint: expected a file's name for resume"));
+  CHECK_THROWS_WITH(fit({.checkpoint = "a", .best_file = "a"}), Contains("best_file: expected another file"));
   CHECK_THROWS_WITH(fit({.logs = {nullptr}}), Contains("null pointer"));
   CHECK_THROWS_WITH(
       fit({.lr = CosineSchedule{.lr = 1.0, .period = 2}, .plateau = PlateauSchedule{.lr = 1.0}}),
       Contains("at most one of lr, lr_factor and plateau"));
   CHECK_THROWS_WITH(fit({.plateau = PlateauSchedule{.lr = 0.1, .factor = NAN}}), Contains("factor"));
   CHECK_THROWS_WITH(fit({.monitor = "valid/loss"}),
-                    "[Trainer.fit] monitor want one of train/loss, got 'valid/loss'");
+                    "[Trainer.fit] monitor: expected one of train/loss, got 'valid/loss'");
   CHECK_THROWS_AS(fit({.checkpoint = "no such folder/run"}), FileError);
   Trainer trainer(model, sgd, squared, {.progress = false});
   CHECK_THROWS_WITH(trainer.fit(PairSource{{}}), Contains("at least one batch"));
@@ -359,7 +360,7 @@ TEST_CASE("options and arguments that do not fit are refused by name") {
                     Contains("'rmse' twice"));
   Trainer whole(model, sgd, [](PairModel& m, const PairBatch& b) { return m.linear(Var<double>(b.x)); },
                 {.progress = false});
-  CHECK_THROWS_WITH(whole.fit(PairSource{{2}}), Contains("want one element, got shape (2,2)"));
+  CHECK_THROWS_WITH(whole.fit(PairSource{{2}}), Contains("expected one element, got shape (2,2)"));
   Trainer negative(model, sgd,
                    [](PairModel& m, const PairBatch& b) {
                      return WeightedLoss{squared(m, b), -1.0};

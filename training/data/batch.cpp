@@ -21,12 +21,13 @@ void place(std::span<const T> rows, std::size_t width, std::size_t b, std::size_
 template <class S>
 Batch<S> make_batch(const SequenceDataset<S>& data, std::span<const Index> samples,
                     const PaddingOptions& options) {
-  if (samples.empty()) throw ShapeError("[make_batch] samples want at least one, got none");
+  if (samples.empty()) throw ShapeError("[make_batch] samples: expected at least one, got none");
   Batch<S> batch;
   std::size_t steps = 0;
   for (const Index sample : samples) {
     if (sample < 0 || static_cast<std::size_t>(sample) >= data.size())
-      throw ShapeError(fmt::format("[make_batch] samples want positions of {}, got {}", data.size(), sample));
+      throw ShapeError(
+          fmt::format("[make_batch] samples: expected positions in [0, {}), got {}", data.size(), sample));
     const std::size_t length = data.length(static_cast<std::size_t>(sample));
     batch.lengths.push_back(static_cast<Index>(length));
     steps = std::max(steps, length);

@@ -29,18 +29,17 @@ Batches<S>::Batches(SequenceDataset<S> data, const BatchOptions& options, Augmen
   const auto require = [](bool good, const char* want, Index got) {
     if (!good) throw ArgumentError(fmt::format("[Batches] {}, got {}", want, got));
   };
-  require(!data_.empty(), "data want at least one sample", 0);
-  require(options_.batch_size >= 1, "batch_size want >= 1", options_.batch_size);
-  require(options_.bucket_batches >= 0, "bucket_batches want >= 0", options_.bucket_batches);
-  require(options_.num_samples >= 0, "num_samples want >= 0", options_.num_samples);
+  require(!data_.empty(), "data: expected at least one sample", 0);
+  require(options_.batch_size >= 1, "batch_size: expected >= 1", options_.batch_size);
+  require(options_.bucket_batches >= 0, "bucket_batches: expected >= 0", options_.bucket_batches);
+  require(options_.num_samples >= 0, "num_samples: expected >= 0", options_.num_samples);
   if (options_.num_samples > 0 && !options_.shuffle)
-    throw ArgumentError("[Batches] num_samples want shuffle (they are drawn at random), got shuffle = false");
+    throw ArgumentError("[Batches] num_samples: needs shuffle = true (samples are drawn at random)");
   const Index samples = options_.num_samples > 0 ? options_.num_samples : static_cast<Index>(data_.size());
   if (options_.drop_last && samples < options_.batch_size) {
-    throw ArgumentError(
-        fmt::format("[Batches] batch_size want at most {} with drop_last (the samples of an epoch), "
-                    "got {}",
-                    samples, options_.batch_size));
+    throw ArgumentError(fmt::format(
+        "[Batches] batch_size: expected at most {} with drop_last (the samples of an epoch), got {}", samples,
+        options_.batch_size));
   }
   start_epoch(1);
 }
@@ -54,8 +53,8 @@ std::vector<Index> Batches<S>::draw(Rng& rng) const {
     try {
       drawn.resize(static_cast<std::size_t>(options_.num_samples));
     } catch (const std::exception&) {
-      throw ArgumentError(
-          fmt::format("[Batches] num_samples want as many as memory can hold, got {}", options_.num_samples));
+      throw ArgumentError(fmt::format("[Batches] num_samples: expected as many as memory can hold, got {}",
+                                      options_.num_samples));
     }
     for (Index& sample : drawn) sample = rng.below(n);
   } else if (options_.shuffle) {
@@ -72,7 +71,8 @@ std::vector<Index> Batches<S>::draw(Rng& rng) const {
 template <class S>
 void Batches<S>::start_epoch(std::int64_t epoch) {
   detail::require_contents(!data_.empty(), "Batches.start_epoch");
-  if (epoch < 1) throw ArgumentError(fmt::format("[Batches.start_epoch] epoch want >= 1, got {}", epoch));
+  if (epoch < 1)
+    throw ArgumentError(fmt::format("[Batches.start_epoch] epoch: expected >= 1, got {}", epoch));
   Rng rng(detail::epoch_seed(options_.seed, epoch));
   const auto size = static_cast<std::size_t>(options_.batch_size);
   std::vector<Index> drawn = draw(rng);
@@ -112,7 +112,8 @@ void Batches<S>::start_epoch(std::int64_t epoch) {
 template <class S>
 Batch<S> Batches<S>::batch(std::size_t i) const {
   detail::require_contents(size() > 0, "Batches.batch");
-  if (i >= size()) throw ArgumentError(fmt::format("[Batches.batch] i want 0..{}, got {}", size() - 1, i));
+  if (i >= size())
+    throw ArgumentError(fmt::format("[Batches.batch] i: expected 0..{}, got {}", size() - 1, i));
   const std::span<const Index> samples(order_.data() + begins_[i], begins_[i + 1] - begins_[i]);
   Batch<S> batch = make_batch(data_, samples, options_.padding);
   if (augment_) {

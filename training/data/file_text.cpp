@@ -20,11 +20,11 @@ namespace fs = std::filesystem;
 std::string read_bytes(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored))
-    throw FileError(fmt::format("{}: want a file, got a directory", escaped(path)));
+    throw FileError(fmt::format("{}: expected a file, got a directory", escaped(path)));
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   const auto fail = [&](const char* got) {
-    throw FileError(fmt::format("{}: want a readable file, got: {}", escaped(path), got));
+    throw FileError(fmt::format("{}: cannot read the file: {}", escaped(path), got));
   };
   if (!file) fail(std::strerror(errno));
   try {
@@ -38,14 +38,14 @@ std::string read_bytes(const std::string& path) {
     if (file.bad()) fail(std::strerror(errno));
     return text;
   } catch (const std::bad_alloc&) {
-    throw FileError(fmt::format("{}: want a file that memory can hold, got a larger one", escaped(path)));
+    throw FileError(fmt::format("{}: expected a file that memory can hold, got a larger one", escaped(path)));
   }
 }
 
 namespace {
 
 [[noreturn]] void fail_kind(const std::string& path, std::string_view want, std::string_view got) {
-  throw FileError(fmt::format("{}: want {}, got {}", escaped(path), want, got));
+  throw FileError(fmt::format("{}: expected {}, got {}", escaped(path), want, got));
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ void require_text(const std::string& path, std::string_view bytes, std::string_v
 
 void require_lines(const std::string& path, std::string_view bytes, std::string_view what) {
   if (bytes.find('\r') != std::string_view::npos && bytes.find('\n') == std::string_view::npos)
-    fail_kind(path, what, "lines that end in CR alone (convert them: tr '\\r' '\\n' < FILE > NEW)");
+    fail_kind(path, what, "lines that end in CR only (convert them: tr '\\r' '\\n' < FILE > NEW)");
 }
 
 void fail_at(const std::string& path, std::size_t line, std::string_view message) {

@@ -7,12 +7,12 @@
 
 namespace unroll::detail {
 
-// Every byte of a file. Throws FileError "path: want a readable file, got: ..." for a folder and for what
+// Every byte of a file. Throws FileError "path: cannot read the file: ..." for a folder and for what
 // cannot be read to its end.
 std::string read_bytes(const std::string& path);
 
-// Throws FileError "path: want a table, got a gzip file (unpack it: gunzip FILE)" for bytes of another kind
-// of file than plain text; `what` it wants is "a table".
+// Throws FileError "path: expected a table, got a gzip file (unpack it: gunzip FILE)" for bytes of another
+// kind of file than plain text; `what` is what it expects, "a table".
 void require_text(const std::string& path, std::string_view bytes, std::string_view what);
 // The same for a text whose lines end in CR alone.
 void require_lines(const std::string& path, std::string_view bytes, std::string_view what);

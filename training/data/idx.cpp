@@ -40,7 +40,7 @@ class Reader {
     if (!at_gzip()) return;
     constexpr int kGzip = 16;  // and no other format
     if (::inflateInit2(&stream_, MAX_WBITS + kGzip) != Z_OK)
-      throw MemoryError("[read_idx] zlib found no memory");
+      throw MemoryError("[read_idx] not enough memory for zlib");
     compressed_ = true;
   }
   ~Reader() {
@@ -107,12 +107,13 @@ class Reader {
       ended_ = !at_gzip();
       if (!ended_) ::inflateReset(&stream_);
       if (ended_ && rest() > 0) {
-        fail(fmt::format("want the end of the file after the compressed data, got {} bytes more", rest()));
+        fail(
+            fmt::format("expected the end of the file after the compressed data, got {} bytes more", rest()));
       }
     } else if (status == Z_BUF_ERROR) {
-      fail("want whole data, got: unexpected end of file");
+      fail("expected whole data, got: unexpected end of file");
     } else if (status != Z_OK) {
-      fail(fmt::format("want whole data, got: {}", stream_.msg ? stream_.msg : "damaged data"));
+      fail(fmt::format("expected whole data, got: {}", stream_.msg ? stream_.msg : "damaged data"));
     }
     return want - stream_.avail_out;
   }
@@ -134,20 +135,20 @@ Header read_header(Reader& reader) {
   std::array<unsigned char, 4> magic{};
   if (reader.read(magic.data(), magic.size()) < magic.size() || magic[0] != 0 || magic[1] != 0) {
     const std::string kind = reader.compressed() ? "" : reader.kind();
-    reader.fail(fmt::format("want an IDX file (two bytes 0, a type, a number of axes), got {}",
+    reader.fail(fmt::format("expected an IDX file (two bytes 0, a type, a number of axes), got {}",
                             kind.empty() ? "something else" : kind));
   }
   const auto* type =
       std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) { return t.code == magic[2]; });
   if (type == kTypes.end()) {
-    reader.fail(fmt::format("want an element type 0x08, 0x09, 0x0b, 0x0c, 0x0d or 0x0e, got 0x{:02x}",
+    reader.fail(fmt::format("expected an element type 0x08, 0x09, 0x0b, 0x0c, 0x0d or 0x0e, got 0x{:02x}",
                             static_cast<unsigned>(magic[2])));
   }
   const std::size_t rank = magic[3];
-  if (rank < 1 || rank > kMaxRank) reader.fail(fmt::format("want 1..{} axes, got {}", kMaxRank, rank));
+  if (rank < 1 || rank > kMaxRank) reader.fail(fmt::format("expected 1..{} axes, got {}", kMaxRank, rank));
   std::array<unsigned char, 4 * kMaxRank> sizes{};
   if (reader.read(sizes.data(), 4 * rank) < 4 * rank)
-    reader.fail(fmt::format("want the sizes of {} axes, got the end of the file", rank));
+    reader.fail(fmt::format("expected the sizes of {} axes, got the end of the file", rank));
   Header header{*type, {}, 0};
   for (std::size_t axis = 0; axis < rank; ++axis) {
     std::size_t size = 0;
@@ -155,7 +156,7 @@ Header read_header(Reader& reader) {
     header.shape.push_back(size);
   }
   const auto bytes = detail::element_bytes(type->dtype, header.shape);
-  if (!bytes) reader.fail(fmt::format("want sizes that fit memory, got {}", to_string(header.shape)));
+  if (!bytes) reader.fail(fmt::format("expected sizes that fit memory, got {}", to_string(header.shape)));
   header.bytes = *bytes;
   return header;
 }
@@ -169,13 +170,13 @@ void check_size(const Reader& reader, const Header& header, const UnpackOptions&
   const std::uint64_t limit = detail::unpack_limit(options, reader.file_size());
   if (!bytes || (reader.compressed() && *bytes > limit)) {
     reader.fail(fmt::format(
-        "want at most {} bytes in memory from a compressed file of {}, got {} (.max_bytes allows more)",
+        "expected at most {} bytes in memory from a compressed file of {}, got {} (.max_bytes allows more)",
         limit, reader.file_size(), says));
   }
   if (reader.compressed()) return;
-  if (reader.rest() < header.bytes) reader.fail(fmt::format("want {}, got {}", says, reader.rest()));
+  if (reader.rest() < header.bytes) reader.fail(fmt::format("expected {}, got {}", says, reader.rest()));
   if (reader.rest() > header.bytes)
-    reader.fail(fmt::format("want the end of the file after {}, got more", says));
+    reader.fail(fmt::format("expected the end of the file after {}, got more", says));
 }
 
 }  // namespace
@@ -185,7 +186,7 @@ Tensor<S> read_idx(const std::string& path, const UnpackOptions& options) {
   Reader reader(path);
   const Header header = read_header(reader);
   if (!readable_as<S>(header.type.dtype)) {
-    reader.fail(fmt::format("want elements that a {} holds, got {}",
+    reader.fail(fmt::format("expected elements that a {} holds, got {}",
                             std::integral<S>          ? "64-bit integer"
                             : std::same_as<S, double> ? "double"
                                                       : "float",
@@ -199,8 +200,8 @@ Tensor<S> read_idx(const std::string& path, const UnpackOptions& options) {
     const std::size_t want = std::min(kBlock, header.bytes - done);
     const std::size_t got = reader.read(block.data(), want);
     if (got < want) {
-      reader.fail(fmt::format("want {} bytes of elements ({} of {}), got {}", header.bytes, header.type.name,
-                              to_string(header.shape), done + got));
+      reader.fail(fmt::format("expected {} bytes of elements ({} of {}), got {}", header.bytes,
+                              header.type.name, to_string(header.shape), done + got));
     }
     for (std::size_t at = 0; at < want; at += size) std::reverse(&block[at], &block[at] + size);
     detail::decode(header.type.dtype, block.data(), want / size, result.data() + done / size);
@@ -208,7 +209,7 @@ Tensor<S> read_idx(const std::string& path, const UnpackOptions& options) {
   }
   // Reading on also checks the sum at the end of compressed data.
   if (reader.read(block.data(), 1) != 0) {
-    reader.fail(fmt::format("want the end of the file after {} bytes of elements ({} of {}), got more",
+    reader.fail(fmt::format("expected the end of the file after {} bytes of elements ({} of {}), got more",
                             header.bytes, header.type.name, to_string(header.shape)));
   }
   return result;

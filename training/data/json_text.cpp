@@ -10,11 +10,11 @@ namespace unroll::detail {
 std::string_view bounded_json(std::string_view text, const char* function) {
   if (text.size() > kLongestJson) {
     throw ArgumentError(
-        fmt::format("[{}] json want at most {} bytes, got {}", function, kLongestJson, text.size()));
+        fmt::format("[{}] json: expected at most {} bytes, got {}", function, kLongestJson, text.size()));
   }
   if (nested_deeper(text, kDeepestJson)) {
-    throw ArgumentError(
-        fmt::format("[{}] json want lists and objects at most {} deep, got more", function, kDeepestJson));
+    throw ArgumentError(fmt::format("[{}] json: expected lists and objects at most {} deep, got more",
+                                    function, kDeepestJson));
   }
   return text;
 }

@@ -25,12 +25,14 @@ bool is_whole(const std::string& name) {
 
 Labels::Labels(std::vector<std::string> names) : names_(std::move(names)) {
   for (const std::string& name : names_) {
-    if (name.empty()) throw ArgumentError("[Labels] labels want names that are not empty, got ''");
+    if (name.empty()) throw ArgumentError("[Labels] labels: expected names that are not empty, got ''");
     if (!ids_.emplace(name, static_cast<std::int64_t>(ids_.size())).second)
-      throw ArgumentError(fmt::format("[Labels] labels want different names, got {} twice", quoted(name)));
+      throw ArgumentError(
+          fmt::format("[Labels] labels: expected distinct names, got {} twice", quoted(name)));
   }
   if (names_.size() < 2)
-    throw ArgumentError(fmt::format("[Labels] labels want at least 2 different ones, got {}", names_.size()));
+    throw ArgumentError(
+        fmt::format("[Labels] labels: expected at least 2 different labels, got {}", names_.size()));
 }
 
 Labels Labels::of(std::span<const std::string> labels) {
@@ -47,7 +49,7 @@ Labels Labels::of(std::span<const std::string> labels) {
 const std::string& Labels::name(std::int64_t id) const& {
   detail::require_contents(!names_.empty(), "Labels.name");
   if (id < 0 || static_cast<std::size_t>(id) >= names_.size())
-    throw ArgumentError(fmt::format("[Labels.name] id want 0..{}, got {}", names_.size() - 1, id));
+    throw ArgumentError(fmt::format("[Labels.name] id: expected 0..{}, got {}", names_.size() - 1, id));
   return names_[static_cast<std::size_t>(id)];
 }
 
@@ -63,8 +65,9 @@ std::vector<std::int64_t> Labels::encode(std::span<const std::string> labels) co
   for (const std::string& label : labels) {
     const auto id = find(label);
     if (!id) {
-      throw ArgumentError(fmt::format("[Labels.encode] labels want one of the {} known ones, got {} at {}",
-                                      names_.size(), quoted(label), ids.size()));
+      throw ArgumentError(
+          fmt::format("[Labels.encode] labels: expected one of the {} known ones, got {} at {}",
+                      names_.size(), quoted(label), ids.size()));
     }
     ids.push_back(*id);
   }
@@ -76,14 +79,14 @@ std::string Labels::to_json() const {
   try {
     return Json(names_).dump();
   } catch (const Json::exception&) {
-    throw ArgumentError("[Labels.to_json] labels want UTF-8, got other bytes");
+    throw ArgumentError("[Labels.to_json] labels: expected UTF-8, got other bytes");
   }
 }
 
 template <class Json>
 Labels Labels::of_json(const Json& json) {
   if (!json.is_array() || !std::all_of(json.begin(), json.end(), [](const Json& n) { return n.is_string(); }))
-    throw ArgumentError("[Labels.from_json] json want a list of names, got something else");
+    throw ArgumentError("[Labels.from_json] json: expected a list of names, got something else");
   return Labels(json.template get<std::vector<std::string>>());
 }
 

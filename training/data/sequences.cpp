@@ -19,13 +19,14 @@ const char* name(TargetKind kind) { return kTargetKinds[static_cast<std::size_t>
 void require_axes(const char* what, const Shape& shape, std::size_t least, std::size_t most,
                   const char* want) {
   if (shape.size() < least || shape.size() > most)
-    throw ShapeError(fmt::format("[SequenceDataset.of] {} want {}, got {}", what, want, to_string(shape)));
+    throw ShapeError(
+        fmt::format("[SequenceDataset.of] {}: expected {}, got {}", what, want, to_string(shape)));
 }
 
 void require_count(const char* what, const Shape& shape, std::size_t n) {
   if (shape[0] != n) {
-    throw ShapeError(fmt::format("[SequenceDataset.of] {} want {} samples (as the sequences), got {}", what,
-                                 n, to_string(shape)));
+    throw ShapeError(fmt::format("[SequenceDataset.of] {}: expected {} samples (as the sequences), got {}",
+                                 what, n, to_string(shape)));
   }
 }
 
@@ -37,7 +38,7 @@ template <class S>
 auto SequenceDataset<S>::input_of(const Tensor<S>& values) -> Input {
   if (values.dimension() != 2)
     throw ShapeError(
-        fmt::format("[SequenceDataset.add] values want (T,I), got {}", to_string(values.shape())));
+        fmt::format("[SequenceDataset.add] values: expected (T,I), got {}", to_string(values.shape())));
   return {false, values.shape()[0], values.shape()[1], values.data(), nullptr};
 }
 
@@ -56,7 +57,8 @@ auto SequenceDataset<S>::target_of(const Tensor<S>& target) -> Target {
   const Shape& shape = target.shape();
   if (shape.size() == 1) return {TargetKind::vector, 1, shape[0], nullptr, target.data()};
   if (shape.size() == 2) return {TargetKind::step_vectors, shape[0], shape[1], nullptr, target.data()};
-  throw ShapeError(fmt::format("[SequenceDataset.add] target want (K) or (T,K), got {}", to_string(shape)));
+  throw ShapeError(
+      fmt::format("[SequenceDataset.add] target: expected (K) or (T,K), got {}", to_string(shape)));
 }
 
 template <class S>
@@ -76,45 +78,46 @@ void SequenceDataset<S>::append(const Input& input, const Target& target) {
   const auto axes = [&](std::size_t width) { return fmt::format("(T,{})", width); };
   if (input.length == 0 || (!has_ids && input.width == 0)) {
     throw ShapeError(
-        has_ids ? "[SequenceDataset.add] ids want at least one step, got none"
-                : fmt::format("[SequenceDataset.add] values want at least one step and one feature, got "
-                              "({},{})",
-                              input.length, input.width));
+        has_ids ? "[SequenceDataset.add] ids: expected at least one step, got none"
+                : fmt::format(
+                      "[SequenceDataset.add] values: expected at least one step and one feature, got ({},{})",
+                      input.length, input.width));
   }
   if (has_ids) {
     const auto* bad =
         std::find_if(input.ids, input.ids + input.length, [](std::int64_t id) { return id < 0; });
     if (bad != input.ids + input.length)
       throw ArgumentError(
-          fmt::format("[SequenceDataset.add] ids want >= 0, got {} at {}", *bad, bad - input.ids));
+          fmt::format("[SequenceDataset.add] ids: expected >= 0, got {} at {}", *bad, bad - input.ids));
   }
   const bool is_label = target.kind == TargetKind::label || target.kind == TargetKind::step_labels;
   const bool is_vector = target.kind == TargetKind::vector || target.kind == TargetKind::step_vectors;
   if (is_vector && target.width == 0)
-    throw ShapeError("[SequenceDataset.add] target want at least one number, got none");
+    throw ShapeError("[SequenceDataset.add] target: expected at least one value, got none");
   const bool by_step = target.kind == TargetKind::step_labels || target.kind == TargetKind::step_vectors;
   if (by_step && target.steps != input.length) {
-    throw ShapeError(fmt::format("[SequenceDataset.add] target want {} steps (as the sequence), got {}",
+    throw ShapeError(fmt::format("[SequenceDataset.add] target: expected {} steps (as the sequence), got {}",
                                  input.length, target.steps));
   }
   if (store().defined) {
     if (has_ids != store().has_ids) {
       throw ArgumentError(
-          fmt::format("[SequenceDataset.add] input want {} (as in the samples before), got {}",
+          fmt::format("[SequenceDataset.add] input: expected {} (as in the samples before), got {}",
                       store().has_ids ? "ids" : "values", has_ids ? "ids" : "values"));
     }
     if (input.width != store().width) {
-      throw ShapeError(fmt::format("[SequenceDataset.add] values want {} (as in the samples before), got {}",
-                                   axes(store().width), axes(input.width)));
+      throw ShapeError(
+          fmt::format("[SequenceDataset.add] values: expected {} (as in the samples before), got {}",
+                      axes(store().width), axes(input.width)));
     }
     if (target.kind != store().target) {
       throw ArgumentError(
-          fmt::format("[SequenceDataset.add] target want {} (as in the samples before), got {}",
+          fmt::format("[SequenceDataset.add] target: expected {} (as in the samples before), got {}",
                       name(store().target), name(target.kind)));
     }
     if (target.width != store().target_width) {
       throw ShapeError(
-          fmt::format("[SequenceDataset.add] target want {} numbers (as in the samples before), got {}",
+          fmt::format("[SequenceDataset.add] target: expected {} values (as in the samples before), got {}",
                       store().target_width, target.width));
     }
   }
@@ -282,7 +285,7 @@ template <class S>
 auto SequenceDataset<S>::labels() const -> Ids {
   if (target_kind() != TargetKind::label) {
     throw ArgumentError(
-        fmt::format("[SequenceDataset.labels] target want a class, got {}", name(target_kind())));
+        fmt::format("[SequenceDataset.labels] target: expected a class, got {}", name(target_kind())));
   }
   Ids result;
   for (std::size_t i = 0; i < size(); ++i) result.push_back(labels(i)[0]);
@@ -296,7 +299,7 @@ SequenceDataset<S> SequenceDataset<S>::select(std::span<const Index> samples) co
   for (const Index i : samples) {
     if (i < 0 || static_cast<std::size_t>(i) >= size())
       throw ShapeError(
-          fmt::format("[SequenceDataset.select] samples want positions of {}, got {}", size(), i));
+          fmt::format("[SequenceDataset.select] samples: expected positions in [0, {}), got {}", size(), i));
     result.samples_.push_back(samples_[static_cast<std::size_t>(i)]);
   }
   return result;

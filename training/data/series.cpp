@@ -25,8 +25,8 @@ std::vector<SeriesPart> parts_by_column(const Table& table) {
     const auto step = static_cast<Index>(i);
     if (parts.empty() || parts.back().name != name) {
       if (!names.insert(name).second) {
-        table.fail(i, fmt::format("column '{}' want all rows of {} side by side, got one behind {}", kSplit,
-                                  quoted(name), quoted(parts.back().name)));
+        table.fail(i, fmt::format("column '{}': expected all rows of {} in one block, got one after {}",
+                                  kSplit, quoted(name), quoted(parts.back().name)));
       }
       parts.push_back({std::string(name), step, step});
     }

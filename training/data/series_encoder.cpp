@@ -18,8 +18,9 @@ using Json = nlohmann::json;
 
 void check(const Series& series, Index first, Index last) {
   if (first < 0 || last < first || last > series.size()) {
-    throw ShapeError(fmt::format("[SeriesEncoder] steps want to be in a series of {}, got {} to {}",
-                                 series.size(), first, last));
+    throw ShapeError(
+        fmt::format("[SeriesEncoder] steps: expected a range within a series of {}, got {} to {}",
+                    series.size(), first, last));
   }
 }
 
@@ -29,7 +30,7 @@ double value(const Series& series, Index t) {
   const double x = series.values[static_cast<std::size_t>(t)];
   if (std::isfinite(x) && std::abs(x) > static_cast<double>(std::numeric_limits<S>::max()))
     throw ArgumentError(
-        fmt::format("[SeriesEncoder] values want numbers that fit a float, got {} at step {}", x, t));
+        fmt::format("[SeriesEncoder] values: expected numbers that fit a float, got {} at step {}", x, t));
   return x;
 }
 
@@ -48,10 +49,10 @@ template <class S>
 SeriesEncoder<S>::SeriesEncoder(Standardizer<S> standardizer, Index period)
     : standardizer_(std::move(standardizer)), period_(period) {
   if (period < 0 || period == 1)
-    throw ArgumentError(fmt::format("[SeriesEncoder] period want 0 (none) or 2 and more, got {}", period));
+    throw ArgumentError(fmt::format("[SeriesEncoder] period: expected 0 (none) or >= 2, got {}", period));
   if (standardizer_.mean().size() != 1) {
     throw ArgumentError(
-        fmt::format("[SeriesEncoder] standardizer want 1 feature, got {}", standardizer_.mean().size()));
+        fmt::format("[SeriesEncoder] standardizer: expected 1 feature, got {}", standardizer_.mean().size()));
   }
 }
 
@@ -108,7 +109,8 @@ SeriesEncoder<S> SeriesEncoder<S>::from_json(std::string_view text) {
   const Json json = Json::parse(detail::bounded_json(text, "SeriesEncoder.from_json"), nullptr, false);
   if (!json.is_object() || json.size() != 2 || !json.contains("period") || !json.contains("standardizer") ||
       !json["period"].is_number_unsigned()) {
-    throw ArgumentError("[SeriesEncoder.from_json] json want period and standardizer, got something else");
+    throw ArgumentError(
+        "[SeriesEncoder.from_json] json: expected period and standardizer, got something else");
   }
   return SeriesEncoder(Standardizer<S>::of_json(json["standardizer"]), json["period"].get<Index>());
 }

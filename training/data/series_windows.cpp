@@ -12,7 +12,7 @@ std::vector<std::size_t> target_columns(const WindowOptions& options, std::size_
   std::vector<std::size_t> columns;
   for (const Index c : options.columns) {
     if (c < 0 || static_cast<std::size_t>(c) >= features)
-      throw ArgumentError(fmt::format("[windows] columns want 0..{}, got {}", features - 1, c));
+      throw ArgumentError(fmt::format("[windows] columns: expected 0..{}, got {}", features - 1, c));
     columns.push_back(static_cast<std::size_t>(c));
   }
   for (std::size_t c = 0; options.columns.empty() && c < features; ++c) columns.push_back(c);
@@ -24,20 +24,19 @@ std::vector<std::size_t> target_columns(const WindowOptions& options, std::size_
 template <class S>
 SequenceDataset<S> windows(const Tensor<S>& series, const WindowOptions& options) {
   if (options.length < 1 || options.stride < 1 || options.horizon < 1) {
-    throw ArgumentError(fmt::format("[windows] length, stride and horizon want >= 1, got {}, {} and {}",
+    throw ArgumentError(fmt::format("[windows] length, stride and horizon: expected >= 1, got {}, {} and {}",
                                     options.length, options.stride, options.horizon));
   }
   const Shape& shape = series.shape();
   if (shape.size() != 2 || shape[1] == 0)
-    throw ShapeError(fmt::format("[windows] series want (N,I), got {}", to_string(shape)));
+    throw ShapeError(fmt::format("[windows] series: expected (N,I), got {}", to_string(shape)));
   const std::size_t steps = shape[0], features = shape[1];
   const auto length = static_cast<std::size_t>(options.length),
              horizon = static_cast<std::size_t>(options.horizon);
   if (steps < length || steps - length < horizon) {
-    throw ShapeError(
-        fmt::format("[windows] series want at least {} steps (a window of {} and its target {} later), "
-                    "got {}",
-                    length + horizon, length, horizon, steps));
+    throw ShapeError(fmt::format(
+        "[windows] series: expected at least {} steps (a window of {} and its target {} later), got {}",
+        length + horizon, length, horizon, steps));
   }
   const auto columns = target_columns(options, features);
   const std::size_t width = columns.size();

@@ -22,7 +22,7 @@ namespace {
 void check(const char* function, const Shares& shares) {
   if (!(shares.valid >= 0.0 && shares.test >= 0.0 && shares.valid + shares.test < 1.0)) {
     throw ArgumentError(
-        fmt::format("[{}] shares want valid and test >= 0 and below 1 together, got {} and {}", function,
+        fmt::format("[{}] shares: expected valid and test >= 0 and below 1 together, got {} and {}", function,
                     shares.valid, shares.test));
   }
 }
@@ -32,7 +32,7 @@ Split finished(const char* function, Split split, const Shares& shares) {
   const auto check_part = [&](const char* name, double share, std::vector<Index>& part) {
     if (share > 0.0 && part.empty()) {
       throw ArgumentError(
-          fmt::format("[{}] {} want at least one sample for a share of {:.3g}, got none of {}", function,
+          fmt::format("[{}] {}: expected at least one sample for a share of {:.3g}, got none of {}", function,
                       name, share, split.train.size() + split.valid.size() + split.test.size()));
     }
     std::sort(part.begin(), part.end());
@@ -52,7 +52,7 @@ std::vector<Index> ordered(const char* function, Index n, F&& f) {
   } catch (const std::length_error&) {
   } catch (const MemoryError&) {
   }
-  throw ArgumentError(fmt::format("[{}] n want as many as memory can hold, got {}", function, n));
+  throw ArgumentError(fmt::format("[{}] n: expected as many as memory can hold, got {}", function, n));
 }
 
 // Puts samples that are in some order into the parts: train first, test last.
@@ -105,7 +105,7 @@ Split split_stratified(std::span<const std::int64_t> labels, const Shares& share
                        std::span<const std::uint64_t> keys) {
   check("split_stratified", shares);
   if (keys.size() != labels.size()) {
-    throw ArgumentError(fmt::format("[split_stratified] keys want {} entries (one per label), got {}",
+    throw ArgumentError(fmt::format("[split_stratified] keys: expected {} entries (one per label), got {}",
                                     labels.size(), keys.size()));
   }
   std::map<std::int64_t, std::vector<Index>> classes;
@@ -160,7 +160,8 @@ Split split_by_column(const Table& table, std::string_view column) {
   for (std::size_t i = 0; i < table.size(); ++i) {
     const std::string_view word = table.field(i, at);
     if (word != "train" && word != "valid" && word != "test")
-      table.fail(i, fmt::format("column {} want train, valid or test, got {}", quoted(column), quoted(word)));
+      table.fail(
+          i, fmt::format("column {}: expected train, valid or test, got {}", quoted(column), quoted(word)));
     (word == "train"   ? split.train
      : word == "valid" ? split.valid
                        : split.test)
@@ -180,13 +181,13 @@ std::map<std::string, std::vector<Index>> rows_by_value(const Table& table, std:
 void detail::check_rows(std::size_t n, std::span<const Index> rows) {
   for (const Index row : rows) {
     if (row < 0 || static_cast<std::size_t>(row) >= n)
-      throw ShapeError(fmt::format("[select_rows] rows want positions of {} rows, got {}", n, row));
+      throw ShapeError(fmt::format("[select_rows] rows: expected positions in [0, {}), got {}", n, row));
   }
 }
 
 template <class T>
 Tensor<T> select_rows(const Tensor<T>& x, std::span<const Index> rows) {
-  if (x.dimension() == 0) throw ShapeError("[select_rows] x want at least one axis, got a scalar");
+  if (x.dimension() == 0) throw ShapeError("[select_rows] x: expected at least one axis, got a scalar");
   detail::check_rows(x.shape()[0], rows);
   Shape shape = x.shape();
   const std::size_t width = x.size() / std::max<std::size_t>(shape[0], 1);

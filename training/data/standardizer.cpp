@@ -29,8 +29,9 @@ class Moments {
     for (std::size_t f = 0; f < mean_.size(); ++f) {
       const auto x = static_cast<double>(row[f]);
       if (!std::isfinite(x)) {
-        throw ArgumentError(fmt::format(
-            "[Standardizer.fit] x want finite numbers, got {} as feature {} of row {}", x, f, count_ - 1));
+        throw ArgumentError(
+            fmt::format("[Standardizer.fit] x: expected finite numbers, got {} as feature {} of row {}", x, f,
+                        count_ - 1));
       }
       const double delta = x - mean_[f];
       mean_[f] += delta / n;
@@ -40,7 +41,7 @@ class Moments {
 
   template <class S>
   Standardizer<S> finish() const {
-    if (count_ == 0) throw ShapeError("[Standardizer.fit] x want at least one row, got none");
+    if (count_ == 0) throw ShapeError("[Standardizer.fit] x: expected at least one row, got none");
     const Shape shape{mean_.size()};
     Tensor<S> mean(shape), scale(shape);
     for (std::size_t f = 0; f < mean_.size(); ++f) {
@@ -59,13 +60,13 @@ class Moments {
 template <class S>
 void check_lengths(const char* function, const Tensor<S>& x, const std::vector<Index>& lengths) {
   if (x.dimension() != 3 || x.shape()[1] != lengths.size()) {
-    throw ShapeError(fmt::format("[{}] x want (T,{},I) (a sequence for each length), got {}", function,
+    throw ShapeError(fmt::format("[{}] x: expected (T,{},I) (a sequence for each length), got {}", function,
                                  lengths.size(), to_string(x.shape())));
   }
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     if (lengths[b] < 0 || static_cast<std::size_t>(lengths[b]) > x.shape()[0]) {
-      throw ShapeError(
-          fmt::format("[{}] lengths[{}] want 0..{} (x's T), got {}", function, b, x.shape()[0], lengths[b]));
+      throw ShapeError(fmt::format("[{}] lengths[{}]: expected 0..{} (x's T), got {}", function, b,
+                                   x.shape()[0], lengths[b]));
     }
   }
 }
@@ -73,7 +74,7 @@ void check_lengths(const char* function, const Tensor<S>& x, const std::vector<I
 // Calls f(first element) for every row of x, or every one of a real step.
 template <class X, class F>
 void for_each_row(const char* function, X& x, const std::vector<Index>& lengths, F&& f) {
-  if (x.dimension() == 0) throw ShapeError(fmt::format("[{}] x want (...,I), got a scalar", function));
+  if (x.dimension() == 0) throw ShapeError(fmt::format("[{}] x: expected (...,I), got a scalar", function));
   if (!lengths.empty()) check_lengths(function, x, lengths);
   const std::size_t width = x.shape()[x.dimension() - 1];
   const std::size_t rows = width == 0 ? 0 : x.size() / width;
@@ -85,7 +86,7 @@ void for_each_row(const char* function, X& x, const std::vector<Index>& lengths,
 }
 
 void require_features(const char* function, std::size_t want, std::size_t got) {
-  if (want != got) throw ShapeError(fmt::format("[{}] x want {} features, got {}", function, want, got));
+  if (want != got) throw ShapeError(fmt::format("[{}] x: expected {} features, got {}", function, want, got));
 }
 
 }  // namespace
@@ -94,15 +95,15 @@ template <class S>
 Standardizer<S>::Standardizer(Tensor<S> mean, Tensor<S> scale)
     : mean_(std::move(mean)), scale_(std::move(scale)) {
   if (mean_.dimension() != 1 || mean_.size() == 0 || mean_.shape() != scale_.shape()) {
-    throw ShapeError(fmt::format("[Standardizer] mean and scale want (I), got {} and {}",
+    throw ShapeError(fmt::format("[Standardizer] mean and scale: expected (I), got {} and {}",
                                  to_string(mean_.shape()), to_string(scale_.shape())));
   }
   for (std::size_t f = 0; f < mean_.size(); ++f) {
     const S m = mean_.data()[f], s = scale_.data()[f];
     if (!(std::isfinite(m) && std::isfinite(s) && s > S{0})) {
       throw ArgumentError(
-          fmt::format("[Standardizer] mean and scale want finite numbers and scale above 0, got {} "
-                      "and {} for feature {}",
+          fmt::format("[Standardizer] mean and scale: expected finite numbers and scale above 0, got {} and "
+                      "{} for feature {}",
                       m, s, f));
     }
   }
@@ -122,7 +123,7 @@ Standardizer<S> Standardizer<S>::fit(const Tensor<S>& x, const std::vector<Index
 
 template <class S>
 Standardizer<S> Standardizer<S>::fit(const SequenceDataset<S>& data) {
-  if (data.has_ids()) throw ArgumentError("[Standardizer.fit] data want sequences of numbers, got ids");
+  if (data.has_ids()) throw ArgumentError("[Standardizer.fit] data: expected sequences of numbers, got ids");
   Moments moments(data.features());
   for (std::size_t i = 0; i < data.size(); ++i) {
     const auto values = data.values(i);
@@ -162,7 +163,8 @@ Tensor<S> Standardizer<S>::inverse(const Tensor<S>& y, const std::vector<Index>&
 template <class S>
 SequenceDataset<S> Standardizer<S>::transform(const SequenceDataset<S>& data) const {
   require_contents("Standardizer.transform");
-  if (data.has_ids()) throw ArgumentError("[Standardizer.transform] data want sequences of numbers, got ids");
+  if (data.has_ids())
+    throw ArgumentError("[Standardizer.transform] data: expected sequences of numbers, got ids");
   require_features("Standardizer.transform", mean_.size(), data.features());
   return data.transformed([&](std::span<S> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -184,13 +186,13 @@ Standardizer<S> Standardizer<S>::from_tensors(const TensorMap<S>& tensors, const
     const auto found = tensors.find(prefix + name);
     if (found == tensors.end())
       throw ArgumentError(
-          fmt::format("[Standardizer.from_tensors] tensors want '{}{}', got none", prefix, name));
+          fmt::format("[Standardizer.from_tensors] tensors: expected '{}{}', got none", prefix, name));
     return found->second;
   };
   const Tensor<S> mean = get("mean"), scale = get("scale");
   if (mean.dimension() != 1 || mean.size() == 0 || mean.shape() != scale.shape()) {
     throw ArgumentError(
-        fmt::format("[Standardizer.from_tensors] tensors want mean and scale (I), got {} and {}",
+        fmt::format("[Standardizer.from_tensors] tensors: expected mean and scale (I), got {} and {}",
                     to_string(mean.shape()), to_string(scale.shape())));
   }
   return {mean, scale};
@@ -211,19 +213,19 @@ Standardizer<S> Standardizer<S>::of_json(const Json& json) {
         json.is_object() && json.size() == 2 && json.contains(name) && json[name].is_array() &&
         std::all_of(json[name].begin(), json[name].end(), [](const Json& v) { return v.is_number(); });
     if (!good) {
-      throw ArgumentError(fmt::format(
-          "[Standardizer.from_json] json want an object of lists of numbers mean and scale, got no "
-          "such '{}'",
-          name));
+      throw ArgumentError(
+          fmt::format("[Standardizer.from_json] json: expected an object of lists of numbers mean and scale, "
+                      "got no such '{}'",
+                      name));
     }
     const auto values = json[name].template get<std::vector<S>>();
     return from_values<S>(Shape{values.size()}, values);
   };
   const Tensor<S> mean = get("mean"), scale = get("scale");
   if (mean.size() != scale.size() || mean.size() == 0) {
-    throw ArgumentError(
-        fmt::format("[Standardizer.from_json] json want lists mean and scale of one length, got {} and {}",
-                    mean.size(), scale.size()));
+    throw ArgumentError(fmt::format(
+        "[Standardizer.from_json] json: expected lists mean and scale of one length, got {} and {}",
+        mean.size(), scale.size()));
   }
   return {mean, scale};
 }

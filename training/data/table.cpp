@@ -38,8 +38,8 @@ detail::TableStore store_of(const std::string& path, std::size_t columns, const 
   store.columns = columns;
   for (const TableRow& row : rows) {
     if (row.fields.size() != columns) {
-      throw ArgumentError(
-          fmt::format("[Table] rows want {} fields (as the header), got {}", columns, row.fields.size()));
+      throw ArgumentError(fmt::format("[Table] rows: expected {} fields (as the header), got {}", columns,
+                                      row.fields.size()));
     }
     store.row_from(store.rows(), row.line, row.file.empty() ? path : row.file);
     for (const std::string& field : row.fields) store.add(field);
@@ -103,17 +103,17 @@ std::size_t Table::column(std::string_view name) const {
   content("Table.column");
   if (const auto found = find(name)) return *found;
   fail_at(path(), 1,
-          fmt::format("want a column {}, got {}{}{}", quoted(name), listed(header()),
+          fmt::format("expected a column {}, got {}{}{}", quoted(name), listed(header()),
                       detail::delimiter_hint(header()), detail::no_header_hint(header())));
 }
 
 void Table::require(std::size_t row, std::size_t column) const {
   content("Table");
   if (row >= size())
-    throw ShapeError(fmt::format("[Table] row want a position of {} rows, got {}", size(), row));
+    throw ShapeError(fmt::format("[Table] row: expected a position in [0, {}), got {}", size(), row));
   if (column >= header().size()) {
     throw ShapeError(
-        fmt::format("[Table] column want a position of {} columns, got {}", header().size(), column));
+        fmt::format("[Table] column: expected a position in [0, {}), got {}", header().size(), column));
   }
 }
 
@@ -144,11 +144,12 @@ void Table::fail_number(std::size_t row, std::size_t column) const {
   const char other = content_->decimal == ',' ? '.' : ',';
   const bool missing = detail::is_missing(text);
   const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
-  fail(row, fmt::format("column {} want a finite number, got {}{}", quoted(header()[column]), quoted(text),
-                        missing        ? kMissingHint
-                        : !decimal     ? ""
-                        : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
-                                       : " (the point is ',' here)"));
+  fail(row,
+       fmt::format("column {}: expected a finite number, got {}{}", quoted(header()[column]), quoted(text),
+                   missing        ? kMissingHint
+                   : !decimal     ? ""
+                   : other == ',' ? " (a decimal comma? .decimal = ',', or --decimal ,)"
+                                  : " (the point is ',' here)"));
 }
 
 double Table::number(std::size_t row, std::size_t column) const {
@@ -156,7 +157,7 @@ double Table::number(std::size_t row, std::size_t column) const {
   const auto value = parsed(text);
   if (!value) fail_number(row, column);
   if (detail::is_rounded(text, *value)) {
-    fail(row, fmt::format("column {} want a number that a double holds, got {} (integers() reads it)",
+    fail(row, fmt::format("column {}: expected a number that a double holds, got {} (integers() reads it)",
                           quoted(header()[column]), quoted(text)));
   }
   return *value;
@@ -165,7 +166,8 @@ double Table::number(std::size_t row, std::size_t column) const {
 std::int64_t Table::integer(std::size_t row, std::size_t column) const {
   const std::string_view text = field(row, column);
   if (const auto value = detail::parse_integer(text)) return *value;
-  fail(row, fmt::format("column {} want a whole number, got {}", quoted(header()[column]), quoted(text)));
+  fail(row,
+       fmt::format("column {}: expected a whole number, got {}", quoted(header()[column]), quoted(text)));
 }
 
 std::vector<double> Table::numbers(std::string_view name) const {
@@ -188,7 +190,7 @@ std::vector<std::string> Table::texts(std::string_view name) const {
   for (std::size_t n = 0; n < values.size(); ++n) {
     const std::string_view text = field(n, at);
     if (const std::size_t bad = utf8::find_invalid(text); bad != std::string_view::npos) {
-      fail(n, fmt::format("column {} want UTF-8, got byte 0x{:02x} at position {}", quoted(name),
+      fail(n, fmt::format("column {}: expected UTF-8, got byte 0x{:02x} at position {}", quoted(name),
                           static_cast<unsigned>(static_cast<unsigned char>(text[bad])), bad + 1));
     }
     values[n] = text;
@@ -207,7 +209,7 @@ Tensor<S> Table::matrix(const std::vector<std::string>& names) const {
       const auto value = parsed(field(n, at));
       if (!value) fail_number(n, at);
       if (std::isfinite(*value) && std::abs(*value) > static_cast<double>(std::numeric_limits<S>::max())) {
-        fail(n, fmt::format("column {} want a number that fits a float, got {}", quoted(header()[at]),
+        fail(n, fmt::format("column {}: expected a number that fits a float, got {}", quoted(header()[at]),
                             quoted(field(n, at))));
       }
       *to++ = static_cast<S>(*value);
@@ -244,7 +246,7 @@ Table Table::without(std::span<const std::string> names) const {
   for (std::size_t c = 0; c < left_out.size(); ++c) {
     if (!left_out[c]) header.push_back(this->header()[c]);
   }
-  if (header.empty()) fail_at(path(), 1, "want a column that is not left out, got none");
+  if (header.empty()) fail_at(path(), 1, "expected a column that is not left out, got none");
   store.columns = header.size();
   for (std::size_t n = 0; n < size(); ++n) {
     store.row_from(n, content.store.line(n), content.store.file(n));
@@ -267,7 +269,7 @@ void Table::fail(std::size_t row, std::string_view message) const {
 
 void write_table(const std::string& path, const Table& table) {
   if (table.header().empty())
-    throw ArgumentError("[write_table] table want columns, got none (a table that was moved from?)");
+    throw ArgumentError("[write_table] table: expected columns, got none (a table that was moved from?)");
   const char delimiter = path.ends_with(".tsv") ? '\t' : ',';
   const std::size_t columns = table.header().size();
   std::string text;

@@ -72,8 +72,8 @@ class Table {
   TableRow row(std::size_t n) const;
 
   // A field as a finite number in C notation ("-1.5e-3"), or as a whole number ("-12") of 64 bits. Throws
-  // FileError "path:line: column 'x' want a finite number, got 'n/a'" for anything else, spaces too, and for
-  // a whole number that is no double. Missing::nan makes number() take what is missing.
+  // FileError "path:line: column 'x': expected a finite number, got 'n/a'" for anything else, spaces too, and
+  // for a whole number that is no double. Missing::nan makes number() take what is missing.
   double number(std::size_t row, std::size_t column) const;
   std::int64_t integer(std::size_t row, std::size_t column) const;
 

@@ -34,25 +34,25 @@ std::vector<std::string> sequence_columns(const Table& table, const TableColumns
                  [&](const std::string& name) { return name != columns.label && name != columns.split; });
   }
   if (names.empty()) {
-    throw FileError(fmt::format("{}: header want columns of a sequence beside {}, got none",
+    throw FileError(fmt::format("{}: header: expected columns of a sequence besides {}, got none",
                                 escaped(table.path()), quoted(columns.label)));
   }
   for (const std::string& name : names) table.column(name);
   const auto count = static_cast<Index>(names.size());
   if (!columns.text.empty() && columns.steps > 0) {
-    throw ArgumentError(fmt::format("[TableEncoder] steps want columns of numbers, got the text column {}",
+    throw ArgumentError(fmt::format("[TableEncoder] steps: expected numeric columns, got the text column {}",
                                     quoted(columns.text)));
   }
   if (columns.steps < 0 || (columns.steps > 0 && count % columns.steps != 0)) {
     throw ArgumentError(fmt::format(
-        "[TableEncoder] steps want a divisor of the {} columns of numbers, got {}", count, columns.steps));
+        "[TableEncoder] steps: expected a divisor of the {} numeric columns, got {}", count, columns.steps));
   }
   return names;
 }
 
 const Json& member(const Json& json, const char* key) {
   if (!json.contains(key))
-    throw ArgumentError(fmt::format("[TableEncoder.from_json] json want '{}', got none", key));
+    throw ArgumentError(fmt::format("[TableEncoder.from_json] json: expected '{}', got none", key));
   return json[key];
 }
 
@@ -63,7 +63,7 @@ void TableEncoder<S>::check() const {
   if (!standardizer_) return;
   if (standardizer_->mean().size() != static_cast<std::size_t>(features_)) {
     throw ArgumentError(
-        fmt::format("[TableEncoder] standardizer want {} features (numbers of a step), got {}", features_,
+        fmt::format("[TableEncoder] standardizer: expected {} features (values per step), got {}", features_,
                     standardizer_->mean().size()));
   }
 }
@@ -74,7 +74,8 @@ TableEncoder<S> TableEncoder<S>::fit(const Table& table, std::span<const Index> 
   const auto names = sequence_columns(table, columns);
   const auto labels = table.texts(columns.label);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i].empty()) table.fail(i, fmt::format("{} want a text, got none", escaped(columns.label)));
+    if (labels[i].empty())
+      table.fail(i, fmt::format("{}: expected a text, got none", escaped(columns.label)));
   }
   TableEncoder encoder = [&] {
     try {
@@ -125,8 +126,8 @@ template <class S>
 std::int64_t TableEncoder<S>::label_of(const Table& table, std::size_t row) const {
   const std::string_view name = table.field(row, table.column(label_));
   if (const auto id = labels_.find(name)) return *id;
-  if (name.empty()) table.fail(row, fmt::format("{} want a text, got none", escaped(label_)));
-  table.fail(row, fmt::format("{} want one of the training rows' ({}), got {}", escaped(label_),
+  if (name.empty()) table.fail(row, fmt::format("{}: expected a text, got none", escaped(label_)));
+  table.fail(row, fmt::format("{}: expected one of the training rows' ({}), got {}", escaped(label_),
                               listed(labels_.names()), quoted(name)));
 }
 
@@ -144,7 +145,7 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table, std::span<const I
     for (const Index n : rows) {
       const auto row = static_cast<std::size_t>(n);
       if (texts[row].empty())
-        table.fail(row, fmt::format("{} want at least one character, got none", escaped(columns_[0])));
+        table.fail(row, fmt::format("{}: expected at least one character, got none", escaped(columns_[0])));
       std::vector<std::int64_t> ids;
       try {
         ids = vocabulary_->encode(texts[row]);
@@ -178,7 +179,7 @@ SequenceDataset<S> TableEncoder<S>::encode(const Table& table) const {
 template <class S>
 Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std::string& source) const {
   detail::require_contents(!columns_.empty(), "TableEncoder.as_table");
-  if (rows.empty()) throw FileError(fmt::format("{}: want rows, got none", escaped(source)));
+  if (rows.empty()) throw FileError(fmt::format("{}: expected rows, got none", escaped(source)));
   std::vector<TableRow> parts;
   for (const std::string& text : rows) {
     TableRow& row = parts.emplace_back(TableRow{.line = parts.size() + 1, .fields = {text}});
@@ -192,7 +193,7 @@ Table TableEncoder<S>::as_table(const std::vector<std::string>& rows, const std:
       throw FileError(fmt::format("{}:{}: {}", escaped(source), row.line, error.what()));
     }
     if (row.fields.size() != columns_.size()) {
-      throw FileError(fmt::format("{}:{}: want {} numbers ({} steps of {}), got {}", escaped(source),
+      throw FileError(fmt::format("{}:{}: expected {} numbers ({} steps of {}), got {}", escaped(source),
                                   row.line, columns_.size(), steps_, features_, row.fields.size()));
     }
   }
@@ -212,7 +213,7 @@ std::string TableEncoder<S>::to_json() const {
     }
     return json.dump();
   } catch (const Json::exception&) {
-    throw ArgumentError("[TableEncoder.to_json] column names want UTF-8, got other bytes");
+    throw ArgumentError("[TableEncoder.to_json] column names: expected UTF-8, got other bytes");
   }
 }
 
@@ -220,7 +221,7 @@ template <class S>
 TableEncoder<S> TableEncoder<S>::from_json(std::string_view text) {
   const Json json = Json::parse(detail::bounded_json(text, "TableEncoder.from_json"), nullptr, false);
   const auto fail = [](const char* want) {
-    throw ArgumentError(fmt::format("[TableEncoder.from_json] json want {}, got something else", want));
+    throw ArgumentError(fmt::format("[TableEncoder.from_json] json: expected {}, got something else", want));
   };
   if (!json.is_object()) fail("an object");
   TableEncoder encoder(Labels::of_json(member(json, "labels")));
@@ -258,13 +259,13 @@ EncodedTable<S> encode_table(const Table& table, const TableColumns<S>& columns)
     try {
       return split_stratified(table, columns.label, columns.shares);
     } catch (const ArgumentError& error) {
-      throw FileError(fmt::format("{}: {} (a column {} would say what is in which part)",
-                                  escaped(table.path()), error.what(), quoted(columns.split)));
+      throw FileError(fmt::format("{}: {} (a column {} assigns each row to a part)", escaped(table.path()),
+                                  error.what(), quoted(columns.split)));
     }
   }();
   for (const auto& [name, part] : {std::pair("train", &split.train), std::pair("valid", &split.valid)}) {
     if (part->empty())
-      throw FileError(fmt::format("{}: want at least one {} row, got none", escaped(table.path()), name));
+      throw FileError(fmt::format("{}: expected at least one {} row, got none", escaped(table.path()), name));
   }
   auto encoder = TableEncoder<S>::fit(table, split.train, columns);
   const SequenceDataset<S> data = encoder.encode(table);

@@ -68,7 +68,7 @@ class TableEncoder {
   SequenceDataset<S> encode(const Table& table) const;
   // A table without labels of rows that are no file's, a user's input say: each a text, or numbers with
   // commas, tabs or spaces between. source stands for the file in messages. Throws FileError
-  // "source:2: want 4 numbers ..".
+  // "source:2: expected 4 numbers ..".
   Table as_table(const std::vector<std::string>& rows, const std::string& source) const;
 
   // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.

@@ -42,7 +42,7 @@ class Scanner {
       ends_.push(to_);
     } while (skip(delimiter_));
     if (!end_of_line())
-      fail_at(path_, line_, "want a delimiter or the end of the line after a quoted field, got more");
+      fail_at(path_, line_, "expected a delimiter or the end of the line after a quoted field, got more");
     fields_ = ends_.size() - before;
     return true;
   }
@@ -93,7 +93,7 @@ class Scanner {
       const char c = text_[at_];
       if (stops_[static_cast<unsigned char>(c)]) {
         if (c == delimiter_ || c == '\n' || is_windows_end(at_)) return;
-        if (c == '"') fail_at(path_, line_, "want quotes around a whole field, got one inside");
+        if (c == '"') fail_at(path_, line_, "expected quotes around a whole field, got one inside");
       }
       text_[to_++] = c;
     }
@@ -111,7 +111,7 @@ class Scanner {
       if (text_[at_] == '\n') ++line_;
       text_[to_++] = text_[at_++];
     }
-    fail_at(path_, begin_line, "want a closing quote, got the end of the file");
+    fail_at(path_, begin_line, "expected a closing quote, got the end of the file");
   }
 
   const std::string& path_;
@@ -126,23 +126,23 @@ class Scanner {
 
 void check(const TableOptions& options) {
   if (options.decimal != '.' && options.decimal != ',') {
-    throw ArgumentError(fmt::format("[read_table] decimal want '.' or ',', got {}",
+    throw ArgumentError(fmt::format("[read_table] decimal: expected '.' or ',', got {}",
                                     quoted(std::string_view(&options.decimal, 1))));
   }
   const char c = options.delimiter.value_or('\t');
   if (c == '"' || c == '\n' || c == '\r' || c == '\0' || c == options.decimal) {
     throw ArgumentError(fmt::format(
-        "[read_table] delimiter want a character that is no quote, line end or decimal point, got {}",
+        "[read_table] delimiter: expected a character that is no quote, line end or decimal point, got {}",
         quoted(std::string_view(&c, 1))));
   }
   if (!options.names.empty() && options.header != false)
-    throw ArgumentError("[read_table] names want .header = false, got a header line to read");
+    throw ArgumentError("[read_table] names: expected .header = false, got a header line to read");
 }
 
 [[noreturn]] void fail_header(const std::string& path, std::size_t line,
                               const std::vector<std::string>& names) {
   fail_at(path, line,
-          fmt::format("want names of columns, got {} {}; where they are names, .header = true",
+          fmt::format("expected names of columns, got {} {}; where they are names, .header = true",
                       listed(names, 40), kNoHeader));
 }
 
@@ -165,8 +165,8 @@ void check_header(const std::string& path, std::size_t line, const std::vector<s
   for (std::size_t c = 0; c < names.size(); ++c) {
     if (const std::size_t bad = utf8::find_invalid(names[c]); bad != std::string::npos) {
       fail_at(path, line,
-              fmt::format("column {} want a name in UTF-8, got byte 0x{:02x} at position {} of {}", c + 1,
-                          static_cast<unsigned>(static_cast<unsigned char>(names[c][bad])), bad + 1,
+              fmt::format("column {}: expected a name in UTF-8, got byte 0x{:02x} at position {} of {}",
+                          c + 1, static_cast<unsigned>(static_cast<unsigned char>(names[c][bad])), bad + 1,
                           quoted(names[c])));
     }
   }
@@ -179,7 +179,7 @@ void check_header(const std::string& path, std::size_t line, const std::vector<s
                                         [&](std::size_t a, std::size_t b) { return names[a] == names[b]; });
   if (twice != order.end()) {
     fail_at(path, line,
-            fmt::format("want columns of different names, got {} twice, as columns {} and {} {}",
+            fmt::format("expected columns with distinct names, got {} twice, as columns {} and {} {}",
                         quoted(names[*twice]), twice[0] + 1, twice[1] + 1, kNoHeader));
   }
 }
@@ -189,7 +189,7 @@ std::vector<std::string> names_without_header(const std::string& path, std::size
   std::vector<std::string> names = given;
   for (std::size_t c = 0; given.empty() && c < columns; ++c) names.push_back(std::to_string(c));
   if (names.size() != columns)
-    fail_at(path, line, fmt::format("want {} fields (names given), got {}", names.size(), columns));
+    fail_at(path, line, fmt::format("expected {} fields (names given), got {}", names.size(), columns));
   return names;
 }
 
@@ -207,9 +207,10 @@ Content read(const std::string& path, const TableOptions& options) {
   detail::require_text(path, text, "a table");
   detail::require_lines(path, text, "a table");
   if (detail::is_json(text)) {
-    throw FileError(fmt::format(
-        "{}: want a table, got JSON (convert it: pandas.read_json('FILE').to_csv('NEW.csv', index=False))",
-        escaped(path)));
+    throw FileError(
+        fmt::format("{}: expected a table, got JSON (convert it: pandas.read_json('FILE').to_csv('NEW.csv', "
+                    "index=False))",
+                    escaped(path)));
   }
   const char delimiter =
       options.delimiter.value_or(detail::delimiter_of(text, options.decimal == ',' ? ';' : ','));
@@ -218,8 +219,8 @@ Content read(const std::string& path, const TableOptions& options) {
                                               std::count(text.begin(), text.end(), '\n') + 1));
   Scanner scanner(path, text, delimiter, store.ends);
   if (!scanner.next_row()) {
-    throw FileError(fmt::format("{}: want a header line, got {}", escaped(path),
-                                text.empty() ? "an empty file" : "blank lines alone"));
+    throw FileError(fmt::format("{}: expected a header line, got {}", escaped(path),
+                                text.empty() ? "an empty file" : "only blank lines"));
   }
   const std::size_t columns = store.columns = scanner.fields(), first_line = scanner.line();
   const bool sure = options.header.has_value() || scanner.all_quoted();
@@ -227,7 +228,7 @@ Content read(const std::string& path, const TableOptions& options) {
     for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
     if (!options.delimiter && !scanner.all_quoted() && detail::other_delimiter(header) != '\0') {
       fail_at(path, first_line,
-              fmt::format("want columns, got one alone, {}{}", quoted(header[0]),
+              fmt::format("expected columns, got only one, {}{}", quoted(header[0]),
                           detail::delimiter_hint(header)));
     }
     check_header(path, first_line, header, sure);
@@ -241,13 +242,13 @@ Content read(const std::string& path, const TableOptions& options) {
     if (!scanner.next_row()) break;
     if (scanner.fields() != columns) {
       fail_at(path, scanner.line(),
-              fmt::format("want {0} fields ({1} {0}), got {2}{3}", columns,
+              fmt::format("expected {0} fields ({1} {0}), got {2}{3}", columns,
                           options.header == false ? "the first row has" : "header has", scanner.fields(),
                           detail::delimiter_hint(header)));
     }
     store.row_from(row, scanner.line(), path);
   }
-  if (store.rows() == 0) fail_at(path, first_line, "want rows after the header, got none");
+  if (store.rows() == 0) fail_at(path, first_line, "expected rows after the header, got none");
   if (!sure && detail::has_number(header) && is_repeated(header, store))
     fail_header(path, first_line, header);
   text.resize(scanner.used());
@@ -269,7 +270,7 @@ Table read_tables(const std::string& folder, const std::string& column, const Ta
     if (ending == ".csv" || ending == ".tsv") files.push_back(at->path());
   }
   if (error || files.empty()) {
-    throw FileError(fmt::format("{}: want a folder of .csv or .tsv files, got: {}", escaped(folder),
+    throw FileError(fmt::format("{}: expected a folder of .csv or .tsv files, got: {}", escaped(folder),
                                 error ? error.message() : "none"));
   }
   std::sort(files.begin(), files.end());
@@ -281,7 +282,7 @@ Table read_tables(const std::string& folder, const std::string& column, const Ta
     if (header.empty()) header = table.header;
     if (table.header != header || std::find(header.begin(), header.end(), column) != header.end()) {
       fail_at(path, 1,
-              fmt::format("want the columns {}, as in {}, and no {}, got {}", listed(header),
+              fmt::format("expected the columns {}, as in {}, and no {}, got {}", listed(header),
                           escaped(files.front().string()), quoted(column), listed(table.header)));
     }
     store.columns = header.size() + 1;

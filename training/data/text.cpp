@@ -18,7 +18,7 @@ unsigned byte_at(std::string_view text, std::size_t at) { return static_cast<uns
 void require_utf8(const char* function, std::string_view text) {
   const std::size_t bad = utf8::find_invalid(text);
   if (bad == std::string_view::npos) return;
-  throw ArgumentError(fmt::format("[{}] text want UTF-8, got byte 0x{:02x} at position {}", function,
+  throw ArgumentError(fmt::format("[{}] text: expected UTF-8, got byte 0x{:02x} at position {}", function,
                                   byte_at(text, bad), bad + 1));
 }
 
@@ -40,9 +40,9 @@ std::string read_text(const std::string& path) {
     const std::string_view before = text.substr(0, bad);
     const auto line = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n')) + 1;
     const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 = 0
-    detail::fail_at(
-        path, line,
-        fmt::format("want UTF-8, got byte 0x{:02x} at column {}", byte_at(text, bad), bad - line_begin + 1));
+    detail::fail_at(path, line,
+                    fmt::format("expected UTF-8, got byte 0x{:02x} at column {}", byte_at(text, bad),
+                                bad - line_begin + 1));
   }
   return std::string(text);
 }

@@ -39,9 +39,10 @@ Index whole(const Table& table, std::size_t n, const char* column, Index low, In
   if (number && *number == std::floor(*number) && std::abs(*number) < 1e15) {
     const auto value = static_cast<Index>(*number);
     if (value >= low && value <= high) return value;
-    table.fail(n, fmt::format("column '{}' want {}..{}, got {} {}", column, low, high, value, kIgnore));
+    table.fail(n, fmt::format("column '{}': expected {}..{}, got {} {}", column, low, high, value, kIgnore));
   }
-  table.fail(n, fmt::format("column '{}' want a whole number, got {} {}", column, quoted(field), kIgnore));
+  table.fail(n,
+             fmt::format("column '{}': expected a whole number, got {} {}", column, quoted(field), kIgnore));
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ TimeAxis TimeAxis::of(const Table& table) {
     }
     if (i == 0) axis.first_ = step;
     if (const auto want = axis.first_ + static_cast<Index>(i); step != want) {
-      table.fail(i, fmt::format("column{} want {} (steps follow one another), got {} {}",
+      table.fail(i, fmt::format("column{}: expected {} (steps follow one another), got {} {}",
                                 axis.per_year_ > 1 ? fmt::format("s 'year' and '{}'", part) : " 'year'",
                                 axis.label(want - axis.first_), axis.label(step - axis.first_), kIgnore));
     }

@@ -27,16 +27,16 @@ std::vector<std::string_view> cut(std::string_view text, TextUnit unit) {
 
 void check(const VocabularyOptions& options) {
   if (options.min_count < 1)
-    throw ArgumentError(fmt::format("[Vocabulary] min_count want >= 1, got {}", options.min_count));
+    throw ArgumentError(fmt::format("[Vocabulary] min_count: expected >= 1, got {}", options.min_count));
   const auto special = static_cast<Index>(options.special.size());
   if (options.max_size && *options.max_size <= special) {
-    throw ArgumentError(fmt::format("[Vocabulary] max_size want more than the {} special tokens, got {}",
+    throw ArgumentError(fmt::format("[Vocabulary] max_size: expected more than the {} special tokens, got {}",
                                     special, *options.max_size));
   }
 }
 
 [[noreturn]] void fail_json(const std::string& want) {
-  throw ArgumentError(fmt::format("[Vocabulary.from_json] json want {}", want));
+  throw ArgumentError(fmt::format("[Vocabulary.from_json] json: expected {}", want));
 }
 
 }  // namespace
@@ -47,17 +47,17 @@ Vocabulary::Vocabulary(TextUnit unit, std::size_t special, std::vector<std::stri
     const bool is_special = ids_.size() < special_;
     const auto parts = is_special ? std::vector<std::string_view>{} : cut(token, unit_);
     if (token.empty() || (!is_special && (parts.size() != 1 || parts.front() != token))) {
-      throw ArgumentError(fmt::format("[Vocabulary] tokens want one {} each, got {}",
+      throw ArgumentError(fmt::format("[Vocabulary] tokens: expected one {} each, got {}",
                                       is_special ? "text that is not empty" : name(unit_), quoted(token)));
     }
     characters(token);  // a special token is UTF-8, too
     if (!ids_.emplace(token, static_cast<std::int64_t>(ids_.size())).second)
       throw ArgumentError(
-          fmt::format("[Vocabulary] tokens want different ones, got {} twice", quoted(token)));
+          fmt::format("[Vocabulary] tokens: expected distinct tokens, got {} twice", quoted(token)));
   }
   if (tokens_.size() == special_) {
-    throw ArgumentError(
-        fmt::format("[Vocabulary] text want at least one {} that is frequent enough, got none", name(unit_)));
+    throw ArgumentError(fmt::format(
+        "[Vocabulary] text: expected at least one {} that is frequent enough, got none", name(unit_)));
   }
 }
 
@@ -108,7 +108,7 @@ std::vector<std::int64_t> Vocabulary::encode(std::string_view text) const {
     const auto found = ids_.find(token);
     if (found == ids_.end() && !unknown_id) {
       throw ArgumentError(
-          fmt::format("[Vocabulary.encode] text want known {}s (there is no <unk>), got {} at {}",
+          fmt::format("[Vocabulary.encode] text: expected known {}s (there is no <unk>), got {} at {}",
                       name(unit_), quoted(token), ids.size()));
     }
     ids.push_back(found == ids_.end() ? *unknown_id : found->second);
@@ -122,7 +122,8 @@ std::string Vocabulary::decode(std::span<const std::int64_t> ids, bool skip_spec
   bool first = true;
   for (const std::int64_t id : ids) {
     if (id < 0 || static_cast<std::size_t>(id) >= tokens_.size()) {
-      throw ArgumentError(fmt::format("[Vocabulary.decode] ids want 0..{}, got {}", tokens_.size() - 1, id));
+      throw ArgumentError(
+          fmt::format("[Vocabulary.decode] ids: expected 0..{}, got {}", tokens_.size() - 1, id));
     }
     if (skip_special && static_cast<std::size_t>(id) < special_) continue;
     if (unit_ == TextUnit::word && !std::exchange(first, false)) text += ' ';

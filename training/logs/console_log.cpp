@@ -11,11 +11,12 @@ namespace unroll {
 
 ConsoleLog::ConsoleLog(ConsoleLogOptions options) : options_(options) {
   if (options.digits < 1 || options.digits > 17) {
-    throw ArgumentError(fmt::format("[ConsoleLog] digits want 1 .. 17, got {}", options.digits));
+    throw ArgumentError(fmt::format("[ConsoleLog] digits: expected 1..17, got {}", options.digits));
   }
-  if (options.stream == nullptr) throw ArgumentError("[ConsoleLog] stream want one, got a null pointer");
+  if (options.stream == nullptr)
+    throw ArgumentError("[ConsoleLog] stream: expected a stream, got a null pointer");
   if (options.epochs < 0)
-    throw ArgumentError(fmt::format("[ConsoleLog] epochs want >= 0, got {}", options.epochs));
+    throw ArgumentError(fmt::format("[ConsoleLog] epochs: expected >= 0, got {}", options.epochs));
 }
 
 void ConsoleLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) {
@@ -38,7 +39,7 @@ void ConsoleLog::print(std::string_view text) {
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), options_.stream) != text.size() ||
       std::fflush(options_.stream) != 0) {
-    throw FileError(fmt::format("[ConsoleLog] want to write a line, got: {}", std::strerror(errno)));
+    throw FileError(fmt::format("[ConsoleLog] cannot write a line: {}", std::strerror(errno)));
   }
 }
 

@@ -44,7 +44,7 @@ std::vector<std::string> take_header(const LogFile& file, std::string_view& rest
     } else if (c == '\r' && i + 1 < rest.size() && rest[i + 1] == '\n') {
       continue;  // an editor's line end
     } else if (closed || c == '"') {
-      file.fail(1, "want quotes around a whole name only");
+      file.fail(1, "expected quotes around a whole name only");
     } else {
       fields.back() += c;
     }
@@ -75,7 +75,7 @@ CsvTable parse_csv_log(const LogFile& file, std::string_view text) {
   std::vector<std::string> header = take_header(file, rest);
   if (header.empty()) return table;
   if (header.size() < 2 || header[0] != "step" || header[1] != "epoch") {
-    file.fail(1, "want a table of this log, which begins with step,epoch (another program's file?)");
+    file.fail(1, "expected a table of this log, which begins with step,epoch (another program's file?)");
   }
   table.found = true;
   table.columns.assign(header.begin() + 2, header.end());
@@ -86,14 +86,15 @@ CsvTable parse_csv_log(const LogFile& file, std::string_view text) {
     if (row.ends_with('\r')) row.remove_suffix(1);
     const auto fields = static_cast<std::size_t>(std::count(row.begin(), row.end(), ',')) + 1;
     if (fields != header.size()) {
-      file.fail(line, fmt::format("want {} fields, got {}", header.size(), fields));
+      file.fail(line, fmt::format("expected {} fields, got {}", header.size(), fields));
     }
     const std::string_view step = row.substr(0, row.find(',')), behind = row.substr(step.size() + 1),
                            epoch = behind.substr(0, behind.find(','));
     CsvRow entry{0, 0, row, line};
-    if (!parse(step, entry.step)) file.fail(line, fmt::format("want a step, got {}", unroll::quoted(step)));
+    if (!parse(step, entry.step))
+      file.fail(line, fmt::format("expected a step, got {}", unroll::quoted(step)));
     if (!parse(epoch, entry.epoch))
-      file.fail(line, fmt::format("want an epoch, got {}", unroll::quoted(epoch)));
+      file.fail(line, fmt::format("expected an epoch, got {}", unroll::quoted(epoch)));
     table.rows.push_back(entry);
   }
   return table;
@@ -109,7 +110,7 @@ std::vector<std::optional<double>> csv_values(const LogFile& file, const CsvTabl
     } else if (parse(fields[i], value)) {
       values.emplace_back(value);
     } else {
-      file.fail(row.line, fmt::format("{} want a number, got {}", escaped(table.columns[i - 2], 60),
+      file.fail(row.line, fmt::format("{}: expected a number, got {}", escaped(table.columns[i - 2], 60),
                                       unroll::quoted(fields[i])));
     }
   }

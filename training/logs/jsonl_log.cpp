@@ -32,7 +32,7 @@ std::string line_of(const OrderedJson& object, const char* function) {
     return object.dump() + "\n";
   } catch (const nlohmann::json::exception& error) {
     throw ArgumentError(
-        fmt::format("[JsonLinesLog.{}] names and texts want UTF-8, got: {}", function, error.what()));
+        fmt::format("[JsonLinesLog.{}] names and texts: expected UTF-8, got: {}", function, error.what()));
   }
 }
 
@@ -40,11 +40,12 @@ std::int64_t step_of(const detail::LogFile& file, std::size_t number, std::strin
   const auto object = nlohmann::json::parse(line, nullptr, false);
   const auto step = object.find("step");  // the end for what is no object
   if (step == object.end() || !step->is_number_integer()) {
-    file.fail(number, "want an object with a step (another program's file?)");
+    file.fail(number, "expected an object with a step (another program's file?)");
   }
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (step->is_number_unsigned() && step->get<std::uint64_t>() > kMost) {
-    file.fail(number, fmt::format("step want a whole number below 2^63, got {}", step->get<std::uint64_t>()));
+    file.fail(number,
+              fmt::format("step: expected a whole number below 2^63, got {}", step->get<std::uint64_t>()));
   }
   return step->get<std::int64_t>();
 }

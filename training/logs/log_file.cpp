@@ -26,9 +26,9 @@ LogFile::~LogFile() { close(); }
 
 void LogFile::open() {
   descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail("want a file to write");
+  if (descriptor_ < 0) fail("cannot write the file");
   struct stat info {};
-  if (::fstat(descriptor_, &info) != 0) fail("want a file to write");
+  if (::fstat(descriptor_, &info) != 0) fail("cannot write the file");
   regular_ = S_ISREG(info.st_mode);
 }
 
@@ -43,7 +43,7 @@ std::string LogFile::read() const {
   for (;;) {
     const ssize_t count = ::pread(descriptor_, block, sizeof block, static_cast<off_t>(text.size()));
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("want to read the file");
+    if (count < 0) fail("cannot read the file");
     if (count == 0) return text;
     text.append(block, static_cast<std::size_t>(count));
   }
@@ -63,7 +63,7 @@ void LogFile::append(std::string_view record) {
         [[maybe_unused]] const int cut = ::ftruncate(descriptor_, info.st_size - static_cast<off_t>(done));
       }
       errno = error;
-      fail("want to write the file");
+      fail("cannot write the file");
     }
   }
 }
@@ -71,7 +71,7 @@ void LogFile::append(std::string_view record) {
 void LogFile::replace(std::string_view contents, bool anew) {
   if (!regular_) {
     if (anew) return append(contents);
-    fail(0, "want a regular file, whose contents can be replaced, got a pipe or device");
+    fail(0, "expected a regular file, whose contents can be replaced, got a pipe or device");
   }
   AtomicFile file(path_, function_);
   file.write(contents.data(), contents.size());
@@ -83,7 +83,7 @@ void LogFile::replace(std::string_view contents, bool anew) {
 void LogFile::sync() {
   // A pipe or device that cannot be flushed has what it was given.
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS) {
-    fail("want to flush the file to disk");
+    fail("cannot flush the file to disk");
   }
 }
 
@@ -93,9 +93,7 @@ void LogFile::fail(std::size_t line, const std::string& what) const {
   throw FileError(fmt::format("[{}] {}: {}", function_, place, what));
 }
 
-void LogFile::fail(const char* what) const {
-  fail(0, fmt::format("{}, got: {}", what, std::strerror(errno)));
-}
+void LogFile::fail(const char* what) const { fail(0, fmt::format("{}: {}", what, std::strerror(errno))); }
 
 std::vector<std::string_view> whole_lines(std::string_view text) {
   std::vector<std::string_view> lines;

@@ -17,7 +17,7 @@
 namespace unroll {
 namespace {
 
-constexpr const char* kMissing = "want gnuplot to draw it, got none on the PATH (Debian's gnuplot-nox)";
+constexpr const char* kMissing = "expected gnuplot on the PATH, got none (Debian: gnuplot-nox)";
 // Okabe and Ito's colours, without yellow, which is faint on white.
 constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                    "#56b4e9", "#e69f00", "#555555", "#000000"};
@@ -29,7 +29,7 @@ bool is_svg(const std::string& path) { return path.ends_with(".svg"); }
 
 void require_picture_name(const std::string& path) {
   if (!path.ends_with(".png") && !is_svg(path)) {
-    throw ArgumentError(fmt::format("[draw_plot] {}: want a picture called .png or .svg", path));
+    throw ArgumentError(fmt::format("[draw_plot] {}: expected a name that ends in .png or .svg", path));
   }
 }
 
@@ -160,18 +160,18 @@ std::string plot_script(const std::string& path, const Plot& plot) {
 
 void check(const std::string& path, const Plot& plot) {
   require_picture_name(path);
-  if (plot.panels.empty()) throw ArgumentError("[draw_plot] plot.panels want at least one, got 0");
+  if (plot.panels.empty()) throw ArgumentError("[draw_plot] plot.panels: expected at least one, got 0");
   const auto in_range = [](double pixels) { return pixels >= kSmallest && pixels <= kLargest; };
   if (!in_range(plot.width) || !in_range(plot.panel_height) ||
       !in_range(static_cast<double>(plot.panel_height) * static_cast<double>(plot.panels.size()))) {
     throw ArgumentError(
-        fmt::format("[draw_plot] width and height want {} .. {} pixels, got {} x {} panels of {}", kSmallest,
-                    kLargest, plot.width, plot.panels.size(), plot.panel_height));
+        fmt::format("[draw_plot] width and height: expected {}..{} pixels, got {} x {} panels of {}",
+                    kSmallest, kLargest, plot.width, plot.panels.size(), plot.panel_height));
   }
   for (const PlotPanel& panel : plot.panels) {
     for (const PlotCurve& curve : panel.curves) {
       if (curve.x.size() != curve.y.size()) {
-        throw ArgumentError(fmt::format("[draw_plot] curve '{}' wants as many x as y, got {} and {}",
+        throw ArgumentError(fmt::format("[draw_plot] curve '{}': expected as many x as y, got {} and {}",
                                         curve.label, curve.x.size(), curve.y.size()));
       }
     }
@@ -212,7 +212,8 @@ void draw_plot(const std::string& path, const Plot& plot) {
   if (result.status != 0 || result.output.empty()) {
     std::string said = result.message;
     std::ranges::replace(said, '\n', ' ');
-    fail(fmt::format("want a picture, got status {} from gnuplot: {}", result.status, escaped(said, 300)));
+    fail(
+        fmt::format("expected a picture, got status {} from gnuplot: {}", result.status, escaped(said, 300)));
   }
   picture.write(result.output.data(), result.output.size());
   picture.commit();

@@ -97,8 +97,8 @@ void PlotLog::resume(std::int64_t step) {
   }
   // Opening it for its log would create it.
   if (::access(options_.history.c_str(), F_OK) != 0) {
-    throw FileError(
-        fmt::format("[PlotLog] {}: want the run's CSV log, got: {}", options_.history, std::strerror(errno)));
+    throw FileError(fmt::format("[PlotLog] {}: cannot read the run's CSV log: {}", options_.history,
+                                std::strerror(errno)));
   }
   const detail::LogFile file(options_.history, "PlotLog");
   const std::string text = file.read();

@@ -16,14 +16,15 @@ void check_scalar_names(const char* function, std::span<const NamedScalar> value
   std::unordered_set<std::string_view> seen;
   seen.reserve(values.size());
   for (const auto& [name, value] : values) {
-    if (name.empty()) throw ArgumentError(fmt::format("[{}.scalars] names want text, got ''", function));
+    if (name.empty()) throw ArgumentError(fmt::format("[{}.scalars] names: expected text, got ''", function));
     if (std::ranges::find(reserved, name) != reserved.end()) {
       throw ArgumentError(
-          fmt::format("[{}.scalars] names want none of {}, which the log writes itself, got '{}'", function,
-                      fmt::join(reserved, ", "), name));
+          fmt::format("[{}.scalars] names: expected none of {}, which the log writes itself, got '{}'",
+                      function, fmt::join(reserved, ", "), name));
     }
     if (!seen.insert(name).second) {
-      throw ArgumentError(fmt::format("[{}.scalars] names want to differ, got '{}' twice", function, name));
+      throw ArgumentError(
+          fmt::format("[{}.scalars] names: expected distinct names, got '{}' twice", function, name));
     }
   }
 }

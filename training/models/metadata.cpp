@@ -18,7 +18,8 @@ using Json = nlohmann::json;
 
 void require_finite(const std::string& key, double number) {
   if (!std::isfinite(number)) {
-    throw ArgumentError(fmt::format("[Metadata::set] {} want finite numbers, got {}", quoted(key), number));
+    throw ArgumentError(
+        fmt::format("[Metadata::set] {}: expected finite numbers, got {}", quoted(key), number));
   }
 }
 
@@ -44,7 +45,7 @@ void Metadata::set(const std::string& key, const std::vector<std::string>& list)
     texts_[key] = Json(list).dump();
   } catch (const Json::exception& error) {
     throw ArgumentError(
-        fmt::format("[Metadata::set] {} want UTF-8, got: {}", quoted(key), escaped(error.what(), 200)));
+        fmt::format("[Metadata::set] {}: expected UTF-8, got: {}", quoted(key), escaped(error.what(), 200)));
   }
 }
 
@@ -58,7 +59,7 @@ void Metadata::set(const std::string& key, const std::vector<Index>& list) {
 }
 
 void Metadata::fail(const std::string& key, const std::string& want, const std::string& got) const {
-  throw FileError(fmt::format("[metadata] {}{} want {}, got {}", where(file_), quoted(key), want, got));
+  throw FileError(fmt::format("[metadata] {}{}: expected {}, got {}", where(file_), quoted(key), want, got));
 }
 
 void Metadata::fail_parsing(const std::string& key, const std::string& what) const {

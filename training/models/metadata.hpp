@@ -70,7 +70,7 @@ class Metadata {
 
   const std::map<std::string, std::string>& all() const& noexcept { return texts_; }
   std::map<std::string, std::string> all() && { return std::move(texts_); }
-  // Throws FileError: "[metadata] file: 'key' want .., got ..", for checks of your own.
+  // Throws FileError: "[metadata] file: 'key': expected .., got ..", for checks of your own.
   [[noreturn]] void fail(const std::string& key, const std::string& want, const std::string& got) const;
 
  private:

@@ -15,12 +15,12 @@ class NpyFile final : public TensorFile {
   NpyFile(const std::string& path, const std::string& function)
       : TensorFile(path, function), file_(path, function) {
     const std::string kind = file_.kind();
-    if (!kind.empty() && kind != "a NumPy .npy file") fail(fmt::format("want an npy file, got {}", kind));
+    if (!kind.empty() && kind != "a NumPy .npy file") fail(fmt::format("expected an npy file, got {}", kind));
     detail::NpyHeader header = detail::read_npy_header(
         {[this](void* to, std::size_t bytes) { next(to, bytes); }, [this](const auto& what) { fail(what); }});
     header_ = header.bytes;
     if (header.info.unreadable.empty() && file_.size() - header_ != header.elements) {
-      fail(fmt::format("want {} bytes after the header for {} {}, got {}{}", header.elements,
+      fail(fmt::format("expected {} bytes after the header for {} {}, got {}{}", header.elements,
                        to_string(header.info.dtype), to_string(header.info.shape), file_.size() - header_,
                        file_.size() - header_ < header.elements ? " (truncated?)" : ""));
     }

@@ -110,7 +110,7 @@ class Parser {
 
  private:
   [[noreturn]] void wanted(const std::string& what) const {
-    fail(source_, fmt::format("header want {}, got {} at byte {} of {}", what, quoted(rest_, 40),
+    fail(source_, fmt::format("header: expected {}, got {} at byte {} of {}", what, quoted(rest_, 40),
                               all_.size() - rest_.size(), quoted(all_, 40)));
   }
   void skip_space() {
@@ -155,8 +155,8 @@ class Parser {
     // "|" says that the order of bytes does not matter, so of numbers it stands at single bytes only.
     if (!known && order.size() <= 1) info.unreadable = unreadable_type(descr, type);
     if (order.size() > 1 || (known ? order == "|" && !single : info.unreadable.empty())) {
-      fail(source_, fmt::format("element type want one of b1, i1 .. i8, u1 .. u8, f2, f4 and f8 with '<', "
-                                "'>' or '|' before it, got {}",
+      fail(source_, fmt::format("element type: expected one of b1, i1 .. i8, u1 .. u8, f2, f4 and f8 with "
+                                "'<', '>' or '|' before it, got {}",
                                 quoted(descr)));
     }
     info.dtype = known ? found->dtype : Dtype::other;
@@ -218,11 +218,11 @@ NpyHeader read_npy_header(const NpySource& source) {
   std::array<char, 8> start{};
   source.next(start.data(), start.size());
   if (std::string_view(start.data(), kMagic.size()) != kMagic) {
-    fail(source, "want an npy file (\"\\x93NUMPY\" at its start), got another");
+    fail(source, "expected an npy file (\"\\x93NUMPY\" at its start), got another");
   }
   const int major = static_cast<unsigned char>(start[6]), minor = static_cast<unsigned char>(start[7]);
   if (major < 1 || major > 3 || minor != 0) {
-    fail(source, fmt::format("want version 1.0, 2.0 or 3.0 of the npy format, got {}.{}", major, minor));
+    fail(source, fmt::format("expected version 1.0, 2.0 or 3.0 of the npy format, got {}.{}", major, minor));
   }
   std::array<unsigned char, 4> length{};
   const std::size_t length_bytes = major == 1 ? 2 : 4;
@@ -230,7 +230,7 @@ NpyHeader read_npy_header(const NpySource& source) {
   std::size_t size = 0;
   for (std::size_t i = length_bytes; i-- > 0;) size = size << 8 | length[i];
   if (size > kLargestHeader) {
-    fail(source, fmt::format("want a header of at most {} bytes, got {}", kLargestHeader, size));
+    fail(source, fmt::format("expected a header of at most {} bytes, got {}", kLargestHeader, size));
   }
   std::string text(size, '\0');
   source.next(text.data(), text.size());
@@ -239,7 +239,8 @@ NpyHeader read_npy_header(const NpySource& source) {
   if (!header.info.unreadable.empty()) return header;
   const auto bytes = element_bytes(header.info.dtype, header.info.shape);
   if (!bytes) {
-    fail(source, fmt::format("shape want a size that memory can hold, got {}", to_string(header.info.shape)));
+    fail(source,
+         fmt::format("shape: expected a size that memory can hold, got {}", to_string(header.info.shape)));
   }
   header.elements = *bytes;
   return header;

@@ -60,7 +60,7 @@ class NpzFile final : public TensorFile {
     const InputFile file(path, function);  // for its errors, kind and size
     const std::string kind = file.kind();
     if (!kind.empty() && kind != "a NumPy .npz archive" && kind.find("zip archive") == kind.npos) {
-      fail(fmt::format("want an npz archive, got {}", kind));
+      fail(fmt::format("expected an npz archive, got {}", kind));
     }
     max_bytes_ = detail::unpack_limit(options, file.size());
     int code = 0;
@@ -68,7 +68,7 @@ class NpzFile final : public TensorFile {
     if (!archive_) {
       ZipError error;
       zip_error_init_with_code(&error.error, code);
-      fail(fmt::format("want a zip archive of npy files, got: {} (truncated, or not an npz file)",
+      fail(fmt::format("expected a zip archive of npy files, got: {} (truncated, or not an npz file)",
                        error.text()));
     }
     const auto count = static_cast<zip_uint64_t>(zip_get_num_entries(archive_.get(), 0));
@@ -86,10 +86,9 @@ class NpzFile final : public TensorFile {
     while (bytes > 0) {
       const zip_int64_t count = zip_fread(member_.get(), at, bytes);
       if (count < 0)
-        fail(fmt::format("array {} want to be read, got: {}", quoted(name_),
-                         zip_file_strerror(member_.get())));
+        fail(fmt::format("array {}: read failed: {}", quoted(name_), zip_file_strerror(member_.get())));
       if (count == 0)
-        fail(fmt::format("array {} want {} bytes more, got none (truncated?)", quoted(name_), bytes));
+        fail(fmt::format("array {}: expected {} bytes more, got none (truncated?)", quoted(name_), bytes));
       at += count;
       bytes -= static_cast<std::size_t>(count);
     }
@@ -99,24 +98,23 @@ class NpzFile final : public TensorFile {
     char beyond = 0;
     const zip_int64_t count = zip_fread(member_.get(), &beyond, 1);
     if (count < 0)
-      fail(
-          fmt::format("array {} want to be whole, got: {}", quoted(name_), zip_file_strerror(member_.get())));
-    if (count > 0) fail(fmt::format("array {} want nothing after its elements, got more", quoted(name_)));
+      fail(fmt::format("array {}: corrupt data: {}", quoted(name_), zip_file_strerror(member_.get())));
+    if (count > 0)
+      fail(fmt::format("array {}: expected nothing after its elements, got more", quoted(name_)));
     member_.reset();
   }
 
   void open(zip_uint64_t index, const std::string& name) {
     name_ = name;
     member_.reset(zip_fopen_index(archive_.get(), index, 0));
-    if (!member_)
-      fail(fmt::format("array {} want to be read, got: {}", quoted(name), zip_strerror(archive_.get())));
+    if (!member_) fail(fmt::format("array {}: read failed: {}", quoted(name), zip_strerror(archive_.get())));
   }
 
   void read_member(zip_uint64_t index, std::uint64_t file_size) {
     zip_stat_t stat;
     zip_stat_init(&stat);
     if (zip_stat_index(archive_.get(), index, 0, &stat) != 0) {
-      fail(fmt::format("want a directory of members, got: {}", zip_strerror(archive_.get())));
+      fail(fmt::format("cannot read the list of members: {}", zip_strerror(archive_.get())));
     }
     std::string name = stat.name;
     const bool stored = stat.comp_method == ZIP_CM_STORE, deflated = stat.comp_method == ZIP_CM_DEFLATE;
@@ -124,8 +122,9 @@ class NpzFile final : public TensorFile {
     packed_ += std::min<zip_uint64_t>(stat.comp_size, file_size + 1);
     if (packed_ > file_size ||
         ((stored || deflated) && stat.size / (stored ? 1 : kLargestRatio) > stat.comp_size)) {
-      fail(fmt::format("member {} want a size that a file of {} bytes can hold, got {} bytes packed into {}",
-                       quoted(name), file_size, stat.size, stat.comp_size));
+      fail(fmt::format(
+          "member {}: expected a size that a file of {} bytes can hold, got {} bytes packed into {}",
+          quoted(name), file_size, stat.size, stat.comp_size));
     }
     if (name.ends_with('/')) return;  // a folder
     if (stat.encryption_method != ZIP_EM_NONE) return add_unreadable(name, "an encrypted member");
@@ -137,17 +136,17 @@ class NpzFile final : public TensorFile {
     if (deflated) unpacked_ += stat.size;
     if (unpacked_ > *max_bytes_) {
       fail(fmt::format(
-          "want at most {} bytes in all when unpacked, got more up to {} (.max_bytes allows more)",
+          "expected at most {} bytes in all when unpacked, got more up to {} (.max_bytes allows more)",
           *max_bytes_, quoted(name)));
     }
     name.resize(name.size() - std::strlen(kExtension));
     open(index, name);
     detail::NpyHeader header = detail::read_npy_header(
         {[this](void* to, std::size_t bytes) { next(to, bytes); },
-         [&](const std::string& what) { fail(fmt::format("array {} {}", quoted(name), what)); }});
+         [&](const std::string& what) { fail(fmt::format("array {}: {}", quoted(name), what)); }});
     member_.reset();
     if (header.info.unreadable.empty() && stat.size - header.bytes != header.elements) {
-      fail(fmt::format("array {} want {} bytes for {} {}, got {}", quoted(name), header.elements,
+      fail(fmt::format("array {}: expected {} bytes for {} {}, got {}", quoted(name), header.elements,
                        to_string(header.info.dtype), to_string(header.info.shape), stat.size - header.bytes));
     }
     header.info.name = std::move(name);
@@ -166,16 +165,16 @@ class NpzFile final : public TensorFile {
                                     ? kLargestMetadata
                                     : std::min(kLargestMetadata, metadata_limit(file_size));
     if (stat.size > limit) {
-      fail(fmt::format("{} want at most {} bytes, got {} packed into {}", kMetadata, limit, stat.size,
+      fail(fmt::format("{}: expected at most {} bytes, got {} packed into {}", kMetadata, limit, stat.size,
                        stat.comp_size));
     }
-    if (std::exchange(seen_metadata_, true)) fail(fmt::format("want one {}, got two", kMetadata));
+    if (std::exchange(seen_metadata_, true)) fail(fmt::format("expected one {}, got two", kMetadata));
     open(index, kMetadata);
     std::string text(static_cast<std::size_t>(stat.size), '\0');
     next(text.data(), text.size());
     end();
     metadata_ = detail::parse_texts(
-        text, [this](const std::string& what) { fail(fmt::format("{} {}", kMetadata, what)); });
+        text, [this](const std::string& what) { fail(fmt::format("{}: {}", kMetadata, what)); });
   }
 
   std::uint64_t metadata_limit(std::uint64_t file_size) const noexcept {
@@ -216,7 +215,7 @@ std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOption
     return std::make_unique<NpzFile>(path, options, function);
   } catch (const std::bad_alloc&) {
     throw MemoryError(
-        fmt::format("[{}] {}: want memory for its names and metadata, got none", function, escaped(path)));
+        fmt::format("[{}] {}: not enough memory for its names and metadata", function, escaped(path)));
   }
 }
 
@@ -226,12 +225,12 @@ NpzWriter::NpzWriter(std::string path, NpzOptions options, std::string function)
 void NpzWriter::add_member(std::string name, std::string bytes) {
   require_contents("NpzWriter.add");
   const auto fail = [&](const char* what, const std::string& got) {
-    throw ArgumentError(fmt::format("[{}] name want {}, got {}", function_, what, got));
+    throw ArgumentError(fmt::format("[{}] name: expected {}, got {}", function_, what, got));
   };
   if (!is_utf8(name)) fail("UTF-8", "other bytes");
   if (name.find('\0') != std::string::npos) fail("no zero byte", "one");
   if (name.size() > 65535) fail("at most 65535 bytes", std::to_string(name.size()));
-  if (!names_.insert(name).second) fail("to be new", quoted(name) + " twice");
+  if (!names_.insert(name).second) fail("a new one", quoted(name) + " twice");
   members_.push_back({std::move(name), std::move(bytes)});
 }
 
@@ -243,7 +242,7 @@ void NpzWriter::add(const std::string& name, const Tensor<S>& tensor) {
     bytes.append(reinterpret_cast<const char*>(tensor.data()), size);
   } catch (const std::exception&) {  // bad_alloc, length_error
     throw MemoryError(
-        fmt::format("[{}] array {} want memory for {} bytes, got none", function_, quoted(name), size));
+        fmt::format("[{}] array {}: not enough memory for {} bytes", function_, quoted(name), size));
   }
   add_member(name + kExtension, std::move(bytes));
 }
@@ -253,7 +252,7 @@ void NpzWriter::add_metadata(const std::map<std::string, std::string>& metadata)
     add_member(kMetadata, Json(metadata).dump());
   } catch (const Json::exception& error) {
     throw ArgumentError(
-        fmt::format("[{}] metadata want UTF-8, got: {}", function_, escaped(error.what(), 200)));
+        fmt::format("[{}] metadata: expected UTF-8, got: {}", function_, escaped(error.what(), 200)));
   }
 }
 
@@ -265,8 +264,7 @@ void NpzWriter::require_contents(const char* function) const {
 void NpzWriter::commit() {
   require_contents("NpzWriter.commit");
   const auto fail = [&](const char* text) {
-    throw FileError(
-        fmt::format("[{}] {}: want to pack the archive, got: {}", function_, escaped(path_), text));
+    throw FileError(fmt::format("[{}] {}: cannot write the archive: {}", function_, escaped(path_), text));
   };
   AtomicFile file(path_, function_);
   if (members_.empty()) {

@@ -32,12 +32,12 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
     if (partner.empty()) continue;
     const auto input = tensors.find(partner), weight = tensors.find(sibling(name, "bias_hh", "weight_hh"));
     if (input == tensors.end() || weight == tensors.end()) {
-      fail(fmt::format("{} want bias_ih and weight_hh beside it, got one alone", quoted(name)));
+      fail(fmt::format("{}: expected bias_ih and weight_hh next to it, got one alone", quoted(name)));
     }
     if (hidden.dimension() != 1 || input->second.shape() != hidden.shape() ||
         weight->second.dimension() != 2 || weight->second.shape()[0] != hidden.size()) {
       fail(fmt::format(
-          "{} want the shape of bias_ih and as many elements as weight_hh has rows, got {}, {} and {}",
+          "{}: expected the shape of bias_ih and as many elements as weight_hh has rows, got {}, {} and {}",
           quoted(name), to_string(hidden.shape()), to_string(input->second.shape()),
           to_string(weight->second.shape())));
     }
@@ -45,10 +45,10 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
     if (hidden.size() == 3 * columns &&
         !std::all_of(hidden.data() + 2 * columns, hidden.data() + hidden.size(),
                      [](S v) { return v == S(0); })) {
-      fail(fmt::format(
-          "{} want zeros for the candidate of a GRU, which r scales, got others (Bias::both has a "
-          "place for them)",
-          quoted(name)));
+      fail(
+          fmt::format("{}: expected zeros for the candidate of a GRU, which r scales, got others (Bias::both "
+                      "has a place for them)",
+                      quoted(name)));
     }
     sums[partner] = input->second + hidden;
     gone.push_back(name);

@@ -28,7 +28,7 @@ bool has_format(const std::string& path) { return path.ends_with(".safetensors")
 Format format_of(const std::string& path, const std::string& function) {
   if (path.ends_with(".safetensors")) return Format::safetensors;
   if (path.ends_with(".npz")) return Format::npz;
-  throw ArgumentError(fmt::format("[{}] {}: want a name that ends in .safetensors or .npz, got another",
+  throw ArgumentError(fmt::format("[{}] {}: expected a name that ends in .safetensors or .npz, got another",
                                   function, escaped(path)));
 }
 
@@ -140,11 +140,11 @@ void check_tensor(const std::string& name, const Var<S>& var, const TensorInfo& 
       name == info.name ? quoted(name) : fmt::format("{} (there {})", quoted(name), quoted(info.name));
   if (info.unreadable.empty() && info.shape != var.shape()) {
     problems.misshapen.push_back(
-        fmt::format("{} want {}, got {}", shown, to_string(var.shape()), to_string(info.shape)));
+        fmt::format("{}: expected {}, got {}", shown, to_string(var.shape()), to_string(info.shape)));
   }
   if (!info.unreadable.empty() || !is_float(info.dtype) || !readable_as<S>(info.dtype, rounding)) {
     problems.mistyped.push_back(
-        fmt::format("{} want {}, got {}{}", shown, to_string(dtype_of<S>()), detail::type_of(info),
+        fmt::format("{}: expected {}, got {}{}", shown, to_string(dtype_of<S>()), detail::type_of(info),
                     info.dtype == Dtype::f64 ? " (LoadOptions.rounding = Rounding::nearest reads it)" : ""));
   }
 }
@@ -200,7 +200,7 @@ LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& paramet
     if (options.strict) problems.unexpected.push_back(described(*info));
   }
   if (!problems.empty()) {
-    file.fail(fmt::format("want {}, got{}{}",
+    file.fail(fmt::format("expected {}, got{}{}",
                           options.strict ? fmt::format("exactly the model's {} tensors", parameters.size())
                                          : "tensors that fit the model's",
                           problems.text(),
@@ -231,7 +231,8 @@ LoadReport detail::load_parameters(const std::vector<NamedParameter<S>>& paramet
     values.push_back(std::move(value));
     targets.push_back(var);
   }
-  if (!problems.empty()) file.fail(fmt::format("want tensors that fit the model, got{}", problems.text()));
+  if (!problems.empty())
+    file.fail(fmt::format("expected tensors that fit the model, got{}", problems.text()));
 
   // Nothing can fail from here on but mutable_value(), which changes no element.
   std::vector<Tensor<S>*> elements;
@@ -262,8 +263,8 @@ std::unique_ptr<TensorFile> open_tensors(const std::string& path, const std::str
   if (std::error_code ignored; !has_format(path) && std::filesystem::is_regular_file(path, ignored)) {
     const InputFile file(path, function);
     if (const std::string kind = kind_of(file, path); !kind.empty()) {
-      throw FileError(
-          fmt::format("[{}] {}: want a .safetensors or .npz file, got {}", function, escaped(path), kind));
+      throw FileError(fmt::format("[{}] {}: expected a .safetensors or .npz file, got {}", function,
+                                  escaped(path), kind));
     }
   }
   return format_of(path, function) == Format::safetensors ? open_safetensors(path, function)

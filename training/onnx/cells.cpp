@@ -10,10 +10,10 @@ namespace {
 OnnxActivation required(const std::string& name, const char* kind, const char* option, const Activation& f) {
   auto known = onnx_activation(f);
   if (!known) {
-    throw ArgumentError(fmt::format(
-        "[export_onnx] layer '{}' ({}) option {} want one of the library's functions, got '{}' (one of "
-        "your own, of which ONNX knows nothing)",
-        name, kind, option, f.name()));
+    throw ArgumentError(
+        fmt::format("[export_onnx] layer '{}' ({}) option {}: expected one of the library's functions, got "
+                    "'{}' (a custom one, which ONNX does not know)",
+                    name, kind, option, f.name()));
   }
   return *known;
 }

@@ -9,15 +9,13 @@ namespace unroll::detail {
 void throw_not_exported(const std::string& name, const char* kind, bool function) {
   if (function) {
     throw ArgumentError(
-        fmt::format("[export_onnx] layer '{}' (a function) input want any type, got one that takes Vars "
-                    "alone or another value "
-                    "than the layer before it gives (write it [](const auto& x) {{ ... }})",
+        fmt::format("[export_onnx] layer '{}' (a function) input: expected any type, got one that takes only "
+                    "Vars, or not what the layer before returns (write it [](const auto& x) {{ ... }})",
                     name));
   }
   throw ArgumentError(
-      fmt::format("[export_onnx] layer '{}' ({}) want one of the library's layers on a value that it takes, "
-                  "got one that ONNX "
-                  "knows nothing of (define to_onnx(name, layer, x) for it)",
+      fmt::format("[export_onnx] layer '{}' ({}): expected one of the library's layers on a value that it "
+                  "accepts, got one that ONNX does not know (define to_onnx(name, layer, x) for it)",
                   name, *kind == '\0' ? "a layer of your own" : kind));
 }
 
@@ -30,8 +28,8 @@ OnnxValue onnx_input(OnnxGraph& graph, const OnnxExportOptions& options, const O
   if (shape.empty()) {
     if (first.found != OnnxFirstInput::known) {
       throw ArgumentError(fmt::format(
-          "[export_onnx] input_shape want the shape of '{}', as the model does not begin with a layer that "
-          "says it, got none (.input_shape = {{\"time\", \"batch\", 8}}, say)",
+          "[export_onnx] input_shape: expected the shape of '{}', as the first layer of the model does not "
+          "give it, got none (for example .input_shape = {{\"time\", \"batch\", 8}})",
           options.input));
     }
     shape = first.shape;
@@ -45,8 +43,9 @@ OnnxValue onnx_lengths(OnnxGraph& graph, const OnnxExportOptions& options, const
                        const OnnxValue& x) {
   if (options.lengths.empty()) return {};
   if (x.rank() < 2 || !first.batch_first) {
-    throw ArgumentError(fmt::format(
-        "[export_onnx] lengths '{}' want a model with a recurrent layer, got one without", options.lengths));
+    throw ArgumentError(
+        fmt::format("[export_onnx] lengths '{}': expected a model with a recurrent layer, got one without",
+                    options.lengths));
   }
   return graph.input(options.lengths, OnnxType::int32, {x.shape()[*first.batch_first ? 0 : 1]},
                      "steps of each sequence, 0 up to all of them, in any order");

@@ -54,7 +54,7 @@ std::string to_string(const OnnxShape& shape) {
 }
 
 OnnxGraph OnnxValue::graph() const {
-  if (!defined()) throw ArgumentError("[OnnxValue.graph] value want one of a graph, got none");
+  if (!defined()) throw ArgumentError("[OnnxValue.graph] value: expected one of a graph, got none");
   return OnnxGraph(graph_);
 }
 
@@ -63,7 +63,7 @@ OnnxGraph::OnnxGraph(OnnxGraphOptions options) : data_(std::make_shared<detail::
   const int newest = detail::newest_onnx_opset();
   if (options.opset < kOldest || options.opset > newest) {
     throw ArgumentError(
-        fmt::format("[OnnxGraph] opset want {}..{} (the newest of the installed onnx library), got {}",
+        fmt::format("[OnnxGraph] opset: expected {}..{} (the newest of the installed onnx library), got {}",
                     kOldest, newest, options.opset));
   }
   data_->options = std::move(options);
@@ -85,7 +85,8 @@ OnnxValue OnnxGraph::input(const std::string& name, OnnxType type, OnnxShape sha
     const bool output = std::any_of(data_->outputs.begin(), data_->outputs.end(),
                                     [&](const auto& pair) { return pair.first.name == name; });
     if (name.empty() || output || !data_->names.insert(name).second) {
-      throw ArgumentError(fmt::format("[OnnxGraph.input] name want one that is not taken, got '{}'", name));
+      throw ArgumentError(
+          fmt::format("[OnnxGraph.input] name: expected one that is not taken, got '{}'", name));
     }
     data_->inputs.push_back({name, type, shape, doc});
   } else {
@@ -164,7 +165,7 @@ std::vector<OnnxValue> OnnxGraph::node(const OnnxNode& description,
   for (const OnnxValue& in : description.inputs) {
     if (in.defined() && &in.graph_->root() != &root) {
       throw ArgumentError(
-          fmt::format("[OnnxGraph.node] inputs of '{}' want values of this graph, got '{}' of another",
+          fmt::format("[OnnxGraph.node] inputs of '{}': expected values of this graph, got '{}' of another",
                       description.op, in.name()));
     }
     made.inputs.push_back(in.name());
@@ -190,7 +191,7 @@ std::vector<OnnxValue> OnnxGraph::node(const OnnxNode& description, const OnnxGr
 
 void OnnxGraph::output(const std::string& name, const OnnxValue& result, const std::string& doc) {
   if (!result.defined() || &result.graph_->root() != &data_->root()) {
-    throw ArgumentError(fmt::format("[OnnxGraph.output] '{}' want a value of this graph, got {}", name,
+    throw ArgumentError(fmt::format("[OnnxGraph.output] '{}': expected a value of this graph, got {}", name,
                                     result.defined() ? "one of another" : "none"));
   }
   if (data_->parent == nullptr) {
@@ -201,7 +202,7 @@ void OnnxGraph::output(const std::string& name, const OnnxValue& result, const s
     if (name.empty() || has_it(data_->inputs, [](const auto& info) { return info.name; }) ||
         has_it(data_->outputs, [](const auto& pair) { return pair.first.name; })) {
       throw ArgumentError(
-          fmt::format("[OnnxGraph.output] name want one that no input or output has, got '{}'", name));
+          fmt::format("[OnnxGraph.output] name: expected one that no input or output has, got '{}'", name));
     }
     data_->outputs.push_back({{name, result.type(), result.shape(), doc}, result.name()});
   } else {
@@ -232,7 +233,7 @@ OnnxGraph OnnxGraph::of(const char* where, const std::vector<OnnxValue>& inputs)
     if (in.defined() && (innermost == nullptr || in.graph_->depth > innermost->depth)) innermost = in.graph_;
   }
   if (innermost == nullptr)
-    throw ArgumentError(fmt::format("[{}] input want a value of a graph, got none", where));
+    throw ArgumentError(fmt::format("[{}] input: expected a value of a graph, got none", where));
   return OnnxGraph(std::move(innermost));
 }
 

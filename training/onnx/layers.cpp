@@ -12,11 +12,12 @@ void check_features(const std::string& name, const char* kind, const OnnxValue& 
                     std::size_t want, Index rank) {
   if (x.defined() && x.type() != type) {
     throw ArgumentError(fmt::format(
-        "[export_onnx] layer '{}' ({}) input want the layer's scalar type, got another", name, kind));
+        "[export_onnx] layer '{}' ({}) input: expected the layer's scalar type, got another", name, kind));
   }
   if (!x.defined() || x.rank() < rank || !(x.shape().back() == OnnxDim(want))) {
-    throw ShapeError(fmt::format("[export_onnx] layer '{}' ({}) input want ({}...,{}), got {}", name, kind,
-                                 rank > 1 ? "n," : "", want, x.defined() ? to_string(x.shape()) : "none"));
+    throw ShapeError(fmt::format("[export_onnx] layer '{}' ({}) input: expected ({}...,{}), got {}", name,
+                                 kind, rank > 1 ? "n," : "", want,
+                                 x.defined() ? to_string(x.shape()) : "none"));
   }
 }
 
@@ -30,8 +31,9 @@ OnnxValue parameter_of(const OnnxValue& x, const std::string& name, const Var<S>
 template <class S>
 OnnxValue to_onnx(const std::string& name, const Embedding<S>& layer, const OnnxValue& x) {
   if (!x.defined() || (x.type() != OnnxType::int64 && x.type() != OnnxType::int32)) {
-    throw ArgumentError(fmt::format("[export_onnx] layer '{}' (Embedding) input want ids of int64, got {}",
-                                    name, x.defined() ? "another type" : "none"));
+    throw ArgumentError(
+        fmt::format("[export_onnx] layer '{}' (Embedding) input: expected ids of int64, got {}", name,
+                    x.defined() ? "another type" : "none"));
   }
   const OnnxValue weight = parameter_of(x, name, layer.weight, "weight");
   OnnxShape shape = x.shape();
@@ -64,10 +66,10 @@ OnnxValue to_onnx(const std::string&, const Dropout<S>&, const OnnxValue& x) {
 OnnxValue to_onnx(const std::string& name, const Activation& f, const OnnxValue& x) {
   const auto known = detail::onnx_activation(f);
   if (!known) {
-    throw ArgumentError(fmt::format(
-        "[export_onnx] layer '{}' (Activation) function want one of the library's, got '{}' (a function "
-        "[](const auto& x) {{ ... }} in its place is exported by the ops it is made of)",
-        name, f.name()));
+    throw ArgumentError(
+        fmt::format("[export_onnx] layer '{}' (Activation) function: expected one of the library's, got '{}' "
+                    "(a function [](const auto& x) {{ ... }} in its place is exported by its ops)",
+                    name, f.name()));
   }
   return detail::apply_onnx(*known, x);
 }

@@ -17,10 +17,10 @@ OnnxValue unary(const char* op, const OnnxValue& x, std::map<std::string, OnnxAt
 OnnxValue binary(const char* op, const OnnxValue& x, const OnnxValue& y) {
   OnnxGraph graph = OnnxGraph::of(op, {x, y});
   if (!x.defined() || !y.defined())
-    throw ArgumentError(fmt::format("[{}] inputs want two values, got one", op));
+    throw ArgumentError(fmt::format("[{}] inputs: expected two values, got one", op));
   if (x.type() != y.type())
     throw ArgumentError(
-        fmt::format("[{}] inputs want one type, got two ('{}' and '{}')", op, x.name(), y.name()));
+        fmt::format("[{}] inputs: expected one type, got two ('{}' and '{}')", op, x.name(), y.name()));
   return graph.node({op, {x, y}}, x.type(), detail::broadcast_onnx(op, x.shape(), y.shape()));
 }
 
@@ -74,7 +74,7 @@ OnnxShape broadcast_onnx(const char* function, const OnnxShape& x, const OnnxSha
     if (a == OnnxDim(1)) {
       a = b;
     } else if (!(a == b) && !(b == OnnxDim(1))) {
-      throw ShapeError(fmt::format("[{}] shapes want ones that broadcast, got {} and {}", function,
+      throw ShapeError(fmt::format("[{}] shapes: expected ones that broadcast, got {} and {}", function,
                                    to_string(x), to_string(y)));
     }
   }
@@ -107,7 +107,8 @@ OnnxValue minimum(const OnnxValue& x, const OnnxValue& y) { return binary("Min",
 OnnxValue where(const OnnxValue& condition, const OnnxValue& x, const OnnxValue& y) {
   OnnxGraph graph = OnnxGraph::of("where", {condition, x, y});
   if (condition.type() != OnnxType::boolean || x.type() != y.type())
-    throw ArgumentError("[where] inputs want a boolean condition and two values of one type, got others");
+    throw ArgumentError(
+        "[where] inputs: expected a boolean condition and two values of one type, got others");
   return graph.node({"Where", {condition, x, y}}, x.type(),
                     detail::broadcast_onnx("where", condition.shape(),
                                            detail::broadcast_onnx("where", x.shape(), y.shape())));
@@ -138,7 +139,8 @@ OnnxValue normal_cdf(const OnnxValue& x) {
 OnnxValue softplus(const OnnxValue& x) { return unary("Softplus", x); }
 
 OnnxValue clamp(const OnnxValue& x, double low, double high) {
-  if (!(low <= high)) throw ArgumentError(fmt::format("[clamp] low want <= high, got {} and {}", low, high));
+  if (!(low <= high))
+    throw ArgumentError(fmt::format("[clamp] low: expected <= high, got {} and {}", low, high));
   return OnnxGraph::of("clamp", {x})
       .node({"Clip", {x, number("clamp", x, low), number("clamp", x, high)}}, x.type(), x.shape());
 }
@@ -147,8 +149,9 @@ OnnxValue matmul(const OnnxValue& a, const OnnxValue& b) {
   OnnxGraph graph = OnnxGraph::of("matmul", {a, b});
   if (a.rank() < 2 || b.rank() < 2 || a.type() != b.type() ||
       a.shape().back() != b.shape()[b.shape().size() - 2]) {
-    throw ShapeError(fmt::format("[matmul] shapes want (...,n,k) and (...,k,m) of one type, got {} and {}",
-                                 to_string(a.shape()), to_string(b.shape())));
+    throw ShapeError(
+        fmt::format("[matmul] shapes: expected (...,n,k) and (...,k,m) of one type, got {} and {}",
+                    to_string(a.shape()), to_string(b.shape())));
   }
   OnnxShape shape = detail::broadcast_onnx("matmul", {a.shape().begin(), a.shape().end() - 2},
                                            {b.shape().begin(), b.shape().end() - 2});

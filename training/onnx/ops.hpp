@@ -73,7 +73,7 @@ OnnxValue select(const OnnxValue& x, Index axis, Index position);
 
 namespace detail {
 
-// [function] x want ..., or the shape that x and y broadcast to.
+// [function] x: expected ..., or the shape that x and y broadcast to.
 OnnxShape broadcast_onnx(const char* function, const OnnxShape& x, const OnnxShape& y);
 OnnxValue cast_onnx(const OnnxValue& x, OnnxType type);
 

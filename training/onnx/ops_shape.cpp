@@ -26,7 +26,7 @@ OnnxValue reshape(const OnnxValue& x, const std::vector<Index>& shape) {
                    (fixed && (open == shape.end() ? known != elements : elements % known != 0));
   if (bad) {
     throw ShapeError(
-        fmt::format("[reshape] shape want one of as many elements as {} (one size may be -1), got ({})",
+        fmt::format("[reshape] shape: expected one of as many elements as {} (one size may be -1), got ({})",
                     to_string(x.shape()), fmt::join(shape, ",")));
   }
   const OnnxValue target = graph.integers(shape);
@@ -49,8 +49,8 @@ OnnxValue permute(const OnnxValue& x, const std::vector<Index>& order) {
   std::vector<Index> sorted = axes;
   std::sort(sorted.begin(), sorted.end());
   if (axes.size() != x.shape().size() || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    throw ShapeError(fmt::format("[permute] order want each axis of {} once, got ({})", to_string(x.shape()),
-                                 fmt::join(order, ",")));
+    throw ShapeError(fmt::format("[permute] order: expected each axis of {} once, got ({})",
+                                 to_string(x.shape()), fmt::join(order, ",")));
   }
   return graph.node({"Transpose", {x}, {{"perm", axes}}}, x.type(), std::move(shape));
 }
@@ -75,7 +75,7 @@ OnnxValue squeeze(const OnnxValue& x, const Axes& axes) {
     if (std::find(gone.begin(), gone.end(), i) == gone.end()) {
       shape.push_back(dim);
     } else if (!(dim == OnnxDim(1))) {
-      throw ShapeError(fmt::format("[squeeze] axis {} want size 1, got {}", i, to_string(x.shape())));
+      throw ShapeError(fmt::format("[squeeze] axis {}: expected size 1, got {}", i, to_string(x.shape())));
     }
   }
   return graph.node({"Squeeze", {x, graph.integers(gone)}}, x.type(), std::move(shape));
@@ -102,8 +102,8 @@ OnnxValue concat(const std::vector<OnnxValue>& parts, Index axis) {
     if (i < rest.size()) rest[i] = shape[i];
     if (!(rest == shape) || part.type() != parts[0].type()) {
       throw ShapeError(
-          fmt::format("[concat] parts want one type and equal shapes but for axis {}, got {} and {}", i,
-                      to_string(parts[0].shape()), to_string(part.shape())));
+          fmt::format("[concat] parts: expected one type and equal shapes except on axis {}, got {} and {}",
+                      i, to_string(parts[0].shape()), to_string(part.shape())));
     }
     name += fmt::format("{}{}", name.empty() ? "" : "+", own.fixed() ? std::to_string(own.size) : own.name);
     total = own.fixed() && total.fixed() ? OnnxDim(total.size + own.size) : OnnxDim("?");
@@ -114,7 +114,7 @@ OnnxValue concat(const std::vector<OnnxValue>& parts, Index axis) {
 
 OnnxValue slice(const OnnxValue& x, Index axis, Range range) {
   OnnxGraph graph = OnnxGraph::of("slice", {x});
-  if (range.step == 0) throw ArgumentError("[slice] step want another than 0, got 0");
+  if (range.step == 0) throw ArgumentError("[slice] step: expected a number other than 0, got 0");
   const std::size_t i = normalize_axis("slice", axis, x.shape().size());
   const OnnxDim& dim = x.shape()[i];
   constexpr Index kFar = std::numeric_limits<Index>::max();
@@ -144,7 +144,8 @@ OnnxValue select(const OnnxValue& x, Index axis, Index position) {
   const std::size_t i = normalize_axis("select", axis, x.shape().size());
   const OnnxDim& dim = x.shape()[i];
   if (dim.fixed() && (position < -dim.size || position >= dim.size)) {
-    throw ShapeError(fmt::format("[select] position want {}..{}, got {}", -dim.size, dim.size - 1, position));
+    throw ShapeError(
+        fmt::format("[select] position: expected {}..{}, got {}", -dim.size, dim.size - 1, position));
   }
   OnnxShape shape = x.shape();
   shape.erase(shape.begin() + static_cast<Index>(i));

@@ -175,7 +175,7 @@ int newest_onnx_opset() {
 }
 
 std::string serialize_onnx(const OnnxGraphData& graph) {
-  if (graph.outputs.empty()) throw ArgumentError("[OnnxGraph.save] outputs want at least one, got none");
+  if (graph.outputs.empty()) throw ArgumentError("[OnnxGraph.save] outputs: expected at least one, got none");
   onnx::ModelProto model;
   const OnnxGraphOptions& options = graph.options;
   model.set_ir_version(options.opset == 14 ? 7 : 8);  // what came out with the opset
@@ -195,8 +195,9 @@ std::string serialize_onnx(const OnnxGraphData& graph) {
   fill(*model.mutable_graph(), graph, needed, renamed_values(graph));
 
   if (model.ByteSizeLong() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
-    throw ArgumentError(fmt::format(
-        "[OnnxGraph.save] model want at most 2 GiB (protobuf's limit), got {} bytes", model.ByteSizeLong()));
+    throw ArgumentError(
+        fmt::format("[OnnxGraph.save] model: expected at most 2 GiB (protobuf's limit), got {} bytes",
+                    model.ByteSizeLong()));
   }
   std::string bytes;
   if (!model.SerializeToString(&bytes)) throw Error("[OnnxGraph.save] protobuf could not write the model");
@@ -207,7 +208,7 @@ std::string serialize_onnx(const OnnxGraphData& graph) {
     onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), {true, 1, true});
   } catch (const std::exception& e) {
     throw ArgumentError(
-        fmt::format("[OnnxGraph.save] model want one that onnx's checker accepts, got: {}", e.what()));
+        fmt::format("[OnnxGraph.save] model: expected one that onnx's checker accepts, got: {}", e.what()));
   }
   return bytes;
 }

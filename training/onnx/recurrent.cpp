@@ -143,7 +143,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
     throw ShapeError(fmt::format("[export_onnx] layer '{}' ({}) {}", name, kind, what));
   };
   if (!x.defined() || x.type() != type || x.rank() != 3 || !(x.shape()[2] == OnnxDim(layer.input_size()))) {
-    fail(fmt::format("input want ({},{}) of the layer's scalar type, got {}",
+    fail(fmt::format("input: expected ({},{}) of the layer's scalar type, got {}",
                      options.batch_first ? "batch,time" : "time,batch", layer.input_size(),
                      x.defined() ? to_string(x.shape()) : "none"));
   }
@@ -152,7 +152,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
   if (s.lengths.defined()) {
     const bool whole = s.lengths.type() == OnnxType::int32 || s.lengths.type() == OnnxType::int64;
     if (!whole || !(s.lengths.shape() == OnnxShape{s.batch}))
-      fail(fmt::format("lengths want ({}) of int32, got {}", s.batch.fixed() ? "B" : s.batch.name,
+      fail(fmt::format("lengths: expected ({}) of int32, got {}", s.batch.fixed() ? "B" : s.batch.name,
                        to_string(s.lengths.shape())));
     s.lengths = detail::cast_onnx(s.lengths, OnnxType::int32);
   }
@@ -160,7 +160,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
   std::map<std::string, Var<S>> learned;
   for_each_parameter(layer, [&](const std::string& n, const Var<S>& var) { learned.emplace(n, var); });
   if (!given.states.empty() && given.states.size() != layer.cells().size()) {
-    fail(fmt::format("states want {} (one for each layer and direction), got {}", layer.cells().size(),
+    fail(fmt::format("states: expected {} (one for each layer and direction), got {}", layer.cells().size(),
                      given.states.size()));
   }
   // The state that layer and direction k begins in; undefined for zeros unless `always`.
@@ -177,7 +177,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
                              found == learned.end() ? zeros.value() : found->second.value());
       }
       if (!v.defined() || v.type() != type || v.rank() != 2 || !(v.shape()[1] == OnnxDim(zeros.shape(1)))) {
-        fail(fmt::format("states[{}].{} want ({},{}), got {}", k, part, to_string(OnnxShape{s.batch}),
+        fail(fmt::format("states[{}].{}: expected ({},{}), got {}", k, part, to_string(OnnxShape{s.batch}),
                          zeros.shape(1), v.defined() ? to_string(v.shape()) : "none"));
       }
       v = detail::for_batch_of(x, v);
@@ -223,7 +223,7 @@ OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>&
 OnnxValue last(const OnnxRecurrentOutput& result) {
   if (result.states.empty() || !result.states.back().h.defined() || !result.output.defined()) {
     throw ArgumentError(
-        "[last] result want what to_onnx() or scan() has made of a recurrent layer, got an empty one");
+        "[last] result: expected what to_onnx() or scan() returns for a recurrent layer, got an empty one");
   }
   const OnnxValue& h = result.states.back().h;
   const OnnxDim features = result.output.rank() > 0 ? result.output.shape().back() : OnnxDim(0),
@@ -232,7 +232,7 @@ OnnxValue last(const OnnxRecurrentOutput& result) {
   if (result.states.size() % 2 == 0 && features.fixed() && size.fixed() && features.size == 2 * size.size)
     return concat({result.states[result.states.size() - 2].h, h}, 1);
   throw ShapeError(
-      fmt::format("[last] result want an output with once or twice the features of the final h, got {} "
+      fmt::format("[last] result: expected an output with once or twice the features of the final h, got {} "
                   "and {} (an output that has been changed?)",
                   to_string(result.output.shape()), to_string(h.shape())));
 }
@@ -257,9 +257,8 @@ namespace detail {
 
 void throw_onnx_cell(const std::string& name, const char* kind) {
   throw ArgumentError(
-      fmt::format("[export_onnx] layer '{}' ({}) cell want that of an Rnn, Lstm or Gru, got one of your own, "
-                  "of which ONNX knows "
-                  "nothing (define to_onnx(name, layer, x) for it)",
+      fmt::format("[export_onnx] layer '{}' ({}) cell: expected that of an Rnn, Lstm or Gru, got a custom "
+                  "one, which ONNX does not know (define to_onnx(name, layer, x) for it)",
                   name, kind));
 }
 

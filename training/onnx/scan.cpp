@@ -48,7 +48,7 @@ OnnxRecurrentOutput scan_alive(const std::string& name, const OnnxValue& x, cons
   OnnxState after = step(x_t, before);
   const auto check = [&](const char* part, const OnnxValue& want, const OnnxValue& got) {
     if (want.defined() == got.defined() && (!want.defined() || want.shape() == got.shape())) return;
-    throw ShapeError(fmt::format("[scan] '{}' step want {} of the shape that it begins with, {}, got {}",
+    throw ShapeError(fmt::format("[scan] '{}' step: expected {} of the shape that it begins with, {}, got {}",
                                  name, part, want.defined() ? to_string(want.shape()) : "none",
                                  got.defined() ? to_string(got.shape()) : "none"));
   };
@@ -89,13 +89,13 @@ OnnxRecurrentOutput scan_alive(const std::string& name, const OnnxValue& x, cons
 OnnxRecurrentOutput scan(const std::string& name, const OnnxValue& x, const OnnxState& initial,
                          const OnnxStep& step, const OnnxScanOptions& options) {
   if (!x.defined() || x.rank() < 2) {
-    throw ShapeError(fmt::format("[scan] '{}' x want (time,batch,...), got {}", name,
+    throw ShapeError(fmt::format("[scan] '{}' x: expected (time,batch,...), got {}", name,
                                  x.defined() ? to_string(x.shape()) : "none"));
   }
   const OnnxDim& batch = x.shape()[1];
   const auto begin = [&](const char* part, const OnnxValue& v) {
     if (v.rank() != 2 || !(v.shape()[0] == batch || v.shape()[0] == OnnxDim(1)) || !v.shape()[1].fixed()) {
-      throw ShapeError(fmt::format("[scan] '{}' initial {} want ({},H) or (1,H), got {}", name, part,
+      throw ShapeError(fmt::format("[scan] '{}' initial {}: expected ({},H) or (1,H), got {}", name, part,
                                    batch.fixed() ? std::to_string(batch.size) : batch.name,
                                    v.defined() ? to_string(v.shape()) : "none"));
     }
@@ -105,8 +105,8 @@ OnnxRecurrentOutput scan(const std::string& name, const OnnxValue& x, const Onnx
   OnnxValue alive;
   if (options.lengths.defined()) {
     if (!(options.lengths.shape() == OnnxShape{batch})) {
-      throw ShapeError(fmt::format("[scan] '{}' lengths want {}, got {}", name, to_string(OnnxShape{batch}),
-                                   to_string(options.lengths.shape())));
+      throw ShapeError(fmt::format("[scan] '{}' lengths: expected {}, got {}", name,
+                                   to_string(OnnxShape{batch}), to_string(options.lengths.shape())));
     }
     alive = detail::alive_steps(x, options.lengths);
   }

@@ -48,14 +48,14 @@ std::vector<Record> split_records(const LogFile& file, std::string_view contents
     if (at<std::uint32_t>(rest, 8) != masked_crc32c(rest.substr(0, 8))) {
       // A crash of the machine can leave the file longer than what came to disk, with zeros at its end.
       if (rest.find_first_not_of('\0') == rest.npos) break;
-      file.fail(0, fmt::format("want a record at byte {}, got a length whose check fails", offset));
+      file.fail(0, fmt::format("expected a record at byte {}, got a length whose check fails", offset));
     }
     if (length > rest.size() - kHead || rest.size() - kHead - length < kTail) break;
     const std::string_view bytes = rest.substr(kHead, length);
     const std::size_t size = kHead + length + kTail;
     if (at<std::uint32_t>(rest, kHead + length) != masked_crc32c(bytes)) {
       if (rest.substr(size).find_first_not_of('\0') == rest.npos) break;
-      file.fail(0, fmt::format("want a record at byte {}, got bytes whose check fails", offset));
+      file.fail(0, fmt::format("expected a record at byte {}, got bytes whose check fails", offset));
     }
     records.push_back({rest.substr(0, size), bytes, offset});
     offset += size;

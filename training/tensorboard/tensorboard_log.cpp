@@ -47,7 +47,7 @@ std::vector<fs::path> event_files(const fs::path& directory) {
     if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) files.push_back(entry->path());
   }
   if (error)
-    throw FileError(fmt::format("[TensorBoardLog] {}: want a folder, got: {}",
+    throw FileError(fmt::format("[TensorBoardLog] {}: cannot open the folder: {}",
                                 escaped(directory.string(), 200), error.message()));
   std::ranges::sort(files);
   return files;
@@ -70,8 +70,8 @@ void make_folder(const std::string& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
   if (error)
-    throw FileError(
-        fmt::format("[TensorBoardLog] {}: want a folder, got: {}", escaped(directory, 200), error.message()));
+    throw FileError(fmt::format("[TensorBoardLog] {}: cannot open the folder: {}", escaped(directory, 200),
+                                error.message()));
 }
 
 // A name after all that are there, whatever the clock says: later files hold later events.
@@ -117,8 +117,9 @@ bool is_utf8(std::string_view text) {
 }
 
 void check_tag(std::string_view name, const char* function) {
-  if (name.empty()) throw ArgumentError(fmt::format("[TensorBoardLog.{}] names want text, got ''", function));
-  if (!is_utf8(name)) throw ArgumentError(fmt::format("[TensorBoardLog.{}] names want UTF-8", function));
+  if (name.empty())
+    throw ArgumentError(fmt::format("[TensorBoardLog.{}] names: expected text, got ''", function));
+  if (!is_utf8(name)) throw ArgumentError(fmt::format("[TensorBoardLog.{}] names: expected UTF-8", function));
 }
 
 // Indented by four spaces Markdown shows text as it is.
@@ -205,7 +206,7 @@ void TensorBoardLog::histogram(std::int64_t step, std::string_view name, std::sp
 
 void TensorBoardLog::text(std::int64_t step, std::string_view name, std::string_view text) {
   check_tag(name, "text");
-  if (!is_utf8(text)) throw ArgumentError("[TensorBoardLog.text] text wants UTF-8");
+  if (!is_utf8(text)) throw ArgumentError("[TensorBoardLog.text] text: expected UTF-8");
   Event event = event_at(step);
   auto* entry = event.mutable_summary()->add_value();
   entry->set_tag(std::string(name));
@@ -233,7 +234,7 @@ void TensorBoardLog::resume(std::int64_t step) {
       Event event;
       if (!std::in_range<int>(record.bytes.size()) ||
           !event.ParseFromArray(record.bytes.data(), static_cast<int>(record.bytes.size()))) {
-        file->fail(0, fmt::format("want an event in the record at byte {}", record.offset));
+        file->fail(0, fmt::format("expected an event in the record at byte {}", record.offset));
       }
       if (event.step() <= step) kept.append(record.frame);
     }

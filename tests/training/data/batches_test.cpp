@@ -174,9 +174,9 @@ TEST_CASE("batches of values and vectors are padded with zeros") {
     for (std::size_t k = 0; k < 4; ++k) CHECK(b.targets(c, k) == z[s](k));
   }
   CHECK_THROWS_WITH(make_batch(by_step, std::vector<Index>{}),
-                    "[make_batch] samples want at least one, got none");
+                    "[make_batch] samples: expected at least one, got none");
   CHECK_THROWS_WITH(make_batch(by_step, std::vector<Index>{3}),
-                    "[make_batch] samples want positions of 3, got 3");
+                    "[make_batch] samples: expected positions in [0, 3), got 3");
 }
 
 TEST_CASE("a batch of classes weighs its samples, and steps without a label weigh nothing") {
@@ -286,16 +286,16 @@ TEST_CASE("options out of range and batches that are not there are refused") {
     CHECK_THROWS_AS(Batches<double>(data, options), ArgumentError);
     CHECK_THROWS_WITH(Batches<double>(data, options), "[Batches] " + message);
   };
-  refuses({.batch_size = 0}, "batch_size want >= 1, got 0");
-  refuses({.bucket_batches = -1}, "bucket_batches want >= 0, got -1");
-  refuses({.num_samples = -1}, "num_samples want >= 0, got -1");
-  refuses({.num_samples = 5}, "num_samples want shuffle (they are drawn at random), got shuffle = false");
+  refuses({.batch_size = 0}, "batch_size: expected >= 1, got 0");
+  refuses({.bucket_batches = -1}, "bucket_batches: expected >= 0, got -1");
+  refuses({.num_samples = -1}, "num_samples: expected >= 0, got -1");
+  refuses({.num_samples = 5}, "num_samples: needs shuffle = true (samples are drawn at random)");
   refuses({.batch_size = 6, .drop_last = true},
-          "batch_size want at most 5 with drop_last (the samples of an epoch), got 6");
-  CHECK_THROWS_WITH(Batches<double>(Data()), "[Batches] data want at least one sample, got 0");
+          "batch_size: expected at most 5 with drop_last (the samples of an epoch), got 6");
+  CHECK_THROWS_WITH(Batches<double>(Data()), "[Batches] data: expected at least one sample, got 0");
   Batches<double> batches(data, {.batch_size = 2});
-  CHECK_THROWS_WITH(batches.batch(3), "[Batches.batch] i want 0..2, got 3");
-  CHECK_THROWS_WITH(batches.start_epoch(0), "[Batches.start_epoch] epoch want >= 1, got 0");
+  CHECK_THROWS_WITH(batches.batch(3), "[Batches.batch] i: expected 0..2, got 3");
+  CHECK_THROWS_WITH(batches.start_epoch(0), "[Batches.start_epoch] epoch: expected >= 1, got 0");
 }
 
 TEST_CASE("sizes beyond all bounds are the data set's, or are refused by name") {
@@ -308,7 +308,7 @@ TEST_CASE("sizes beyond all bounds are the data set's, or are refused by name") 
   for (const Index n : {Index{1} << 58, Index{1} << 62}) {
     CHECK_THROWS_WITH(
         Batches<float>(data, {.shuffle = true, .num_samples = n}),
-        Catch::Matchers::StartsWith("[Batches] num_samples want as many as memory can hold, got "));
+        Catch::Matchers::StartsWith("[Batches] num_samples: expected as many as memory can hold, got "));
   }
 }
 

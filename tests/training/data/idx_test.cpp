@@ -88,40 +88,42 @@ TEST_CASE("a gzipped IDX file gives what the plain one gives") {
 }
 
 TEST_CASE("a type that the tensor's elements cannot hold is refused") {
-  refuses(idx(0x0C, {1}, "1234"), "want elements that a float holds, got i32");
-  refuses(idx(0x0E, {1}, "12345678"), "want elements that a float holds, got f64");
+  refuses(idx(0x0C, {1}, "1234"), "expected elements that a float holds, got i32");
+  refuses(idx(0x0E, {1}, "12345678"), "expected elements that a float holds, got f64");
   CHECK_THROWS_WITH(read<std::int64_t>(idx(0x0D, {1}, "1234")),
-                    Catch::EndsWith("want elements that a 64-bit integer holds, got f32"));
+                    Catch::EndsWith("expected elements that a 64-bit integer holds, got f32"));
 }
 
 TEST_CASE("files that are no whole IDX file are refused") {
-  const std::string no_idx = "want an IDX file (two bytes 0, a type, a number of axes), got something else";
+  const std::string no_idx =
+      "expected an IDX file (two bytes 0, a type, a number of axes), got something else";
   refuses("", no_idx);
   refuses(std::string("\0\0\x08", 3), no_idx);
   refuses("P5 28 28", no_idx);
-  refuses(idx(0x0A, {1}, "1"), "want an element type 0x08, 0x09, 0x0b, 0x0c, 0x0d or 0x0e, got 0x0a");
-  refuses(idx(0x08, {}, "1"), "want 1..6 axes, got 0");
-  refuses(idx(0x08, {1, 1, 1, 1, 1, 1, 1}, "1"), "want 1..6 axes, got 7");
-  refuses(idx(0x08, {2, 3}, "").substr(0, 11), "want the sizes of 2 axes, got the end of the file");
-  refuses(idx(0x08, {2, 3}, "12345"), "want 6 bytes of elements (u8 of (2,3)), got 5");
+  refuses(idx(0x0A, {1}, "1"), "expected an element type 0x08, 0x09, 0x0b, 0x0c, 0x0d or 0x0e, got 0x0a");
+  refuses(idx(0x08, {}, "1"), "expected 1..6 axes, got 0");
+  refuses(idx(0x08, {1, 1, 1, 1, 1, 1, 1}, "1"), "expected 1..6 axes, got 7");
+  refuses(idx(0x08, {2, 3}, "").substr(0, 11), "expected the sizes of 2 axes, got the end of the file");
+  refuses(idx(0x08, {2, 3}, "12345"), "expected 6 bytes of elements (u8 of (2,3)), got 5");
   refuses(idx(0x08, {2, 3}, "1234567"),
-          "want the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
-  refuses(idx(0x0B, {3}, "12345"), "want 6 bytes of elements (i16 of (3)), got 5");
+          "expected the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
+  refuses(idx(0x0B, {3}, "12345"), "expected 6 bytes of elements (i16 of (3)), got 5");
   refuses(idx(0x08, {0xffffffffU, 0xffffffffU}, "12"),
-          "want sizes that fit memory, got (4294967295,4294967295)");
+          "expected sizes that fit memory, got (4294967295,4294967295)");
   // Nothing in it, but strides that no memory could be counted with.
   refuses(idx(0x08, {0, 0xffffffffU, 0xffffffffU}, ""),
-          "want sizes that fit memory, got (0,4294967295,4294967295)");
+          "expected sizes that fit memory, got (0,4294967295,4294967295)");
   refuses(idx(0x08, {0xffffffffU, 0xffffffffU, 0}, ""),
-          "want sizes that fit memory, got (4294967295,4294967295,0)");
+          "expected sizes that fit memory, got (4294967295,4294967295,0)");
   // Four thousand million elements are claimed, and not asked memory for.
-  refuses(idx(0x08, {0xffffffffU}, "12"), "want 4294967295 bytes of elements (u8 of (4294967295)), got 2");
+  refuses(idx(0x08, {0xffffffffU}, "12"),
+          "expected 4294967295 bytes of elements (u8 of (4294967295)), got 2");
   CHECK_THROWS_WITH(read_idx<float>("/no/such/file"),
-                    "[read_idx] /no/such/file: want a readable file, got: No such file or directory");
+                    "[read_idx] /no/such/file: cannot read the file: No such file or directory");
   const std::string folder = std::filesystem::temp_directory_path().string();
   CHECK_THROWS_WITH(read_idx<float>(folder),
-                    "[read_idx] " + folder + ": want a regular file, got a directory or device");
-  const std::string kind = "want an IDX file (two bytes 0, a type, a number of axes), got ";
+                    "[read_idx] " + folder + ": expected a regular file, got a directory or device");
+  const std::string kind = "expected an IDX file (two bytes 0, a type, a number of axes), got ";
   refuses("<!DOCTYPE html>", kind + "an HTML page (was it downloaded from the right address?)");
 }
 
@@ -144,11 +146,12 @@ TEST_CASE("a gzipped IDX file that breaks off or is damaged is refused") {
 
 TEST_CASE("bytes behind the compressed data of an IDX file are refused; a further stream is part of it") {
   const std::string plain = idx(0x08, {2, 3}, kBytes), whole = gzipped(plain);
-  refuses(whole + "x", "want the end of the file after the compressed data, got 1 bytes more");
+  refuses(whole + "x", "expected the end of the file after the compressed data, got 1 bytes more");
   refuses(whole + std::string(1000, '\0'),
-          "want the end of the file after the compressed data, got 1000 bytes more");
+          "expected the end of the file after the compressed data, got 1000 bytes more");
   CHECK(same(read<float>(gzipped(plain.substr(0, 15)) + gzipped(plain.substr(15))), read<float>(plain)));
-  refuses(whole + gzipped("7"), "want the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
+  refuses(whole + gzipped("7"),
+          "expected the end of the file after 6 bytes of elements (u8 of (2,3)), got more");
 }
 
 TEST_CASE("a compressed IDX file that claims much is refused before memory is asked for") {
@@ -156,7 +159,7 @@ TEST_CASE("a compressed IDX file that claims much is refused before memory is as
   // Of 300 million elements and of 60 million that take 480 megabytes as int64, as the header says; few are
   // there.
   const std::string bomb = gzipped(idx(0x08, {300000000}, kBytes));
-  refuses(bomb, "want at most 268435456 bytes in memory from a compressed file of " +
+  refuses(bomb, "expected at most 268435456 bytes in memory from a compressed file of " +
                     std::to_string(bomb.size()) +
                     ", got 300000000 bytes of elements (u8 of (300000000)) (.max_bytes allows more)");
   CHECK_THROWS_WITH(read<std::int64_t>(gzipped(idx(0x08, {60000, 1000}, kBytes))),
@@ -164,11 +167,12 @@ TEST_CASE("a compressed IDX file that claims much is refused before memory is as
 
   // Much more is there than the header says.
   const std::string more = gzipped(idx(0x08, {6}, kBytes + std::string(30000000, '\0')));
-  refuses(more, "want the end of the file after 6 bytes of elements (u8 of (6)), got more");
+  refuses(more, "expected the end of the file after 6 bytes of elements (u8 of (6)), got more");
 
   const ScratchFile file(gzipped(idx(0x08, {2, 3}, kBytes)));
   CHECK(read_idx<double>(file.path, {.max_bytes = 48}).size() == 6);
-  CHECK_THROWS_WITH(read_idx<double>(file.path, {.max_bytes = 47}), Catch::Contains("want at most 47 bytes"));
+  CHECK_THROWS_WITH(read_idx<double>(file.path, {.max_bytes = 47}),
+                    Catch::Contains("expected at most 47 bytes"));
   const ScratchFile plain(idx(0x08, {2, 3}, kBytes));  // which is as large as it says
   CHECK(read_idx<double>(plain.path, {.max_bytes = 1}).size() == 6);
 }
@@ -176,7 +180,7 @@ TEST_CASE("a compressed IDX file that claims much is refused before memory is as
 TEST_CASE("Fashion-MNIST as Debian installs it is read (package dataset-fashion-mnist)") {
   const std::string folder = "/usr/share/datasets/fashion-mnist/";
   if (!std::filesystem::exists(folder)) {
-    std::cout << "SKIPPED: Fashion-MNIST as Debian installs it is read: want the package "
+    std::cout << "SKIPPED: Fashion-MNIST as Debian installs it is read: expected the package "
                  "dataset-fashion-mnist, got none\n";
     return;
   }

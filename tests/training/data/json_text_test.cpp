@@ -22,7 +22,7 @@ TEST_CASE("a JSON text has a limit of depth, and brackets in its texts do not co
   CHECK(bounded_json(nested(detail::kDeepestJson), "f") == nested(detail::kDeepestJson));
   CHECK_THROWS_AS(bounded_json(nested(detail::kDeepestJson + 1), "f"), ArgumentError);
   CHECK_THROWS_WITH(bounded_json("{\"a\":" + nested(200000) + "}", "f"),
-                    "[f] json want lists and objects at most 8 deep, got more");
+                    "[f] json: expected lists and objects at most 8 deep, got more");
   CHECK_NOTHROW(bounded_json("[\"[[[[[[[[[[[[\", \"\\\"[[[[[[[[[[[[\", \"\\\\\", []]", "f"));
   CHECK_THROWS_AS(bounded_json("[\"\\\\\"" + nested(20), "f"), ArgumentError);
   CHECK_NOTHROW(bounded_json("]]]]]]]]]]", "f"));
@@ -58,5 +58,5 @@ TEST_CASE("of a JSON value that is refused the message shows the beginning") {
   CHECK_THROWS_WITH(Vocabulary::from_json(R"({"unit":"word","tokens":["a"],"special":[1,2]})"),
                     Contains("special as a number 0..1, got a list of 2"));
   CHECK_THROWS_WITH(Labels::from_json("[\"a\\u001b[2J\",\"a\\u001b[2J\"]"),
-                    "[Labels] labels want different names, got 'a\\x1b[2J' twice");
+                    "[Labels] labels: expected distinct names, got 'a\\x1b[2J' twice");
 }

@@ -42,7 +42,7 @@ TEST_CASE("a data set gives back the sequences and targets it was given") {
   CHECK(list(by_step.labels(0)) == Ids{1, 0, 2});
   CHECK(list(by_step.labels(1)) == Ids{3});
   CHECK_THROWS_WITH(by_step.labels(),
-                    "[SequenceDataset.labels] target want a class, got a class for each step");
+                    "[SequenceDataset.labels] target: expected a class, got a class for each step");
 
   Data vectors;
   vectors.add(Ids{5, 0}, Tensor<double>{0.5, -1, 2});
@@ -73,35 +73,35 @@ TEST_CASE("a sample of another kind is refused and changes nothing") {
     CHECK(data.size() == 1);
     CHECK(list(data.values(0)) == std::vector<double>{1, 2, 3, 4});
   };
-  refuses([&] { data.add(Ids{1}, 1); }, "input want values (as in the samples before), got ids");
+  refuses([&] { data.add(Ids{1}, 1); }, "input: expected values (as in the samples before), got ids");
   refuses(
       [&] {
         data.add(Tensor<double>{{1, 2, 3}}, 1);
       },
-      "values want (T,2) (as in the samples before), got (T,3)");
-  refuses([&] { data.add(a); }, "target want a class (as in the samples before), got no target");
+      "values: expected (T,2) (as in the samples before), got (T,3)");
+  refuses([&] { data.add(a); }, "target: expected a class (as in the samples before), got no target");
   refuses(
       [&] {
         data.add(a, Ids{1, 2});
       },
-      "target want a class (as in the samples before), got a class for each step");
+      "target: expected a class (as in the samples before), got a class for each step");
   refuses([&] { data.add(a, Tensor<double>{1}); },
-          "target want a class (as in the samples before), got a vector");
+          "target: expected a class (as in the samples before), got a vector");
   refuses(
       [&] {
         data.add(zeros<double>({0, 2}), 1);
       },
-      "values want at least one step and one feature, got (0,2)");
-  refuses([&] { data.add(Tensor<double>{1, 2}, 1); }, "values want (T,I), got (2)");
-  refuses([&] { data.add(Ids{}, 1); }, "ids want at least one step, got none");
-  refuses([&] { data.add(Ids{3, -1}, 1); }, "ids want >= 0, got -1 at 1");
-  refuses([&] { data.add(a, Ids{1}); }, "target want 2 steps (as the sequence), got 1");
-  refuses([&] { data.add(a, zeros<double>({1, 1, 1})); }, "target want (K) or (T,K), got (1,1,1)");
-  refuses([&] { data.add(a, zeros<double>({2, 0})); }, "target want at least one number, got none");
+      "values: expected at least one step and one feature, got (0,2)");
+  refuses([&] { data.add(Tensor<double>{1, 2}, 1); }, "values: expected (T,I), got (2)");
+  refuses([&] { data.add(Ids{}, 1); }, "ids: expected at least one step, got none");
+  refuses([&] { data.add(Ids{3, -1}, 1); }, "ids: expected >= 0, got -1 at 1");
+  refuses([&] { data.add(a, Ids{1}); }, "target: expected 2 steps (as the sequence), got 1");
+  refuses([&] { data.add(a, zeros<double>({1, 1, 1})); }, "target: expected (K) or (T,K), got (1,1,1)");
+  refuses([&] { data.add(a, zeros<double>({2, 0})); }, "target: expected at least one value, got none");
   Data vectors;
   vectors.add(a, Tensor<double>{1, 2});
   CHECK_THROWS_WITH(vectors.add(a, Tensor<double>{1}),
-                    "[SequenceDataset.add] target want 2 numbers (as in the samples before), got 1");
+                    "[SequenceDataset.add] target: expected 2 values (as in the samples before), got 1");
   CHECK_THROWS_AS(data.add(a), ArgumentError);
   CHECK_THROWS_AS(data.add(Ids{}, 1), ShapeError);
 }
@@ -127,10 +127,10 @@ TEST_CASE("a data set of tensors has their rows as samples") {
     CHECK(list(f.target(i)) == list(c.target(i)));
   }
   CHECK_THROWS_WITH(Data::of(values, IndexTensor{1, 2}),
-                    "[SequenceDataset.of] labels want 4 samples (as the sequences), got (2)");
-  CHECK_THROWS_WITH(Data::of(targets, labels), "[SequenceDataset.of] values want (N,T,I), got (4,5)");
+                    "[SequenceDataset.of] labels: expected 4 samples (as the sequences), got (2)");
+  CHECK_THROWS_WITH(Data::of(targets, labels), "[SequenceDataset.of] values: expected (N,T,I), got (4,5)");
   CHECK_THROWS_WITH(Data::of(values, zeros<double>({4})),
-                    "[SequenceDataset.of] targets want (N,K) or (N,T,K), got (4)");
+                    "[SequenceDataset.of] targets: expected (N,K) or (N,T,K), got (4)");
   CHECK_THROWS_AS(Data::of(values, zeros<std::int64_t>({4, 2})), ShapeError);  // steps
   CHECK_THROWS_AS(Data::of(labels, labels), ShapeError);
 }
@@ -147,7 +147,7 @@ TEST_CASE("subsets have the samples asked for, and adding to one leaves the othe
   CHECK_THROWS_AS(part.add(ones<double>({1, 1}), 1), ArgumentError);
   CHECK(data.select(std::vector<Index>{}).empty());
   CHECK_THROWS_WITH(data.select(std::vector<Index>{4}),
-                    "[SequenceDataset.select] samples want positions of 4, got 4");
+                    "[SequenceDataset.select] samples: expected positions in [0, 4), got 4");
 }
 
 TEST_CASE("windows of a series have the steps and targets that their definition says") {
@@ -191,11 +191,14 @@ TEST_CASE("a series that is too short and options out of range are refused") {
   const Tensor<double> series = zeros<double>({6, 2});
   CHECK(windows(series, {.length = 4, .horizon = 2}).size() == 1);
   CHECK_THROWS_AS(windows(series, {.length = 4, .horizon = 3}), ShapeError);
-  CHECK_THROWS_WITH(windows(series, {.length = 4, .horizon = 3}),
-                    "[windows] series want at least 7 steps (a window of 4 and its target 3 later), got 6");
+  CHECK_THROWS_WITH(
+      windows(series, {.length = 4, .horizon = 3}),
+      "[windows] series: expected at least 7 steps (a window of 4 and its target 3 later), got 6");
   CHECK_THROWS_AS(windows(series, {.length = 7}), ShapeError);
   CHECK_THROWS_AS(windows(Tensor<double>{1, 2, 3}, {.length = 1}), ShapeError);
-  CHECK_THROWS_WITH(windows(series, {}), "[windows] length, stride and horizon want >= 1, got 0, 1 and 1");
+  CHECK_THROWS_WITH(windows(series, {}),
+                    "[windows] length, stride and horizon: expected >= 1, got 0, 1 and 1");
   CHECK_THROWS_AS(windows(series, {.length = 2, .stride = 0}), ArgumentError);
-  CHECK_THROWS_WITH(windows(series, {.length = 2, .columns = {2}}), "[windows] columns want 0..1, got 2");
+  CHECK_THROWS_WITH(windows(series, {.length = 2, .columns = {2}}),
+                    "[windows] columns: expected 0..1, got 2");
 }

@@ -61,26 +61,25 @@ TEST_CASE("steps without years are numbered, and cut by shares without a column 
 }
 
 TEST_CASE("a series whose rows do not follow one another is refused with file and line") {
-  refused("x\n1\nn/a\n", ":3: column 'x' want a finite number, got 'n/a'");
-  refused("y\n1\n", ":1: want a column 'x'");
+  refused("x\n1\nn/a\n", ":3: column 'x': expected a finite number, got 'n/a'");
+  refused("y\n1\n", ":1: expected a column 'x'");
   refused("x\n1\n2\n",
-          ".txt: [split_in_order] valid want at least one sample for a share of 0.15, got none of 2");
+          ".txt: [split_in_order] valid: expected at least one sample for a share of 0.15, got none of 2");
   CHECK_THROWS_AS(read("x\n1\n2\n", {.valid = 2.0}), ArgumentError);
-  refused(
-      "year,x\n1900,1\n1902,1\n",
-      ":3: column 'year' want 1901 (steps follow one another), got 1902 (without years: --ignore year, or "
-      "Table::without)");
+  refused("year,x\n1900,1\n1902,1\n",
+          ":3: column 'year': expected 1901 (steps follow one another), got 1902 (without years: --ignore "
+          "year, or Table::without)");
   refused("year,month,x\n1900,12,1\n1901,1,1\n1901,3,1\n",
-          ":4: columns 'year' and 'month' want 1901-02 (steps follow one another), got 1901-03");
+          ":4: columns 'year' and 'month': expected 1901-02 (steps follow one another), got 1901-03");
   refused("year,quarter,x\n1900,1,1\n1900,1,1\n",
-          ":3: columns 'year' and 'quarter' want 1900-Q2 (steps follow one another), got 1900-Q1");
-  refused("year,quarter,x\n1900,5,1\n", ":2: column 'quarter' want 1..4, got 5");
-  refused("year,month,x\n1900,Ma,1\n", ":2: column 'month' want a whole number, got 'Ma'");
-  refused("year,month,x\n1900,13,1\n", ":2: column 'month' want 1..12, got 13");
-  refused("year,x\n0,1\n", ":2: column 'year' want 1..9999, got 0");
-  refused("year,x\n1900.5,1\n", ":2: column 'year' want a whole number");
+          ":3: columns 'year' and 'quarter': expected 1900-Q2 (steps follow one another), got 1900-Q1");
+  refused("year,quarter,x\n1900,5,1\n", ":2: column 'quarter': expected 1..4, got 5");
+  refused("year,month,x\n1900,Ma,1\n", ":2: column 'month': expected a whole number, got 'Ma'");
+  refused("year,month,x\n1900,13,1\n", ":2: column 'month': expected 1..12, got 13");
+  refused("year,x\n0,1\n", ":2: column 'year': expected 1..9999, got 0");
+  refused("year,x\n1900.5,1\n", ":2: column 'year': expected a whole number");
   refused("split,x\ntrain,1\ntest,2\ntrain,3\n",
-          ":4: column 'split' want all rows of 'train' side by side, got one behind 'test'");
+          ":4: column 'split': expected all rows of 'train' in one block, got one after 'test'");
 }
 
 TEST_CASE("steps are years, quarters or months, as numbers or by name, or else are numbered") {
@@ -97,7 +96,7 @@ TEST_CASE("steps are years, quarters or months, as numbers or by name, or else a
   // Of several countries, one after the other: without their years.
   const ScratchFile panel("country,year,x\na,1990,1\na,1991,2\nb,1990,3\nb,1991,4\n");
   const Table table = read_table(panel.path);
-  CHECK_THROWS_WITH(read_series(table, "x"), Contains("'year' want 1992") && Contains("--ignore year"));
+  CHECK_THROWS_WITH(read_series(table, "x"), Contains("'year': expected 1992") && Contains("--ignore year"));
   const Series numbered =
       read_series(table.without(std::vector<std::string>{"year"}), "x", {.valid = 0, .test = 0});
   CHECK(numbered.label(numbered.parts[0]) == "1 to 4");
@@ -142,13 +141,13 @@ TEST_CASE("a network reads the standardised value and the season of the step tha
   CHECK_THROWS_AS(seasonal.encode(series, 2, 6), ShapeError);
   CHECK_THROWS_AS(SeriesEncoder<double>(series, series.part("valid")), ShapeError);
   CHECK_THROWS_WITH(SeriesEncoder<double>(series, series.part("train"), 1),
-                    "[SeriesEncoder] period want 0 (none) or 2 and more, got 1");
+                    "[SeriesEncoder] period: expected 0 (none) or >= 2, got 1");
 }
 
 TEST_CASE("a value that is too large for a network's numbers is refused") {
   const Series series = read("x\n1\n3\n5\n-1e300\n7\n", {.valid = 0.0, .test = 0.4});
   CHECK_THROWS_WITH(SeriesEncoder<float>(series, {"all", 0, 5}),
-                    "[SeriesEncoder] values want numbers that fit a float, got -1e+300 at step 3");
+                    "[SeriesEncoder] values: expected numbers that fit a float, got -1e+300 at step 3");
   const SeriesEncoder<float> encoder(series, series.part("train"));
   CHECK_THROWS_AS(encoder.encode(series, 0, 5), ArgumentError);
   CHECK(encoder.encode(series, 0, 3).size() == 3);

@@ -106,7 +106,7 @@ TEST_CASE("keys order each class: the largest are the test part") {
   CHECK(split.valid == Rows{0, 7});
   CHECK(split.test == Rows{3, 4});
   CHECK_THROWS_WITH(split_stratified(labels, {}, std::vector<std::uint64_t>{1}),
-                    "[split_stratified] keys want 8 entries (one per label), got 1");
+                    "[split_stratified] keys: expected 8 entries (one per label), got 1");
 }
 
 TEST_CASE("a split by hash keeps equal samples together and moves no other when some are added") {
@@ -160,18 +160,19 @@ TEST_CASE("a column says which part a row is in") {
   CHECK(rows_by_value(table, "block") == std::map<std::string, Rows>{{"a", {0, 2}}, {"b", {1}}, {"c", {3}}});
   CHECK_THROWS_AS(split_by_column(table, "block"), FileError);
   CHECK_THROWS_WITH(split_by_column(table, "block"),
-                    file.path + ":2: column 'block' want train, valid or test, got 'a'");
-  CHECK_THROWS_WITH(split_by_column(table, "y"), file.path + ":1: want a column 'y', got x, split, block");
+                    file.path + ":2: column 'block': expected train, valid or test, got 'a'");
+  CHECK_THROWS_WITH(split_by_column(table, "y"),
+                    file.path + ":1: expected a column 'y', got x, split, block");
 }
 
 TEST_CASE("shares that leave a part empty and shares out of range are refused") {
   CHECK_THROWS_AS(split_random(3, {0.1, 0.4}, 1), ArgumentError);
   CHECK_THROWS_WITH(split_random(3, {0.1, 0.4}, 1),
-                    "[split_random] valid want at least one sample for a share of 0.1, got none of 3");
+                    "[split_random] valid: expected at least one sample for a share of 0.1, got none of 3");
   CHECK_THROWS_WITH(split_in_order(0, {}),
-                    "[split_in_order] train want at least one sample for a share of 0.7, got none of 0");
+                    "[split_in_order] train: expected at least one sample for a share of 0.7, got none of 0");
   CHECK_THROWS_WITH(split_in_order(1, {0.0, 0.6}),
-                    "[split_in_order] train want at least one sample for a share of 0.4, got none of 1");
+                    "[split_in_order] train: expected at least one sample for a share of 0.4, got none of 1");
   for (const Shares bad :
        {Shares{-0.1, 0.5}, Shares{0.5, 0.5}, Shares{0.9, 0.2}, Shares{std::nan(""), 0.1}}) {
     CHECK_THROWS_AS(split_random(100, bad, 1), ArgumentError);
@@ -191,7 +192,7 @@ TEST_CASE("rows are selected from tensors and lists in the order that is asked f
   CHECK(select_rows(Tensor<double>{{1, 2}}, Rows{}).shape() == Shape{0, 2});
   CHECK_THROWS_AS(select_rows(Tensor<float>{1, 2}, rows), ShapeError);
   CHECK_THROWS_WITH(select_rows(IndexTensor{1, 2}, Rows{-1}),
-                    "[select_rows] rows want positions of 2 rows, got -1");
+                    "[select_rows] rows: expected positions in [0, 2), got -1");
   CHECK_THROWS_AS(select_rows(Tensor<float>(1.0F), Rows{}), ShapeError);
 }
 
@@ -199,7 +200,8 @@ TEST_CASE("more samples than memory can hold are refused by name") {
   constexpr Index kMany = Index{1} << 61;
   for (const Index n : {kMany, std::numeric_limits<Index>::max()}) {
     CHECK_THROWS_AS(split_random(n, {}, 1), ArgumentError);
-    CHECK_THROWS_WITH(split_in_order(n, {}), Catch::Matchers::StartsWith(
-                                                 "[split_in_order] n want as many as memory can hold, got "));
+    CHECK_THROWS_WITH(
+        split_in_order(n, {}),
+        Catch::Matchers::StartsWith("[split_in_order] n: expected as many as memory can hold, got "));
   }
 }

@@ -140,7 +140,7 @@ TEST_CASE("a standardizer goes through tensors and JSON unchanged") {
   CHECK(alike(Standardizer<double>::from_json(wide.to_json()), wide));
   CHECK(alike(Standardizer<float>::from_json(narrow.to_json()), narrow));
   CHECK_THROWS_WITH(Standardizer<double>::from_tensors(wide.tensors(), "x."),
-                    "[Standardizer.from_tensors] tensors want 'x.mean', got none");
+                    "[Standardizer.from_tensors] tensors: expected 'x.mean', got none");
   CHECK_THROWS_AS(Standardizer<double>::from_tensors({{"standardizer.mean", zeros<double>({2})},
                                                       {"standardizer.scale", zeros<double>({1})}}),
                   ArgumentError);
@@ -162,17 +162,17 @@ TEST_CASE("what cannot be fitted or does not fit is refused") {
   x(2, 1) = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(Standard::fit(x), ArgumentError);
   CHECK_THROWS_WITH(Standard::fit(x),
-                    "[Standardizer.fit] x want finite numbers, got nan as feature 1 of row 2");
+                    "[Standardizer.fit] x: expected finite numbers, got nan as feature 1 of row 2");
   CHECK_THROWS_AS(Standard::fit(Tensor<double>(1.0)), ShapeError);
   CHECK_THROWS_WITH(Standard::fit(zeros<double>({0, 2})),
-                    "[Standardizer.fit] x want at least one row, got none");
+                    "[Standardizer.fit] x: expected at least one row, got none");
   CHECK_THROWS_WITH(Standard::fit(zeros<double>({2, 1, 2}), {0}),
-                    "[Standardizer.fit] x want at least one row, got none");
+                    "[Standardizer.fit] x: expected at least one row, got none");
   CHECK_THROWS_AS(Standard::fit(zeros<double>({2, 1, 2}), {3}), ShapeError);
   CHECK_THROWS_AS(Standard::fit(zeros<double>({2, 1, 2}), {1, 1}), ShapeError);
   CHECK_THROWS_AS(Standard::fit(x, {1}), ShapeError);
   CHECK_THROWS_WITH(standardizer.transform(zeros<double>({4, 3})),
-                    "[Standardizer.transform] x want 2 features, got 3");
+                    "[Standardizer.transform] x: expected 2 features, got 3");
   CHECK_THROWS_AS(standardizer.inverse(zeros<double>({3})), ShapeError);
   CHECK_THROWS_AS(standardizer.transform(Tensor<double>(1.0)), ShapeError);
   SequenceDataset<double> ids;

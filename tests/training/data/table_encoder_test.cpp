@@ -100,10 +100,10 @@ TEST_CASE("an encoder that has been saved reads further rows as before, labelled
   CHECK(values_of(numbers.encode(typed), 1) == values_of(row, 0));
   CHECK(numbers.name(typed, 1) == "item:2");
   CHECK_THROWS_WITH(numbers.as_table({"1,2,3,4", "1,2,3"}, "item"),
-                    "item:2: want 4 numbers (2 steps of 2), got 3");
+                    "item:2: expected 4 numbers (2 steps of 2), got 3");
   CHECK_THROWS_WITH(numbers.encode(numbers.as_table({"1,2,x,4"}, "item")),
-                    "item:1: column 'c' want a finite number, got 'x'");
-  CHECK_THROWS_WITH(numbers.as_table({}, "standard input"), "standard input: want rows, got none");
+                    "item:1: column 'c': expected a finite number, got 'x'");
+  CHECK_THROWS_WITH(numbers.as_table({}, "standard input"), "standard input: expected rows, got none");
   const auto letters = encode_table<double>(read_table(texts.path), {.text = "text"}).encoder;
   const Table typed_texts = letters.as_table({"ab", "cab"}, "item");
   CHECK(ids_of(letters.encode(typed_texts), 1) == Ids{2, 0, 1});
@@ -148,26 +148,27 @@ TEST_CASE("rows and columns that cannot be encoded are refused with file and lin
     CHECK_THROWS_WITH(encode_table<float>(read_table(file.path), columns), Contains(message));
   };
   const std::string head = "split,label,text\ntrain,a,x\n";
-  refused("class,text\na,x\n", ":1: want a column 'label', got class, text");
-  refused("label\na\n", ": header want columns of a sequence beside 'label', got none", {});
-  refused("label,word\na,x\n", ":1: want a column 'text', got label, word");
-  refused(head + "train,b,y\n", ": want at least one valid row, got none");
-  refused("split,label,text\nvalid,a,x\n", ": want at least one train row, got none");
-  refused(head + "valid,a,x\n", ": training rows: [Labels] labels want at least 2 different ones, got 1");
-  refused(head + "train,,y\nvalid,a,x\n", ":3: label want a text, got none");
-  refused(head + "train,b,y\nvalid,c,x\n", ":4: label want one of the training rows' (a, b), got 'c'");
-  refused(head + "train,b,\nvalid,a,x\n", ":3: text want at least one character, got none");
-  refused(head + "train,b,\xc3\nvalid,a,x\n", ":3: column 'text' want UTF-8");
+  refused("class,text\na,x\n", ":1: expected a column 'label', got class, text");
+  refused("label\na\n", ": header: expected columns of a sequence besides 'label', got none", {});
+  refused("label,word\na,x\n", ":1: expected a column 'text', got label, word");
+  refused(head + "train,b,y\n", ": expected at least one valid row, got none");
+  refused("split,label,text\nvalid,a,x\n", ": expected at least one train row, got none");
+  refused(head + "valid,a,x\n",
+          ": training rows: [Labels] labels: expected at least 2 different labels, got 1");
+  refused(head + "train,,y\nvalid,a,x\n", ":3: label: expected a text, got none");
+  refused(head + "train,b,y\nvalid,c,x\n", ":4: label: expected one of the training rows' (a, b), got 'c'");
+  refused(head + "train,b,\nvalid,a,x\n", ":3: text: expected at least one character, got none");
+  refused(head + "train,b,\xc3\nvalid,a,x\n", ":3: column 'text': expected UTF-8");
   refused("label,text\na,x\nb,y\n",
-          ": [split_stratified] valid want at least one sample for a share of 0.15");
-  refused("label,text\na,x\nb,y\n", "steps want columns of numbers", {.text = "text", .steps = 3});
+          ": [split_stratified] valid: expected at least one sample for a share of 0.15");
+  refused("label,text\na,x\nb,y\n", "steps: expected numeric columns", {.text = "text", .steps = 3});
   const std::string numbers = "split,label,x,y\ntrain,a,1,2\ntrain,b,3,4\nvalid,a,1,2\n";
-  refused(numbers + "valid,a,1,two\n", ":5: column 'y' want a finite number, got 'two'", {});
-  refused(numbers + "valid,a,1,1e300\n", ":5: column 'y' want a number that fits a float", {});
-  refused(numbers, "steps want a divisor of the 2 columns of numbers, got 3", {.steps = 3});
-  refused(head + "train,b,y\nvalid,a,x\n", "steps want columns of numbers, got the text column 'text'",
+  refused(numbers + "valid,a,1,two\n", ":5: column 'y': expected a finite number, got 'two'", {});
+  refused(numbers + "valid,a,1,1e300\n", ":5: column 'y': expected a number that fits a float", {});
+  refused(numbers, "steps: expected a divisor of the 2 numeric columns, got 3", {.steps = 3});
+  refused(head + "train,b,y\nvalid,a,x\n", "steps: expected numeric columns, got the text column 'text'",
           {.text = "text", .steps = 1});
-  refused(numbers, "standardizer want 2 features (numbers of a step), got 1",
+  refused(numbers, "standardizer: expected 2 features (values per step), got 1",
           {.steps = 1, .standardizer = Standardizer<float>(zeros<float>({1}), full<float>({1}, 1.0F))});
 }
 

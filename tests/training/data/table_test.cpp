@@ -79,30 +79,30 @@ TEST_CASE("a quoted field holds delimiters, quotes and line ends") {
 }
 
 TEST_CASE("tables that are not whole are refused with file and line") {
-  refuses("", ": want a header line, got an empty file");
-  refuses("a,b\n", ":1: want rows after the header, got none");
-  refuses("a,b,c,d\n1,2,3,4\n1,2,3\n", ":3: want 4 fields (header has 4), got 3");
-  refuses("a,b\n1,2,3\n", ":2: want 2 fields (header has 2), got 3");
-  refuses("a,b\n1\t2\n", ":2: want 2 fields (header has 2), got 1");
+  refuses("", ": expected a header line, got an empty file");
+  refuses("a,b\n", ":1: expected rows after the header, got none");
+  refuses("a,b,c,d\n1,2,3,4\n1,2,3\n", ":3: expected 4 fields (header has 4), got 3");
+  refuses("a,b\n1,2,3\n", ":2: expected 2 fields (header has 2), got 3");
+  refuses("a,b\n1\t2\n", ":2: expected 2 fields (header has 2), got 1");
   refuses("a,b,a\n1,2,3\n",
-          ":1: want columns of different names, got 'a' twice, as columns 1 and 3 (no header line? .header = "
-          "false, or --no-header)");
-  refuses("a,b\n1,2\n\"x,3\n4,5\n", ":3: want a closing quote, got the end of the file");
-  refuses("a,b\n1,x\"y\"\n", ":2: want quotes around a whole field, got one inside");
+          ":1: expected columns with distinct names, got 'a' twice, as columns 1 and 3 (no header line? "
+          ".header = false, or --no-header)");
+  refuses("a,b\n1,2\n\"x,3\n4,5\n", ":3: expected a closing quote, got the end of the file");
+  refuses("a,b\n1,x\"y\"\n", ":2: expected quotes around a whole field, got one inside");
   refuses("a,b\n1,2\n\"x\"y,3\n",
-          ":3: want a delimiter or the end of the line after a quoted field, got more");
+          ":3: expected a delimiter or the end of the line after a quoted field, got more");
 }
 
 TEST_CASE("a missing file, a folder and a missing column are refused") {
   CHECK_THROWS_AS(read_table("/no/such/file.csv"), FileError);
   CHECK_THROWS_WITH(read_table("/no/such/file.csv"),
-                    "/no/such/file.csv: want a readable file, got: No such file or directory");
+                    "/no/such/file.csv: cannot read the file: No such file or directory");
   const std::string folder = std::filesystem::temp_directory_path().string();
-  CHECK_THROWS_WITH(read_table(folder), folder + ": want a file, got a directory");
+  CHECK_THROWS_WITH(read_table(folder), folder + ": expected a file, got a directory");
   const ScratchFile file("split,year\ntrain,1\n");
   const Table table = read_table(file.path);
   CHECK_THROWS_AS(table.column("sst"), FileError);
-  CHECK_THROWS_WITH(table.column("sst"), file.path + ":1: want a column 'sst', got split, year");
+  CHECK_THROWS_WITH(table.column("sst"), file.path + ":1: expected a column 'sst', got split, year");
 }
 
 TEST_CASE("a field that is no finite number is refused") {
@@ -113,8 +113,9 @@ TEST_CASE("a field that is no finite number is refused") {
     const Table table = read_table(file.path);
     CHECK(table.number(1, 0) == 1951.0);
     CHECK_THROWS_AS(table.number(1, 1), FileError);
-    CHECK_THROWS_WITH(table.number(1, 1),
-                      StartsWith(file.path + ":3: column 'sst' want a finite number, got '" + bad + "'"));
+    CHECK_THROWS_WITH(
+        table.number(1, 1),
+        StartsWith(file.path + ":3: column 'sst': expected a finite number, got '" + bad + "'"));
   }
 }
 
@@ -144,7 +145,7 @@ TEST_CASE("a column is read as numbers, whole numbers or texts, and several as a
   CHECK(table.type("year") == ColumnType::integer);
   CHECK(table.type("value") == ColumnType::number);
   CHECK(table.type("name") == ColumnType::text);
-  CHECK_THROWS_WITH(table.numbers("x"), file.path + ":1: want a column 'x', got name, year, value");
+  CHECK_THROWS_WITH(table.numbers("x"), file.path + ":1: expected a column 'x', got name, year, value");
   CHECK_THROWS_AS(table.type("x"), FileError);
 }
 
@@ -153,12 +154,12 @@ TEST_CASE("a column's first field of another type is named with file, line and c
   const Table table = read_table(file.path);
   CHECK_THROWS_AS(table.numbers("x"), FileError);
   CHECK_THROWS_WITH(table.numbers("x"),
-                    StartsWith(file.path + ":3: column 'x' want a finite number, got 'n/a'"));
+                    StartsWith(file.path + ":3: column 'x': expected a finite number, got 'n/a'"));
   CHECK_THROWS_WITH(table.matrix<double>({"n", "x"}),
-                    StartsWith(file.path + ":3: column 'x' want a finite number, got 'n/a'"));
-  CHECK_THROWS_WITH(table.integers("n"), file.path + ":3: column 'n' want a whole number, got '2.5'");
+                    StartsWith(file.path + ":3: column 'x': expected a finite number, got 'n/a'"));
+  CHECK_THROWS_WITH(table.integers("n"), file.path + ":3: column 'n': expected a whole number, got '2.5'");
   CHECK_THROWS_WITH(table.integer(2, 1),
-                    file.path + ":4: column 'n' want a whole number, got '9223372036854775808'");
+                    file.path + ":4: column 'n': expected a whole number, got '9223372036854775808'");
   for (const char* bad : {"", " 1", "1 ", "++1", "1.0", "1e3", "0x1"}) {
     CAPTURE(bad);
     const ScratchFile other(std::string("n\n\"") + bad + "\"\n");
@@ -167,7 +168,7 @@ TEST_CASE("a column's first field of another type is named with file, line and c
   const ScratchFile large("x\n1e39\n");
   CHECK(read_table(large.path).matrix<double>({"x"})(0, 0) == 1e39);
   CHECK_THROWS_WITH(read_table(large.path).matrix<float>({"x"}),
-                    large.path + ":2: column 'x' want a number that fits a float, got '1e39'");
+                    large.path + ":2: column 'x': expected a number that fits a float, got '1e39'");
 }
 
 TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
@@ -176,7 +177,7 @@ TEST_CASE("a column of texts that are not UTF-8 is refused with its line") {
   CHECK(table.integers("x") == std::vector<std::int64_t>{1, 2});
   CHECK_THROWS_AS(table.texts("name"), FileError);
   CHECK_THROWS_WITH(table.texts("name"),
-                    file.path + ":3: column 'name' want UTF-8, got byte 0xe9 at position 4");
+                    file.path + ":3: column 'name': expected UTF-8, got byte 0xe9 at position 4");
 }
 
 TEST_CASE("the tables of a folder are one table that says which file a row is from") {
@@ -194,19 +195,19 @@ TEST_CASE("the tables of a folder are one table that says which file a row is fr
   CHECK(table.texts("word") == std::vector<std::string>{"house", "dom", "pies"});
   CHECK(table.where(2) == (folder / "pl.tsv").string() + ":3");
   CHECK_THROWS_WITH(table.number(1, 2),
-                    (folder / "pl.tsv").string() + ":2: column 'word' want a finite number, got 'dom'");
-  CHECK_THROWS_WITH(read_tables(folder.string(), "word"), Catch::Contains("en.csv:1: want the columns"));
+                    (folder / "pl.tsv").string() + ":2: column 'word': expected a finite number, got 'dom'");
+  CHECK_THROWS_WITH(read_tables(folder.string(), "word"), Catch::Contains("en.csv:1: expected the columns"));
   write("nl.csv", "word,split\nhuis,train\n");
   CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
-                    (folder / "nl.csv").string() + ":1: want the columns split, word, as in " +
+                    (folder / "nl.csv").string() + ":1: expected the columns split, word, as in " +
                         (folder / "en.csv").string() + ", and no 'language', got word, split");
   fs::remove_all(folder);
   CHECK_THROWS_WITH(
       read_tables(folder.string(), "language"),
-      folder.string() + ": want a folder of .csv or .tsv files, got: No such file or directory");
+      folder.string() + ": expected a folder of .csv or .tsv files, got: No such file or directory");
   fs::create_directory(folder);
   CHECK_THROWS_WITH(read_tables(folder.string(), "language"),
-                    folder.string() + ": want a folder of .csv or .tsv files, got: none");
+                    folder.string() + ": expected a folder of .csv or .tsv files, got: none");
   fs::remove_all(folder);
 }
 
@@ -229,6 +230,6 @@ TEST_CASE("a table that is written is read as it was") {
   CHECK_THROWS_WITH(write_table("no/such/folder/t.csv", table), Catch::Contains("no/such/folder/t.csv"));
   const ScratchFile file("old\n1\n");
   CHECK_THROWS_WITH(Table("mine", {"a", "b"}, {{2, {"1"}}}),
-                    "[Table] rows want 2 fields (as the header), got 1");
+                    "[Table] rows: expected 2 fields (as the header), got 1");
   CHECK(read_table(file.path, {.delimiter = ','}).header() == std::vector<std::string>{"old"});
 }

@@ -84,14 +84,15 @@ TEST_CASE("carrying the states from window to window gives what one pass gives")
 TEST_CASE("a text that is too short and options out of range are refused") {
   CHECK(TextStream(positions(4), {.batch_size = 3}).steps() == 1);
   CHECK_THROWS_AS(TextStream(positions(3), {.batch_size = 3}), ArgumentError);
-  CHECK_THROWS_WITH(
-      TextStream(positions(3), {.batch_size = 3}),
-      "[TextStream] ids want at least 4 (one step in each of 3 streams, and what follows the last), got 3");
+  CHECK_THROWS_WITH(TextStream(positions(3), {.batch_size = 3}),
+                    "[TextStream] ids: expected at least 4 (one step in each of 3 streams, and what follows "
+                    "the last), got 3");
   CHECK_THROWS_WITH(TextStream(positions(9), {.batch_size = 0}),
-                    "[TextStream] batch_size and window want >= 1, got 0 and 64");
+                    "[TextStream] batch_size and window: expected >= 1, got 0 and 64");
   CHECK_THROWS_AS(TextStream(positions(9), {.batch_size = 2, .window = 0}), ArgumentError);
-  CHECK_THROWS_WITH(TextStream({1, -2, 3}, {.batch_size = 1}), "[TextStream] ids want >= 0, got -2 at 1");
+  CHECK_THROWS_WITH(TextStream({1, -2, 3}, {.batch_size = 1}),
+                    "[TextStream] ids: expected >= 0, got -2 at 1");
   TextStream stream(positions(9), {.batch_size = 2, .window = 3});
-  CHECK_THROWS_WITH(stream.batch(2), "[TextStream.batch] i want 0..1, got 2");
-  CHECK_THROWS_WITH(stream.start_epoch(0), "[TextStream.start_epoch] epoch want >= 1, got 0");
+  CHECK_THROWS_WITH(stream.batch(2), "[TextStream.batch] i: expected 0..1, got 2");
+  CHECK_THROWS_WITH(stream.start_epoch(0), "[TextStream.start_epoch] epoch: expected >= 1, got 0");
 }

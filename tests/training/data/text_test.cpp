@@ -50,15 +50,15 @@ TEST_CASE("a text file that is not UTF-8 is refused with line and column") {
     CHECK_THROWS_WITH(read_text(file.path), file.path + message);
     CHECK_THROWS_WITH(read_lines(file.path), file.path + message);
   };
-  refuses("\xff", ":1: want UTF-8, got byte 0xff at column 1");
-  refuses("ab\ncd\nmañ\x80x\n", ":3: want UTF-8, got byte 0x80 at column 5");
-  refuses("ab\n\xc3", ":2: want UTF-8, got byte 0xc3 at column 1");               // breaks off
-  refuses("\xef\xbb\xbfx\xc0\xaf", ":1: want UTF-8, got byte 0xc0 at column 2");  // too long for '/'
-  refuses("ab\r\n\xed\xa0\x80", ":2: want UTF-8, got byte 0xed at column 1");     // half of a surrogate pair
+  refuses("\xff", ":1: expected UTF-8, got byte 0xff at column 1");
+  refuses("ab\ncd\nmañ\x80x\n", ":3: expected UTF-8, got byte 0x80 at column 5");
+  refuses("ab\n\xc3", ":2: expected UTF-8, got byte 0xc3 at column 1");               // breaks off
+  refuses("\xef\xbb\xbfx\xc0\xaf", ":1: expected UTF-8, got byte 0xc0 at column 2");  // too long for '/'
+  refuses("ab\r\n\xed\xa0\x80", ":2: expected UTF-8, got byte 0xed at column 1");  // half of a surrogate pair
   const std::string folder = std::filesystem::temp_directory_path().string();
-  CHECK_THROWS_WITH(read_text(folder), folder + ": want a file, got a directory");
+  CHECK_THROWS_WITH(read_text(folder), folder + ": expected a file, got a directory");
   CHECK_THROWS_WITH(read_text("/no/such/file"),
-                    "/no/such/file: want a readable file, got: No such file or directory");
+                    "/no/such/file: cannot read the file: No such file or directory");
 }
 
 TEST_CASE("every code point is one character, and surrogates are none") {
@@ -106,8 +106,8 @@ TEST_CASE("malformed UTF-8 is refused where it begins") {
     CAPTURE(bad);
     CHECK_THROWS_AS(characters("aé" + bad), ArgumentError);
     CHECK_THROWS_AS(words("aé" + bad), ArgumentError);
-    CHECK_THROWS_WITH(characters("aé" + bad),
-                      Catch::Contains("text want UTF-8, got byte 0x") && Catch::EndsWith("at position 4"));
+    CHECK_THROWS_WITH(characters("aé" + bad), Catch::Contains("text: expected UTF-8, got byte 0x") &&
+                                                  Catch::EndsWith("at position 4"));
   }
 }
 

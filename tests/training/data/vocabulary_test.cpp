@@ -61,17 +61,17 @@ TEST_CASE("unknown tokens without <unk>, bad ids and bad texts are refused") {
   const Vocabulary vocabulary = Vocabulary::of("abc", {.special = {"<pad>"}});
   CHECK_THROWS_AS(vocabulary.encode("abx"), ArgumentError);
   CHECK_THROWS_WITH(vocabulary.encode("abx"),
-                    "[Vocabulary.encode] text want known characters (there is no <unk>), got 'x' at 2");
+                    "[Vocabulary.encode] text: expected known characters (there is no <unk>), got 'x' at 2");
   CHECK_THROWS_AS(vocabulary.encode("a\xff"), ArgumentError);
-  CHECK_THROWS_WITH(vocabulary.decode(Ids{0, 4}), "[Vocabulary.decode] ids want 0..3, got 4");
+  CHECK_THROWS_WITH(vocabulary.decode(Ids{0, 4}), "[Vocabulary.decode] ids: expected 0..3, got 4");
   CHECK_THROWS_AS(vocabulary.decode(Ids{-1}), ArgumentError);
-  CHECK_THROWS_WITH(Vocabulary::of("a", {.min_count = 0}), "[Vocabulary] min_count want >= 1, got 0");
+  CHECK_THROWS_WITH(Vocabulary::of("a", {.min_count = 0}), "[Vocabulary] min_count: expected >= 1, got 0");
   CHECK_THROWS_WITH(Vocabulary::of("a", {.max_size = 2}),
-                    "[Vocabulary] max_size want more than the 2 special tokens, got 2");
+                    "[Vocabulary] max_size: expected more than the 2 special tokens, got 2");
   CHECK_THROWS_WITH(Vocabulary::of("", {}),
-                    "[Vocabulary] text want at least one character that is frequent enough, got none");
+                    "[Vocabulary] text: expected at least one character that is frequent enough, got none");
   CHECK_THROWS_WITH(Vocabulary::of("a", {.special = {"<x>", "<x>"}}),
-                    "[Vocabulary] tokens want different ones, got '<x>' twice");
+                    "[Vocabulary] tokens: expected distinct tokens, got '<x>' twice");
   CHECK_THROWS_AS(Vocabulary::of("a", {.special = {""}}), ArgumentError);
   CHECK_THROWS_AS(Vocabulary::of("a", {.special = {"\xff"}}), ArgumentError);
   CHECK_THROWS_AS(Vocabulary::of("a\xff", {}), ArgumentError);
@@ -118,9 +118,10 @@ TEST_CASE("labels are ordered as numbers where they are numbers, else by their b
   CHECK_FALSE(labels.find("de"));
   CHECK(Labels::from_json(labels.to_json()) == labels);
   CHECK_THROWS_WITH(labels.encode(Texts{"en", "de"}),
-                    "[Labels.encode] labels want one of the 3 known ones, got 'de' at 1");
-  CHECK_THROWS_WITH(labels.name(3), "[Labels.name] id want 0..2, got 3");
-  CHECK_THROWS_WITH(Labels::of(Texts{"a", "a"}), "[Labels] labels want at least 2 different ones, got 1");
+                    "[Labels.encode] labels: expected one of the 3 known ones, got 'de' at 1");
+  CHECK_THROWS_WITH(labels.name(3), "[Labels.name] id: expected 0..2, got 3");
+  CHECK_THROWS_WITH(Labels::of(Texts{"a", "a"}),
+                    "[Labels] labels: expected at least 2 different labels, got 1");
   CHECK_THROWS_AS(Labels::of(Texts{"a", ""}), ArgumentError);
   for (const char* bad : {"", "{}", "[1,2]", "[\"a\"]", "[\"a\",\"a\"]"})
     CHECK_THROWS_AS(Labels::from_json(bad), ArgumentError);
@@ -137,7 +138,7 @@ TEST_CASE("one-hot vectors have their one where the id says") {
     }
   }
   CHECK_THROWS_AS(one_hot<float>(ids, 2), ShapeError);
-  CHECK_THROWS_WITH(one_hot<float>(ids, 2), "[one_hot] ids want 0..1, got 2 at 0");
+  CHECK_THROWS_WITH(one_hot<float>(ids, 2), "[one_hot] ids: expected 0..1, got 2 at 0");
   CHECK_THROWS_AS(one_hot<float>(IndexTensor{-1}, 2), ShapeError);
   CHECK_THROWS_AS(one_hot<float>(ids, 0), ArgumentError);
   const IndexTensor four{0, 0, 0, 0};  // times 2^62 that is 0 modulo 2^64

@@ -30,13 +30,13 @@ TEST_CASE("a console log whose output is full says so") {
   REQUIRE(full != nullptr);
   ConsoleLog log({.stream = full});
   CHECK(has(message_of<FileError>([&] { log.scalars(1, 1, {}); }),
-            "[ConsoleLog] want to write a line, got: No space left"));
+            "[ConsoleLog] cannot write a line: No space left"));
   std::fclose(full);
 }
 
 TEST_CASE("a console log refuses digits and epochs that make no sense") {
-  CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.digits = 0}); }), "digits want 1 .. 17, got 0"));
+  CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.digits = 0}); }), "digits: expected 1..17, got 0"));
   CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.digits = 18}); }), "got 18"));
   CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.stream = nullptr}); }), "got a null pointer"));
-  CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.epochs = -1}); }), "epochs want >= 0, got -1"));
+  CHECK(has(message_of<ArgumentError>([] { ConsoleLog({.epochs = -1}); }), "epochs: expected >= 0, got -1"));
 }

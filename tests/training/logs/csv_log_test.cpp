@@ -145,13 +145,13 @@ TEST_CASE("a CSV log that is resumed on another file names the line and leaves t
   const ScratchFolder folder;
   const struct {
     std::string text, want;
-  } cases[] = {{"a,b\n1,2\n", "bad.csv:1: want a table of this log"},
-               {"step\n1\n", "bad.csv:1: want a table of this log"},
-               {"step,epoch,\"a\"b\n", "bad.csv:1: want quotes"},
-               {"step,epoch,a\"b\n", "bad.csv:1: want quotes"},
-               {"step,epoch,a\n1,1,2\n2,1\n", "bad.csv:3: want 3 fields, got 2"},
-               {"step,epoch,\"a\nb\"\n1,1,2\nx,1,2\n", "bad.csv:4: want a step, got 'x'"},
-               {"step,epoch,a\n1,1.5,2\n", "bad.csv:2: want an epoch, got '1.5'"}};
+  } cases[] = {{"a,b\n1,2\n", "bad.csv:1: expected a table of this log"},
+               {"step\n1\n", "bad.csv:1: expected a table of this log"},
+               {"step,epoch,\"a\"b\n", "bad.csv:1: expected quotes"},
+               {"step,epoch,a\"b\n", "bad.csv:1: expected quotes"},
+               {"step,epoch,a\n1,1,2\n2,1\n", "bad.csv:3: expected 3 fields, got 2"},
+               {"step,epoch,\"a\nb\"\n1,1,2\nx,1,2\n", "bad.csv:4: expected a step, got 'x'"},
+               {"step,epoch,a\n1,1.5,2\n", "bad.csv:2: expected an epoch, got '1.5'"}};
   for (const auto& c : cases) {
     const std::string path = folder.write("bad.csv", c.text);
     CsvLog csv(path);
@@ -172,7 +172,7 @@ TEST_CASE("a CSV log refuses names it cannot hold, and the file stays") {
                                                                   {{"step", 1.0}},
                                                                   {{"b", 1.0}, {"epoch", 1.0}},
                                                                   {{"b", 1.0}, {"c", 1.0}, {"b", 1.0}}}) {
-    CHECK(has(message_of<ArgumentError>([&] { log(csv, 2, values); }), "[CsvLog.scalars] names want"));
+    CHECK(has(message_of<ArgumentError>([&] { log(csv, 2, values); }), "[CsvLog.scalars] names: expected"));
   }
   log(csv, 2, {{"a", 2.0}});
   CHECK(file_text(path) == "step,epoch,a\n1,1,1\n2,1,2\n");
@@ -183,7 +183,7 @@ TEST_CASE("a CSV log that cannot be written says so") {
   const std::string file = folder.write("file", "");
   for (const std::string& path : {folder.path("no/run.csv"), file + "/run.csv", folder.path("")}) {
     const std::string message = message_of<FileError>([&] { CsvLog csv(path); });
-    CHECK(has(message, "[CsvLog] " + path + ": want a file to write, got: "));
+    CHECK(has(message, "[CsvLog] " + path + ": cannot write the file: "));
   }
   CsvLog full("/dev/full");
   CHECK(has(message_of<FileError>([&] { log(full, 1, {{"a", 1.0}}); }), "No space left"));
@@ -192,7 +192,10 @@ TEST_CASE("a CSV log that cannot be written says so") {
   null.resume(0);
   log(null, 1, {{"a", 1.0}});
   log(null, 2, {{"a", 1.0}});
-  CHECK(has(message_of<FileError>([&] { log(null, 3, {{"b", 1.0}}); }), "/dev/null: want a regular file"));
+  CHECK(has(message_of<FileError>([&] {
+              log(null, 3, {{"b", 1.0}});
+            }),
+            "/dev/null: expected a regular file"));
   CHECK_NOTHROW(null.flush());
 }
 
@@ -211,8 +214,8 @@ TEST_CASE("a row that does not fit on the disk leaves no half of it") {
   const std::string wider = message_of<FileError>([&] { log(csv, 2, {{"b", 2.0}}); });
   ::setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, handler);
-  CHECK(has(row, "want to write the file, got: File too large"));
-  CHECK(has(wider, "want to write the file, got: File too large"));
+  CHECK(has(row, "cannot write the file: File too large"));
+  CHECK(has(wider, "cannot write the file: File too large"));
   CHECK(file_text(path) == before);
   CHECK(std::distance(std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()), {}) ==
         1);

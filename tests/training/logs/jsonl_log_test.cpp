@@ -107,7 +107,7 @@ TEST_CASE("a JSON lines log that is resumed on another file names the line and l
     const std::string message = message_of<FileError>([&] { jsonl.resume(1); });
     CAPTURE(bad, message);
     CHECK(has(message, "[JsonLinesLog] "));
-    CHECK(has(message, "bad.jsonl:2: want an object with a step"));
+    CHECK(has(message, "bad.jsonl:2: expected an object with a step"));
     CHECK(file_text(path) == text);
   }
 }
@@ -118,7 +118,7 @@ TEST_CASE("a JSON lines log takes no step for another one, and lines of any kind
     const std::string text = std::string("{\"step\":1}\n{\"step\":") + step + "}\n";
     JsonLinesLog jsonl(folder.write("bad.jsonl", text));
     CHECK(has(message_of<FileError>([&] { jsonl.resume(5); }),
-              std::string("bad.jsonl:2: step want a whole number below 2^63, got ") + step));
+              std::string("bad.jsonl:2: step: expected a whole number below 2^63, got ") + step));
     CHECK(file_text(folder.path("bad.jsonl")) == text);
   }
   // Deep, and with very many names.
@@ -139,14 +139,14 @@ TEST_CASE("a JSON lines log refuses what is not UTF-8 and names of its own") {
   CHECK(has(message_of<ArgumentError>([&] {
               log(jsonl, 2, {{"\xff", 1.0}});
             }),
-            "[JsonLinesLog.scalars] names and texts want UTF-8"));
+            "[JsonLinesLog.scalars] names and texts: expected UTF-8"));
   CHECK(has(message_of<ArgumentError>([&] { jsonl.text(2, "a", "\xc3"); }),
-            "[JsonLinesLog.text] names and texts want UTF-8"));
+            "[JsonLinesLog.text] names and texts: expected UTF-8"));
   for (const char* name : {"", "step", "epoch", "time", "name", "text"}) {
     CHECK(has(message_of<ArgumentError>([&] {
                 log(jsonl, 2, {{name, 1.0}});
               }),
-              "[JsonLinesLog.scalars] names want"));
+              "[JsonLinesLog.scalars] names: expected"));
   }
   CHECK(file_text(path) == before);
 }
@@ -154,11 +154,11 @@ TEST_CASE("a JSON lines log refuses what is not UTF-8 and names of its own") {
 TEST_CASE("a JSON lines log that cannot be written says so") {
   const ScratchFolder folder;
   CHECK(has(message_of<FileError>([&] { JsonLinesLog jsonl(folder.path("no/run.jsonl")); }),
-            "[JsonLinesLog] " + folder.path("no/run.jsonl") + ": want a file to write, got: No such file"));
+            "[JsonLinesLog] " + folder.path("no/run.jsonl") + ": cannot write the file: No such file"));
   JsonLinesLog full("/dev/full");
   CHECK(has(message_of<FileError>([&] {
               log(full, 1, {{"a", 1.0}});
             }),
-            "/dev/full: want to write the file, got: No space left"));
+            "/dev/full: cannot write the file: No space left"));
   CHECK(has(message_of<FileError>([&] { full.text(1, "a", "b"); }), "No space left"));
 }

@@ -20,7 +20,7 @@ namespace {
 
 bool no_gnuplot() {
   if (std::system("command -v gnuplot > /dev/null") == 0) return false;
-  WARN("skipped: no gnuplot here (Debian's gnuplot-nox)");
+  WARN("skipped: no gnuplot here (Debian: gnuplot-nox)");
   return true;
 }
 
@@ -133,8 +133,8 @@ TEST_CASE("a drawing without gnuplot names its package and keeps the script and 
     CHECK(has(message_of<FileError>([] { require_gnuplot(); }), "gnuplot-nox"));
     CHECK(has(message_of<FileError>([&] { PlotLog plot(folder.path("b.png")); }), "gnuplot-nox"));
   }
-  CHECK(has(message, picture + ": want gnuplot"));
-  CHECK(has(message, "(Debian's gnuplot-nox); data and script are in " + picture + ".gp"));
+  CHECK(has(message, picture + ": expected gnuplot"));
+  CHECK(has(message, "(Debian: gnuplot-nox); data and script are in " + picture + ".gp"));
   CHECK(file_text(picture) == "old");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path("")), {}) == 2);
   if (no_gnuplot()) return;
@@ -163,7 +163,7 @@ TEST_CASE("a gnuplot that fails or dies is reported with what it said, and the s
       message = message_of<FileError>([&] { draw_plot(picture, small_plot()); });
     }
     CAPTURE(message);
-    CHECK(has(message, "[draw_plot] " + picture + ": want a picture, got " + c.want));
+    CHECK(has(message, "[draw_plot] " + picture + ": expected a picture, got " + c.want));
     CHECK(message.size() < 3000);
     CHECK(has(file_text(picture + ".gp"), "$panel1_curve1 << END\n1 3\n2 1\n3 2\nEND\n"));
     CHECK(file_text(picture) == "old");
@@ -178,9 +178,9 @@ TEST_CASE("a plot that cannot be drawn is refused before anything is written") {
   wide.width = 20001;
   tall.panel_height = 12000;
   CHECK(has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.png"), uneven); }),
-            "curve 'single' wants as many x as y, got 2 and 1"));
+            "curve 'single': expected as many x as y, got 2 and 1"));
   CHECK(has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.png"), none); }),
-            "panels want at least one"));
+            "panels: expected at least one"));
   CHECK(has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.png"), wide); }),
             "100 .. 20000 pixels, got 20001"));
   CHECK_THROWS_AS(draw_plot(folder.path("a.png"), tall), ArgumentError);
@@ -189,7 +189,7 @@ TEST_CASE("a plot that cannot be drawn is refused before anything is written") {
   CHECK(has(message_of<ArgumentError>([&] { PlotLog plot(folder.path("a.gif")); }), ".png or .svg"));
   CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("no/a.png"), small_plot()); }), "no/a.png"));
   CHECK(has(message_of<FileError>([&] { PlotLog plot(folder.path("no/a.png")); }),
-            "no/a.png: want to create the file, got: No such file"));
+            "no/a.png: cannot create the file: No such file"));
   CHECK(std::filesystem::is_empty(folder.path("")));
 }
 
@@ -226,7 +226,7 @@ TEST_CASE(
 
   const std::string pipe = folder.path("pipe.svg");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
-  CHECK(has(message_of<FileError>([&] { draw_plot(pipe, small_plot()); }), "want somebody to read"));
+  CHECK(has(message_of<FileError>([&] { draw_plot(pipe, small_plot()); }), "no reader on the pipe"));
   fs::remove(pipe + ".gp");
   const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
   draw_plot(pipe, small_plot());
@@ -237,7 +237,8 @@ TEST_CASE(
   CHECK(has(got, "</svg>"));
 
   fs::create_directory(folder.path("d.png"));
-  CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("d.png"), small_plot()); }), "want a file"));
+  CHECK(
+      has(message_of<FileError>([&] { draw_plot(folder.path("d.png"), small_plot()); }), "expected a file"));
   fs::create_directory(folder.path("e.png.gp"));
   CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("e.png"), small_plot()); }), "got a folder"));
   CHECK(std::distance(fs::directory_iterator(folder.path("")), {}) == 5);
@@ -347,8 +348,8 @@ TEST_CASE("a resumed plot log draws what a run that was not stopped draws, from 
 
   folder.write("bad.csv", "step,epoch,a\n1,1,2\n2,1,many\n");
   PlotLog bad(folder.path("bad.svg"), {.history = folder.path("bad.csv")});
-  CHECK(has(message_of<FileError>([&] { bad.resume(9); }), "bad.csv:3: a want a number, got 'many'"));
+  CHECK(has(message_of<FileError>([&] { bad.resume(9); }), "bad.csv:3: a: expected a number, got 'many'"));
   PlotLog missing(folder.path("missing.svg"), {.history = folder.path("missing.csv")});
-  CHECK(has(message_of<FileError>([&] { missing.resume(9); }), "missing.csv: want the run's CSV log"));
+  CHECK(has(message_of<FileError>([&] { missing.resume(9); }), "missing.csv: cannot read the run's CSV log"));
   CHECK_FALSE(std::filesystem::exists(folder.path("missing.csv")));
 }

@@ -121,9 +121,9 @@ TEST_CASE("members that are no numbers are listed and do not keep the arrays fro
         "other: compression method 12 (0 and 8 are read)\nsecret: an encrypted member\n");
   CHECK_THROWS_AS(file->read<double>("names"), FileError);
   CHECK_THROWS_WITH(file->read<double>("names"),
-                    "[open_npz] " + path + ": tensor 'names' want F64, got text (<U2)");
+                    "[open_npz] " + path + ": tensor 'names': expected F64, got text (<U2)");
   CHECK_THROWS_WITH(load_npz<float>(path),
-                    Catch::Contains("tensor 'format' want F32, F16 or BF16, got byte strings"));
+                    Catch::Contains("tensor 'format': expected F32, F16 or BF16, got byte strings"));
 
   Model model;
   CHECK_THROWS_WITH(load_model(path, model), Catch::Contains("unexpected: 'days' (dates (<M8[D]))"));
@@ -142,13 +142,12 @@ TEST_CASE("arrays that unpack to very much are refused before memory is asked fo
   write_bytes(path, zip.bytes());
   const auto file = open_npz(path);
   CHECK_THROWS_AS(file->read<std::int64_t>("bomb"), FileError);
-  CHECK_THROWS_WITH(
-      file->read<std::int64_t>("bomb"),
-      Catch::Contains("tensor 'bomb' want at most 268435456 bytes in memory, got (250000000) of I64 "
-                      "(.max_bytes allows more)"));
+  CHECK_THROWS_WITH(file->read<std::int64_t>("bomb"),
+                    Catch::Contains("tensor 'bomb': expected at most 268435456 bytes in memory, got "
+                                    "(250000000) of I64 (.max_bytes allows more)"));
   CHECK_THROWS_WITH(
       open_npz(path, {.max_bytes = 1000000}),
-      Catch::Contains("want at most 1000000 bytes in all when unpacked, got more up to 'bomb.npy'"));
+      Catch::Contains("expected at most 1000000 bytes in all when unpacked, got more up to 'bomb.npy'"));
 
   zip.add("second.npy", deflated(start) + std::string(300000, '\0'), start.size() + 250000000, 8);
   write_bytes(path, zip.bytes());
@@ -167,11 +166,11 @@ TEST_CASE("metadata that unpacks to very much, or is nested, is refused with lit
     write_bytes(path, zip.bytes());
     CHECK_THROWS_AS(load_metadata(path), FileError);
     CHECK_THROWS_WITH(load_metadata(path),
-                      Catch::Contains(name + " want at most 8388608 bytes, got 20000006"));
+                      Catch::Contains(name + ": expected at most 8388608 bytes, got 20000006"));
     CHECK_THROWS_WITH(open_npz(path, {.max_bytes = 20000000}),
-                      Catch::Contains("want at most 20000000 bytes"));
+                      Catch::Contains("expected at most 20000000 bytes"));
     CHECK_THROWS_WITH(open_npz(path, {.max_bytes = 20000006}),
-                      Catch::Contains("'a' want a string, got a list"));
+                      Catch::Contains("'a': expected a string, got a list"));
   }
   std::string wide = "{\"a\":[[]";
   while (wide.size() < 8000000) wide += ",[]";
@@ -179,15 +178,15 @@ TEST_CASE("metadata that unpacks to very much, or is nested, is refused with lit
     Zip zip;
     zip.deflate(name, text);
     write_bytes(path, zip.bytes());
-    CHECK_THROWS_WITH(load_metadata(path), Catch::EndsWith(name + " 'a' want a string, got a list"));
+    CHECK_THROWS_WITH(load_metadata(path), Catch::EndsWith(name + ": 'a': expected a string, got a list"));
   }
   for (const auto& [text, what] :
-       {std::pair<std::string, std::string>{"[]", "want a JSON object, got: a list"},
-        {"3", "want a JSON object, got: a number"},
-        {"{\"a\":\"1\",\"a\":\"2\"}", "want distinct names, got 'a' twice"},
-        {"{\"a\":3}", "'a' want a string, got a number"},
-        {"{\"a\":\"\x1b\"}", "want a JSON object, got: "},
-        {"", "want a JSON object, got: "}}) {
+       {std::pair<std::string, std::string>{"[]", "expected a JSON object, got: a list"},
+        {"3", "expected a JSON object, got: a number"},
+        {"{\"a\":\"1\",\"a\":\"2\"}", "expected distinct names, got 'a' twice"},
+        {"{\"a\":3}", "'a': expected a string, got a number"},
+        {"{\"a\":\"\x1b\"}", "expected a JSON object, got: "},
+        {"", "expected a JSON object, got: "}}) {
     Zip zip;
     zip.store(name, text);
     write_bytes(path, zip.bytes());
@@ -217,10 +216,10 @@ TEST_CASE("members that lie on one another, or claim more than a file can hold, 
   write_bytes(path, bytes.substr(0, directory) + second + first + "PK\5\6" + std::string(4, '\0') +
                         little_endian(2, 2) + little_endian(2, 2) + little_endian(2 * first.size(), 4) +
                         little_endian(directory, 4) + little_endian(0, 2));
-  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("member 'outer.npy' want a size that a file of"));
+  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("member 'outer.npy': expected a size that a file of"));
 
   Zip claims;
   claims.add("x.npy", deflated(kFloats), 4000000000, 8);
   write_bytes(path, claims.bytes());
-  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("member 'x.npy' want a size that a file of"));
+  CHECK_THROWS_WITH(open_npz(path), Catch::Contains("member 'x.npy': expected a size that a file of"));
 }

@@ -65,29 +65,30 @@ TEST_CASE("what is missing or of another kind is refused with file and key") {
     CHECK_THROWS_AS(get(), FileError);
     CHECK_THROWS_WITH(get(), "[metadata] model.npz: " + message);
   };
-  refuses([&] { data.text("none"); }, "'none' want a text, got none (a file of another program or version?)");
+  refuses([&] { data.text("none"); },
+          "'none': expected a text, got none (a file of another program or version?)");
   refuses([&] { data.number("none"); },
-          "'none' want a text, got none (a file of another program or version?)");
-  refuses([&] { data.number("word"); }, "'word' want a whole number, got 'a'");
-  refuses([&] { data.number("half"); }, "'half' want a whole number, got '5.5'");
-  refuses([&] { data.number("space"); }, "'space' want a whole number, got ' 5'");
-  refuses([&] { data.number("large"); }, "'large' want a whole number, got '9223372036854775808'");
-  refuses([&] { data.number("five", 6, 9); }, "'five' want a whole number from 6 to 9, got '5'");
-  refuses([&] { data.number("five", 1, 4); }, "'five' want a whole number from 1 to 4, got '5'");
-  refuses([&] { data.flag("five"); }, "'five' want true or false, got '5'");
-  refuses([&] { data.real("word"); }, "'word' want a finite number, got 'a'");
-  refuses([&] { data.real("inf"); }, "'inf' want a finite number, got 'inf'");
-  refuses([&] { data.texts("list"); }, "'list' want a JSON list of texts, got '[1, \"a\"]'");
-  refuses([&] { data.texts("word"); }, "'word' want a JSON list of texts, got 'a'");
-  refuses([&] { data.reals("list"); }, "'list' want a JSON list of finite numbers, got '[1, \"a\"]'");
-  refuses([&] { data.reals("infs"); }, "'infs' want a JSON list of finite numbers, got '[1e999]'");
+          "'none': expected a text, got none (a file of another program or version?)");
+  refuses([&] { data.number("word"); }, "'word': expected a whole number, got 'a'");
+  refuses([&] { data.number("half"); }, "'half': expected a whole number, got '5.5'");
+  refuses([&] { data.number("space"); }, "'space': expected a whole number, got ' 5'");
+  refuses([&] { data.number("large"); }, "'large': expected a whole number, got '9223372036854775808'");
+  refuses([&] { data.number("five", 6, 9); }, "'five': expected a whole number from 6 to 9, got '5'");
+  refuses([&] { data.number("five", 1, 4); }, "'five': expected a whole number from 1 to 4, got '5'");
+  refuses([&] { data.flag("five"); }, "'five': expected true or false, got '5'");
+  refuses([&] { data.real("word"); }, "'word': expected a finite number, got 'a'");
+  refuses([&] { data.real("inf"); }, "'inf': expected a finite number, got 'inf'");
+  refuses([&] { data.texts("list"); }, "'list': expected a JSON list of texts, got '[1, \"a\"]'");
+  refuses([&] { data.texts("word"); }, "'word': expected a JSON list of texts, got 'a'");
+  refuses([&] { data.reals("list"); }, "'list': expected a JSON list of finite numbers, got '[1, \"a\"]'");
+  refuses([&] { data.reals("infs"); }, "'infs': expected a JSON list of finite numbers, got '[1e999]'");
   refuses([&] { data.numbers("larges"); },
-          "'larges' want a JSON list of whole numbers, got '[9223372036854775808]'");
+          "'larges': expected a JSON list of whole numbers, got '[9223372036854775808]'");
   refuses([&] { data.number("long"); },
-          "'long' want a whole number, got '" + std::string(60, 'x') + "...' (100 bytes)");
-  refuses([&] { data.require("word", "b"); }, "'word' want 'b', got 'a'");
-  refuses([&] { data.require("none", "b"); }, "'none' want 'b', got none");
-  CHECK_THROWS_WITH(Metadata().text("a"), Catch::StartsWith("[metadata] 'a' want"));
+          "'long': expected a whole number, got '" + std::string(60, 'x') + "...' (100 bytes)");
+  refuses([&] { data.require("word", "b"); }, "'word': expected 'b', got 'a'");
+  refuses([&] { data.require("none", "b"); }, "'none': expected 'b', got none");
+  CHECK_THROWS_WITH(Metadata().text("a"), Catch::StartsWith("[metadata] 'a': expected"));
 }
 
 TEST_CASE("numbers that are not finite and texts that are not UTF-8 are refused when set") {
@@ -106,7 +107,7 @@ TEST_CASE("what a type reads from a text is refused with file and key when it ca
   CHECK_THROWS_WITH(data.parsed<Vocabulary>("broken"),
                     Catch::Matchers::StartsWith("[metadata] model.npz: 'broken': [Vocabulary.from_json] "));
   CHECK_THROWS_WITH(data.parsed<Vocabulary>("none"),
-                    Catch::Contains("model.npz: 'none' want a text, got none"));
+                    Catch::Contains("model.npz: 'none': expected a text, got none"));
 }
 
 TEST_CASE("texts that are nested deep, or hold commands for a terminal, are refused in a short message") {
@@ -119,11 +120,11 @@ TEST_CASE("texts that are nested deep, or hold commands for a terminal, are refu
   for (const std::string key : {"deep", "vocabulary"}) {
     CHECK_THROWS_AS(data.parsed<Vocabulary>(key), FileError);
     CHECK_THROWS_WITH(data.parsed<Vocabulary>(key),
-                      Catch::Contains("'" + key + "' want JSON that is nested at most 32 deep, got '") &&
+                      Catch::Contains("'" + key + "': expected JSON that is nested at most 32 deep, got '") &&
                           Catch::Contains("bytes)"));
   }
   CHECK_THROWS_WITH(data.texts("deep"),
-                    Catch::Contains("want a JSON list of texts") && Catch::Contains("(400000 bytes)"));
+                    Catch::Contains("expected a JSON list of texts") && Catch::Contains("(400000 bytes)"));
   CHECK_THROWS_AS(data.reals("deep"), FileError);
   CHECK_THROWS_AS(data.numbers("deep"), FileError);
   CHECK(data.texts("quoted") == std::vector<std::string>{"[[[[", "\\", "]"});
@@ -133,12 +134,14 @@ TEST_CASE("texts that are nested deep, or hold commands for a terminal, are refu
 
 TEST_CASE("whatever of the library's errors from_json throws, file and key are named") {
   struct Throwing {
-    static Throwing from_json(const std::string&) { throw ShapeError("lists want one length, got 1 and 2"); }
+    static Throwing from_json(const std::string&) {
+      throw ShapeError("lists: expected one length, got 1 and 2");
+    }
   };
   const Metadata data({{"a", "{}"}}, "model.npz");
   CHECK_THROWS_AS(data.parsed<Throwing>("a"), FileError);
   CHECK_THROWS_WITH(data.parsed<Throwing>("a"),
-                    "[metadata] model.npz: 'a': lists want one length, got 1 and 2");
+                    "[metadata] model.npz: 'a': lists: expected one length, got 1 and 2");
 }
 
 TEST_CASE("what metadata gives outlives it") {

@@ -101,9 +101,11 @@ TEST_CASE("rounding is asked for") {
   const Folder folder;
   const std::string path = folder.file("a.npy");
   save_npy(path, Tensor<double>{0.1});
-  CHECK_THROWS_WITH(load_npy<float>(path), Catch::Contains("want F32, got F64 (Rounding::nearest rounds)"));
+  CHECK_THROWS_WITH(load_npy<float>(path),
+                    Catch::Contains("expected F32, got F64 (Rounding::nearest rounds)"));
   CHECK(load_npy<float>(path, Rounding::nearest)(0) == 0.1F);
-  CHECK_THROWS_WITH(load_npy<std::int64_t>(path, Rounding::nearest), Catch::Contains("want I64, got F64"));
+  CHECK_THROWS_WITH(load_npy<std::int64_t>(path, Rounding::nearest),
+                    Catch::Contains("expected I64, got F64"));
 }
 
 TEST_CASE("npy files that are none are refused with the file's name and what is wrong") {
@@ -114,7 +116,7 @@ TEST_CASE("npy files that are none are refused with the file's name and what is 
     CAPTURE(bytes);
     CHECK_THROWS_AS(load_npy<double>(path), FileError);
     CHECK_THROWS_WITH(load_npy<double>(path), Catch::StartsWith("[load_npy] " + path + ": ") &&
-                                                  Catch::Contains("want") && Catch::Contains("got") &&
+                                                  Catch::Contains("expected") && Catch::Contains("got") &&
                                                   Catch::Contains(what));
   };
   const auto dict = [&](const std::string& descr, const std::string& shape,
@@ -122,8 +124,8 @@ TEST_CASE("npy files that are none are refused with the file's name and what is 
     return npy("{'descr': " + descr + ", 'fortran_order': " + order + ", 'shape': " + shape + ", }\n",
                kEight);
   };
-  refuses("", "want 8 bytes more, got 0 (truncated?)");
-  refuses("not an npy file", "want an npy file");
+  refuses("", "expected 8 bytes more, got 0 (truncated?)");
+  refuses("not an npy file", "expected an npy file");
   refuses(std::string("\x93NUMPY\x04\x00", 8) + kEight, "got 4.0");
   refuses(std::string("\x93NUMPY\x01\x01", 8) + kEight, "got 1.1");
   refuses(std::string("\x93NUMPY\x02\x00\xff\xff\xff\xff", 12), "at most 1048576 bytes, got 4294967295");
@@ -149,9 +151,9 @@ TEST_CASE("npy files that are none are refused with the file's name and what is 
   refuses(dict("'<i3'", "(1,)"), "got whole numbers of another size (<i3)");
   refuses(dict("'<U\x1b'", "(1,)"), "got '<U\\x1b'");
   refuses(dict("[('a', '<f4'), ('b](', [('c', '<f8', (2,))])]", "(1,)"), "got records");
-  refuses(dict("[('a', '<f4')", "(1,)"), "want");
-  refuses(dict("[" + std::string(100000, '('), "(1,)"), "want the end of a list of records");
-  refuses("<!DOCTYPE html>", "want an npy file, got an HTML page");
+  refuses(dict("[('a', '<f4')", "(1,)"), "expected");
+  refuses(dict("[" + std::string(100000, '('), "(1,)"), "expected the end of a list of records");
+  refuses("<!DOCTYPE html>", "expected an npy file, got an HTML page");
   refuses(dict("'<f8'", "(1)"), "a comma after the only size");
   refuses(dict("'<f8'", "1"), "'('");
   refuses(dict("'<f8'", "(-1,)"), "sizes >= 0");
@@ -159,8 +161,8 @@ TEST_CASE("npy files that are none are refused with the file's name and what is 
   refuses(dict("'<f8'", "(18446744073709551616,)"), "sizes >= 0");
   refuses(dict("'<f8'", "(4294967296, 4294967296)"), "memory");
   refuses(dict("'<f8'", "(1,)", "false"), "True or False");
-  refuses(dict("'<f8'", "(2,)"), "want 16 bytes after the header for F64 (2), got 8 (truncated?)");
-  refuses(dict("'<f4'", "(1,)"), "want 4 bytes after the header for F32 (1), got 8");
+  refuses(dict("'<f8'", "(2,)"), "expected 16 bytes after the header for F64 (2), got 8 (truncated?)");
+  refuses(dict("'<f4'", "(1,)"), "expected 4 bytes after the header for F32 (1), got 8");
 
   CHECK_THROWS_WITH(load_npy<double>(folder.file("none")), Catch::Contains("No such file"));
   CHECK_THROWS_WITH(load_npy<double>(folder.path.string()), Catch::Contains("regular file"));

@@ -67,7 +67,7 @@ TEST_CASE("the candidate's second bias of a GRU cannot be added to the first") {
   tensors["lstm.weight_hh_l0"] = ones<double>({8, 2});
   const auto before = tensors;
   CHECK_THROWS_AS(join_recurrent_biases(tensors), ArgumentError);
-  CHECK_THROWS_WITH(join_recurrent_biases(tensors), Catch::Contains("'encoder.bias_hh_l0' want zeros"));
+  CHECK_THROWS_WITH(join_recurrent_biases(tensors), Catch::Contains("'encoder.bias_hh_l0': expected zeros"));
   CHECK((tensors == before));
 
   tensors["encoder.bias_hh_l0"] = zeros<double>({12});
@@ -80,7 +80,7 @@ TEST_CASE("biases that belong to nothing are refused, and other names left alone
   TensorMap<double> tensors;
   tensors["a.bias_hh_l0"] = ones<double>({8});
   CHECK_THROWS_WITH(join_recurrent_biases(tensors),
-                    Catch::Contains("'a.bias_hh_l0' want bias_ih and weight_hh"));
+                    Catch::Contains("'a.bias_hh_l0': expected bias_ih and weight_hh"));
   tensors["a.bias_ih_l0"] = ones<double>({6});
   tensors["a.weight_hh_l0"] = ones<double>({8, 2});
   CHECK_THROWS_WITH(join_recurrent_biases(tensors), Catch::Contains("got (8), (6) and (8,2)"));

@@ -120,15 +120,16 @@ TEST_CASE("everything that does not fit is listed in one error, and the model st
   tensors["head.weight"] = ones<double>({4, 5});
   CHECK_THROWS_AS(load_state_dict(model, tensors), ArgumentError);
   const std::string message = message_of([&] { load_state_dict(model, tensors); });
-  CHECK_THAT(message, Catch::StartsWith("[load_state_dict] want exactly the model's 25 tensors, got\n"));
+  CHECK_THAT(message, Catch::StartsWith("[load_state_dict] expected exactly the model's 25 tensors, got\n"));
   CHECK_THAT(message, Catch::Contains("\n  missing: 'norm.bias' (3), 'decoder.bias_hh_l0' (12)\n"));
   CHECK_THAT(message, Catch::Contains("\n  unexpected: 'extra' F64 (2,3)\n"));
+  CHECK_THAT(
+      message,
+      Catch::Contains("\n  misshapen: 'head.weight': expected (5,4), got (4,5), 'head.bias': expected (5), "
+                      "got (6)\n"));
   CHECK_THAT(message,
-             Catch::Contains("\n  misshapen: 'head.weight' want (5,4), got (4,5), 'head.bias' want (5), "
-                             "got (6)\n"));
-  CHECK_THAT(message,
-             Catch::Contains("\n  wrongly typed: 'embedding.weight' want F32, got F64 "
-                             "(LoadOptions.rounding = Rounding::nearest reads it), 'norm.weight' want"));
+             Catch::Contains("\n  wrongly typed: 'embedding.weight': expected F32, got F64 "
+                             "(LoadOptions.rounding = Rounding::nearest reads it), 'norm.weight': expected"));
   check_same(before, state_dict(model));
 }
 
@@ -144,9 +145,10 @@ TEST_CASE("whole numbers are no weights, even those that a float could hold") {
   for (const Rounding rounding : {Rounding::refuse, Rounding::nearest}) {
     const std::string message =
         message_of([&] { load_model(folder.file("a.npz"), model, {.rounding = rounding}); });
-    CHECK_THAT(message,
-               Catch::StartsWith("[load_model] " + folder.file("a.npz") + ": ") &&
-                   Catch::EndsWith("wrongly typed: 'weight' want F32, got U8, 'bias' want F32, got I64"));
+    CHECK_THAT(
+        message,
+        Catch::StartsWith("[load_model] " + folder.file("a.npz") + ": ") &&
+            Catch::EndsWith("wrongly typed: 'weight': expected F32, got U8, 'bias': expected F32, got I64"));
   }
   CHECK_THROWS_AS(load_model(folder.file("a.npz"), model), FileError);
   check_same(before, state_dict(model));

@@ -207,16 +207,16 @@ def check_model(path):
     tolerance = 1e-12 if dtype == torch.float64 else 1e-5
     wanted = set(data) - set(inputs)
     if wanted != set(outputs):
-        raise SystemExit(f"{path.name}: want results {sorted(outputs)}, got {sorted(wanted)}")
+        raise SystemExit(f"{path.name}: expected results {sorted(outputs)}, got {sorted(wanted)}")
     worst = 0.0
     for key, ours in outputs.items():
         theirs = data[key]
         if theirs.dtype != dtype or theirs.shape != ours.shape:
-            raise SystemExit(f"{path.name} {key}: want {ours.shape} {dtype}, got {theirs.shape} {theirs.dtype}")
+            raise SystemExit(f"{path.name} {key}: expected {ours.shape} {dtype}, got {theirs.shape} {theirs.dtype}")
         error = ((ours - theirs).abs() / ours.abs().clamp(min=1.0)).max().item()
         worst = max(worst, error)
         if not error <= tolerance:
-            raise SystemExit(f"{path.name} {key}: want PyTorch's numbers within {tolerance}, got an error of {error}")
+            raise SystemExit(f"{path.name} {key}: expected PyTorch's values within {tolerance}, got an error of {error}")
     print(f"{path.name}: {len(weights)} tensors loaded strictly, largest error {worst:.1e}")
 
 
@@ -230,7 +230,7 @@ def check(writer, folder):
     for path in models:
         check_model(path)
     if len(models) < 20:
-        raise SystemExit(f"want at least 20 models in {folder}, got {len(models)}")
+        raise SystemExit(f"expected at least 20 models in {folder}, got {len(models)}")
 
 
 if __name__ == "__main__":

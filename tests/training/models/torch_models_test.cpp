@@ -127,7 +127,7 @@ TEST_CASE("another model than the file's is refused") {
   Gru<float> gru({.input = kInput, .hidden = kHidden}, rng);
   CHECK_THROWS_WITH(
       load_model(data_file("lstm.safetensors"), gru, options),
-      Catch::Contains("misshapen: 'weight_ih_l0' (there 'model.weight_ih_l0') want (15,4), got (20,4)"));
+      Catch::Contains("misshapen: 'weight_ih_l0' (there 'model.weight_ih_l0'): expected (15,4), got (20,4)"));
   Lstm<float> biased({.input = kInput, .hidden = kHidden}, rng);
   CHECK_THROWS_WITH(load_model(data_file("lstm_no_bias.safetensors"), biased, options),
                     Catch::Contains("missing: 'bias_ih_l0' (20), 'bias_hh_l0' (20)"));

@@ -28,14 +28,14 @@ function toTensor({ type, dims, data }) {
 // The largest difference; throws for another name, type, shape or a number that is not one.
 function worst(name, got, want) {
   if (got === undefined) throw new Error(`output '${name}' is missing`);
-  if (got.type !== want.type) throw new Error(`output '${name}': type want ${want.type}, got ${got.type}`);
+  if (got.type !== want.type) throw new Error(`output '${name}': type: expected ${want.type}, got ${got.type}`);
   if (String(got.dims) !== String(want.dims))
-    throw new Error(`output '${name}': shape want (${want.dims}), got (${got.dims})`);
+    throw new Error(`output '${name}': shape: expected (${want.dims}), got (${got.dims})`);
   let largest = 0;
   for (let i = 0; i < want.data.length; ++i) {
     const error = Math.abs(got.data[i] - want.data[i]) / Math.max(1, Math.abs(want.data[i]));
     if (!(error <= kTolerance))
-      throw new Error(`output '${name}'[${i}]: want ${want.data[i]}, got ${got.data[i]} (tolerance ${kTolerance})`);
+      throw new Error(`output '${name}'[${i}]: expected ${want.data[i]}, got ${got.data[i]} (tolerance ${kTolerance})`);
     largest = Math.max(largest, error);
   }
   return largest;
@@ -53,7 +53,7 @@ async function check(name) {
     const results = await session.run(feeds);
     const names = Object.keys(results).sort().join();
     if (names !== Object.keys(outputs).sort().join())
-      throw new Error(`outputs want ${Object.keys(outputs).sort()}, got ${names}`);
+      throw new Error(`outputs: expected ${Object.keys(outputs).sort()}, got ${names}`);
     for (const [key, want] of Object.entries(outputs)) largest = Math.max(largest, worst(key, results[key], want));
   }
   await session.release();

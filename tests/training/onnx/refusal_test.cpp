@@ -59,7 +59,7 @@ TEST_CASE("an activation of one's own is refused by the names of layer and optio
   Rng rng(1);
   const Activation own("softsign", [](const auto& x) { return x / (1.0 + abs(x)); });
   const std::string rest =
-      " want one of the library's functions, got 'softsign' (one of your own, of which ONNX knows nothing)";
+      ": expected one of the library's functions, got 'softsign' (a custom one, which ONNX does not know)";
   refused(Sequential(Rnn<float>({.input = 2, .hidden = 3, .activation = own}, rng)),
           "[export_onnx] layer '0' (Rnn) option activation" + rest);
   refused(Sequential(Lstm<float>({.input = 2, .hidden = 3, .output_activation = own}, rng)),
@@ -67,10 +67,9 @@ TEST_CASE("an activation of one's own is refused by the names of layer and optio
   refused(Sequential(Dropout<float>(0.5, rng),
                      Sequential(Gru<float>({.input = 2, .hidden = 3, .gate_activation = own}, rng))),
           "[export_onnx] layer '1.0' (Gru) option gate_activation" + rest);
-  refused(
-      Sequential(Linear<float>(2, 3, rng), own),
-      "[export_onnx] layer '1' (Activation) function want one of the library's, got 'softsign' (a function "
-      "[](const auto& x) { ... } in its place is exported by the ops it is made of)");
+  refused(Sequential(Linear<float>(2, 3, rng), own),
+          "[export_onnx] layer '1' (Activation) function: expected one of the library's, got 'softsign' (a "
+          "function [](const auto& x) { ... } in its place is exported by its ops)");
 }
 
 TEST_CASE("an activation that borrows a name of the library's is known by what it computes") {
@@ -85,10 +84,9 @@ TEST_CASE("a cell of one's own is refused by name") {
   const Recurrent<test::MinimalGatedUnit<float>> layer({.input = 2, .hidden = 3}, rng);
   OnnxGraph graph;
   const OnnxValue x = graph.input("x", OnnxType::float32, {"time", "batch", 2});
-  CHECK_THROWS_WITH(
-      to_onnx("encoder", layer, x),
-      "[export_onnx] layer 'encoder' (Recurrent) cell want that of an Rnn, Lstm or Gru, got one of your "
-      "own, of which ONNX knows nothing (define to_onnx(name, layer, x) for it)");
+  CHECK_THROWS_WITH(to_onnx("encoder", layer, x),
+                    "[export_onnx] layer 'encoder' (Recurrent) cell: expected that of an Rnn, Lstm or Gru, "
+                    "got a custom one, which ONNX does not know (define to_onnx(name, layer, x) for it)");
   CHECK_THROWS_AS(export_onnx(path(), layer), ArgumentError);
 }
 
@@ -97,44 +95,43 @@ TEST_CASE("a layer of one's own takes part by a to_onnx beside it, and is refuse
   export_onnx(path(), Sequential(Linear<float>(3, 2, rng), own::Doubled<float>()));
   CHECK(std::filesystem::remove(path()));
   refused(Sequential(Linear<float>(3, 2, rng), own::Silent<float>()),
-          "[export_onnx] layer '1' (Silent) want one of the library's layers on a value that it takes, got "
-          "one that "
-          "ONNX knows nothing of (define to_onnx(name, layer, x) for it)");
+          "[export_onnx] layer '1' (Silent): expected one of the library's layers on a value that it "
+          "accepts, got one that ONNX does not know (define to_onnx(name, layer, x) for it)");
   refused(Sequential(Linear<float>(3, 2, rng), [](const Var<float>& x) { return tanh(x); }),
-          "[export_onnx] layer '1' (a function) input want any type, got one that takes Vars alone or "
-          "another value "
-          "than the layer before it gives (write it [](const auto& x) { ... })");
+          "[export_onnx] layer '1' (a function) input: expected any type, got one that takes only Vars, or "
+          "not what the layer before returns (write it [](const auto& x) { ... })");
 }
 
 TEST_CASE("layers that do not fit are refused by name") {
   Rng rng(1);
   refused<ShapeError>(Sequential(Linear<float>(3, 2, rng), Linear<float>(4, 2, rng)),
-                      "[export_onnx] layer '1' (Linear) input want (n,...,4), got (batch,2)");
+                      "[export_onnx] layer '1' (Linear) input: expected (n,...,4), got (batch,2)");
   refused<ShapeError>(Sequential(Linear<float>(3, 2, rng), LayerNorm<float>(4)),
-                      "[export_onnx] layer '1' (LayerNorm) input want (...,4), got (batch,2)");
-  refused<ShapeError>(
-      Sequential(Linear<float>(3, 2, rng), Gru<float>({.input = 2, .hidden = 3}, rng)),
-      "[export_onnx] layer '1' (Gru) input want (time,batch,2) of the layer's scalar type, got (batch,2)");
+                      "[export_onnx] layer '1' (LayerNorm) input: expected (...,4), got (batch,2)");
+  refused<ShapeError>(Sequential(Linear<float>(3, 2, rng), Gru<float>({.input = 2, .hidden = 3}, rng)),
+                      "[export_onnx] layer '1' (Gru) input: expected (time,batch,2) of the layer's scalar "
+                      "type, got (batch,2)");
   refused(Sequential(Linear<float>(3, 2, rng), Linear<double>(2, 2, rng)),
-          "[export_onnx] layer '1' (Linear) input want the layer's scalar type, got another");
+          "[export_onnx] layer '1' (Linear) input: expected the layer's scalar type, got another");
   refused(Sequential(Linear<float>(3, 2, rng), Embedding<float>(5, 2, rng)),
-          "[export_onnx] layer '1' (Embedding) input want ids of int64, got another type");
+          "[export_onnx] layer '1' (Embedding) input: expected ids of int64, got another type");
 }
 
 TEST_CASE("options that do not fit the model are refused") {
   Rng rng(1);
   refused(Linear<float>(3, 2, rng),
-          "[OnnxGraph] opset want 14..17 (the newest of the installed onnx library), got 13", {.opset = 13});
+          "[OnnxGraph] opset: expected 14..17 (the newest of the installed onnx library), got 13",
+          {.opset = 13});
   CHECK_THROWS_WITH(export_onnx(path(), Linear<float>(3, 2, rng), {.opset = 18}), Contains("got 18"));
   refused([](const auto& x) { return tanh(x); },
-          "[export_onnx] input_shape want the shape of 'x', as the model does not begin with a layer that "
-          "says it, got "
-          "none (.input_shape = {\"time\", \"batch\", 8}, say)");
+          "[export_onnx] input_shape: expected the shape of 'x', as the first layer of the model does not "
+          "give it, got none (for example .input_shape = {\"time\", \"batch\", 8})");
   refused(Linear<float>(3, 2, rng),
-          "[export_onnx] lengths 'n' want a model with a recurrent layer, got one without", {.lengths = "n"});
-  refused(Linear<float>(3, 2, rng), "[OnnxGraph.output] name want one that no input or output has, got 'x'",
-          {.output = "x"});
-  refused(Linear<float>(3, 2, rng), "[OnnxGraph.input] name want one that is not taken, got ''",
+          "[export_onnx] lengths 'n': expected a model with a recurrent layer, got one without",
+          {.lengths = "n"});
+  refused(Linear<float>(3, 2, rng),
+          "[OnnxGraph.output] name: expected one that no input or output has, got 'x'", {.output = "x"});
+  refused(Linear<float>(3, 2, rng), "[OnnxGraph.input] name: expected one that is not taken, got ''",
           {.input = ""});
 }
 
@@ -147,25 +144,25 @@ TEST_CASE("states and lengths of another shape are refused by name") {
   const OnnxValue wide = graph.input("wide", OnnxType::float32, {"batch", 4});
   CHECK_THROWS_WITH(
       to_onnx("encoder", lstm, x, {.states = {{h, h}}}),
-      "[export_onnx] layer 'encoder' (Lstm) states want 2 (one for each layer and direction), got 1");
+      "[export_onnx] layer 'encoder' (Lstm) states: expected 2 (one for each layer and direction), got 1");
   CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.states = {{h, h}, {h, wide}}}),
-                    "[export_onnx] layer 'encoder' (Lstm) states[1].c want ((batch),3), got (batch,4)");
+                    "[export_onnx] layer 'encoder' (Lstm) states[1].c: expected ((batch),3), got (batch,4)");
   CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.states = {{h, h}, {h, {}}}}),
-                    Contains("states[1].c want") && Contains("got none"));
+                    Contains("states[1].c: expected") && Contains("got none"));
   CHECK_THROWS_WITH(to_onnx("encoder", lstm, x, {.lengths = h}),
-                    "[export_onnx] layer 'encoder' (Lstm) lengths want (batch) of int32, got (batch,3)");
+                    "[export_onnx] layer 'encoder' (Lstm) lengths: expected (batch) of int32, got (batch,3)");
 }
 
 TEST_CASE("a graph refuses what onnx's checker refuses, in its words, and leaves the old file alone") {
   std::ofstream(path()) << "old";
   OnnxGraph graph;
   const OnnxValue x = graph.input("x", OnnxType::float32, {"n", 2});
-  CHECK_THROWS_WITH(graph.save(path()), "[OnnxGraph.save] outputs want at least one, got none");
+  CHECK_THROWS_WITH(graph.save(path()), "[OnnxGraph.save] outputs: expected at least one, got none");
   SECTION("an operator that there is not") {
     graph.output("y", graph.node({"Tangent", {x}}, OnnxType::float32, {"n", 2}));
     CHECK_THROWS_WITH(
         graph.save(path()),
-        Contains("[OnnxGraph.save] model want one that onnx's checker accepts") && Contains("Tangent"));
+        Contains("[OnnxGraph.save] model: expected one that onnx's checker accepts") && Contains("Tangent"));
   }
   SECTION("an attribute that it has not") {
     graph.output("y", graph.node({"Tanh", {x}, {{"axis", Index{1}}}}, OnnxType::float32, {"n", 2}));
@@ -189,9 +186,10 @@ TEST_CASE("a graph refuses what onnx's checker refuses, in its words, and leaves
 TEST_CASE("values of two graphs do not mix") {
   OnnxGraph one, other;
   const OnnxValue x = one.input("x", OnnxType::float32, {2}), y = other.input("y", OnnxType::float32, {2});
-  CHECK_THROWS_WITH(x + y, "[OnnxGraph.node] inputs of 'Add' want values of this graph, got 'y' of another");
+  CHECK_THROWS_WITH(x + y,
+                    "[OnnxGraph.node] inputs of 'Add': expected values of this graph, got 'y' of another");
   CHECK_THROWS_WITH(one.output("y", y),
-                    "[OnnxGraph.output] 'y' want a value of this graph, got one of another");
+                    "[OnnxGraph.output] 'y': expected a value of this graph, got one of another");
   CHECK_THROWS_AS(tanh(OnnxValue()), ArgumentError);
   CHECK_THROWS_AS(x + OnnxValue(), ArgumentError);
   CHECK_THROWS_AS(one.input("x", OnnxType::float32, {2}), ArgumentError);
@@ -202,7 +200,7 @@ TEST_CASE("ops refuse shapes that do not fit") {
   const OnnxValue x = graph.input("x", OnnxType::float32, {"batch", 3, 4});
   const OnnxValue y = graph.input("y", OnnxType::float32, {"time", 3, 4});
   const OnnxValue z = graph.input("z", OnnxType::float64, {"batch", 3, 4});
-  CHECK_THROWS_WITH(x + y, "[Add] shapes want ones that broadcast, got (batch,3,4) and (time,3,4)");
+  CHECK_THROWS_WITH(x + y, "[Add] shapes: expected ones that broadcast, got (batch,3,4) and (time,3,4)");
   CHECK_THROWS_AS(x + z, ArgumentError);
   CHECK_THROWS_AS(matmul(x, x), ShapeError);
   CHECK_THROWS_AS(concat({x, y}, 1), ShapeError);

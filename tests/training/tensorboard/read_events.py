@@ -13,7 +13,7 @@ except ImportError as error:
 
 def expect(what, got, want):
     if got != want:
-        sys.exit(f"{what}: want {want}, got {got}")
+        sys.exit(f"{what}: expected {want}, got {got}")
 
 
 with tempfile.TemporaryDirectory() as folder:

@@ -272,9 +272,9 @@ TEST_CASE("resume names the event file that is damaged, and changes none") {
   put(wire::masked(broken));
   const struct {
     std::string contents, want;
-  } cases[] = {{length, "want a record at byte 40, got a length whose check fails"},
-               {bytes, "want a record at byte 40, got bytes whose check fails"},
-               {no_event, "want an event in the record at byte 40"}};
+  } cases[] = {{length, "expected a record at byte 40, got a length whose check fails"},
+               {bytes, "expected a record at byte 40, got bytes whose check fails"},
+               {no_event, "expected an event in the record at byte 40"}};
   std::filesystem::create_directory(folder.path("run"));
   const std::string good = folder.write("run/events.out.tfevents.1700000000.000001.1.unroll", whole);
   const std::string bad = folder.path("run/events.out.tfevents.1700000000.000002.1.unroll");
@@ -293,8 +293,8 @@ TEST_CASE("a folder that cannot be written is refused when the log is made") {
   const ScratchFolder folder;
   const std::string file = folder.write("file", "");
   CHECK(has(message_of<FileError>([&] { TensorBoardLog to(file); }),
-            "[TensorBoardLog] " + file + ": want a folder, got: "));
-  CHECK(has(message_of<FileError>([&] { TensorBoardLog to(file + "/run"); }), "want a folder, got: "));
+            "[TensorBoardLog] " + file + ": cannot open the folder: "));
+  CHECK(has(message_of<FileError>([&] { TensorBoardLog to(file + "/run"); }), "cannot open the folder: "));
   CHECK_THROWS_AS(TensorBoardLog("/proc/run"), FileError);
 }
 
@@ -309,11 +309,11 @@ TEST_CASE("names and texts that no event can hold are refused, and the file stay
     CHECK(has(message_of<ArgumentError>([&] {
                 log(to, 2, {{"ok", 1.0}, {text, 1.0}});
               }),
-              "[TensorBoardLog.scalars] names want UTF-8"));
+              "[TensorBoardLog.scalars] names: expected UTF-8"));
     CHECK(has(message_of<ArgumentError>([&] { to.text(2, "a", text); }),
-              "[TensorBoardLog.text] text wants UTF-8"));
+              "[TensorBoardLog.text] text: expected UTF-8"));
     CHECK(has(message_of<ArgumentError>([&] { to.histogram(2, text, {}); }),
-              "[TensorBoardLog.histogram] names want UTF-8"));
+              "[TensorBoardLog.histogram] names: expected UTF-8"));
   }
   CHECK_THROWS_AS(log(to, 2, {{"", 1.0}}), ArgumentError);
   CHECK_THROWS_AS(log(to, 2, {{"a", 1.0}, {"a", 2.0}}), ArgumentError);
