@@ -8,7 +8,7 @@ using kernel::Packed;
 
 namespace {
 
-// Elements of tanh(c) that are kept for the way back. More would not stay in a cache, and computing them
+// Elements of tanh(c) that are kept for the backward pass. More would not stay in a cache, and computing them
 // again costs no more than reading them.
 constexpr std::size_t kLargestKeptTanh = std::size_t{1} << 18;
 
@@ -158,7 +158,7 @@ void Backward<S>::run(const TimeChunk& chunk, const S* up_output) {
                    kernel_.unit->backward({.steps = loop,
                                            .units = units,
                                            .option = kernel_.option,
-                                           .state_wanted = states_needed(chunk),
+                                           .needs_state = states_needed(chunk),
                                            .H = H,
                                            .P = P,
                                            .recurrent = recurrent_.panels(),

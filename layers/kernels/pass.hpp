@@ -22,7 +22,7 @@ struct PassResult {
   Var<S> h_n;     // (B,P) after each sequence's own last step
   Var<S> c_n;     // (B,H)
   Var<S> cell;    // (T,B,H), or (N,H), as x: c of every alive step; without keep empty
-  // Kept for the way back:
+  // Kept for the backward pass:
   Var<S> gates;        // (N,GH) after their activations
   Var<S> candidate;    // (N,H) of a candidate with a product of its own
   Var<S> tanh_cell;    // (N,H); empty: too many to keep
@@ -63,7 +63,7 @@ struct PassSizes {
 template <class S>
 class Forward {
  public:
-  // x: the shape of the whole input. Without keep there is no way back. result: is made here and filled by
+  // x: the shape of the whole input. Without keep there is no backward pass. result: made here, filled by
   // run().
   Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& inputs, const BatchLayout& layout,
           bool keep, PassResult<S>& result);

@@ -86,7 +86,7 @@ class InputProduct {
   kernel::Packed<S> packed_;
 };
 
-// The way back: dx = dy weight.
+// Its gradient: dx = dy weight.
 template <class S>
 class InputGradient {
  public:
@@ -188,7 +188,7 @@ Buffer<S> combined_bias(const Var<S>& b_ih, const Var<S>& b_hh, std::size_t gate
   return bias;
 }
 
-// What a gradient of a state begins with on its way back through time: what arrives from above, or zeros.
+// What the gradient of a state begins with at the last step: what arrives from above, or zeros.
 template <class S>
 Var<S> state_gradient(const Var<S>& upstream, const Tensor<S>& state) {
   return upstream.defined() ? Var<S>::copy_of(upstream.value()) : Var<S>::zeros(state.shape());

@@ -1,4 +1,5 @@
-// What a kernel's loop over time runs over and works on, in plain numbers. Internal to the kernels.
+// What a kernel's loop over time runs over and works on, as plain values and pointers. Internal to the
+// kernels.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +47,7 @@ struct ForwardLoop {
   TimeLoop steps;
   UnitRange units;  // shared only without a projection, all sequences of one length
   bool option;      // of the unit
-  bool keep;        // what the way back reads is stored
+  bool keep;        // store what the backward pass reads
   bool single_row;  // a batch of one whose H fills registers: a step's products and its unit in one
   std::size_t I, H, P;
   kernel::Panels<S> recurrent;         // W_hh^T of the gates that read h (P, H for each)
@@ -71,7 +72,7 @@ struct BackwardLoop {
   TimeLoop steps;
   UnitRange units;
   bool option;
-  bool state_wanted;  // dh and dc of the initial state
+  bool needs_state;  // dh and dc of the initial state
   std::size_t H, P;
   kernel::Panels<S> recurrent;         // W_hh of the gates that read h (H for each, P)
   kernel::Panels<S> candidate_weight;  // W_hn (H,P) of a candidate that has a product of its own

@@ -23,8 +23,9 @@ struct UnitLayout {
   std::size_t gates = 1;                  // G
   bool has_cell = false;                  // the state has a second part, c
   Candidate candidate = Candidate::gate;  // of the last gate
-  bool mixes_h = false;    // h' is a function of h also outside of the products: backward() leaves its share
-  bool keeps_gate = true;  // the way back reads the gates; else there is one, and h' is all that it reads
+  bool mixes_h = false;  // h' is a function of h also outside of the products: backward() leaves its share
+  bool keeps_gate =
+      true;  // backward() reads the gates; else there is one gate, and backward() reads h' alone
 
   constexpr std::size_t states() const noexcept { return has_cell ? 2 : 1; }
   // Gates whose pre-activations have their share of h before the unit runs.
@@ -34,7 +35,7 @@ struct UnitLayout {
 // One register of units at one step. V: some units' values.
 template <class V, std::size_t kGates>
 struct UnitStep {
-  V gate[kGates];  // pre-activations; after forward() what came out of them, which the way back reads
+  V gate[kGates];  // pre-activations; after forward() the activated gates, which backward() reads
   V h, c;          // before the step; forward() makes them those after it, backward() finds h' in h if
                    // keeps_gate is false
   V candidate;     // apart: W_hn h + b_hn; reads: what W_hn reads

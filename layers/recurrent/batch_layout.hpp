@@ -71,7 +71,7 @@ struct TimeChunk {
   // Its rows of a tensor over all steps: (T,B,..) -> (count,B,..), or packed (N,W) -> (n,W).
   template <class S>
   Tensor<S> take(const Tensor<S>& whole, const BatchLayout& all) const;
-  // The way back; makes `whole`, uninitialised, if it is empty.
+  // The inverse; makes `whole`, uninitialised, if it is empty.
   template <class S>
   void put(const Tensor<S>& part, Tensor<S>& whole, const BatchLayout& all) const;
 };

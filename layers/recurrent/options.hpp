@@ -26,8 +26,9 @@ struct RecurrentOptions {
                                    // in evaluation old and new are mixed in that proportion
   double zoneout_cell = 0.0;       // the same for the rest of the state: an LSTM's c
   bool learn_initial_states = false;  // a parameter (1,H) for each state Var, used where none is given
-  // Long sequences: only the states at every so many steps are kept, and the steps between are run again on
-  // the way back (Chen et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which to choose.
+  // Long sequences: only the states at every so many steps are kept, and the steps between are run again in
+  // the backward pass (Chen et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which to
+  // choose.
   Index checkpoint_every = 0;  // steps
   Index checkpoint_bytes = 0;  // instead: as many steps as keep about this many bytes, where all keep more
   Path path = Path::automatic;

@@ -46,7 +46,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var
 //
 // x_j, y_j: the rows of chunk j. What a step draws is drawn again: the generators' states are kept, too.
 // (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the states best for a given memory.) When the
-// way back is itself recorded, the layer is run as a whole on that tape.
+// backward pass is itself recorded, the layer is run as a whole on that tape.
 template <class Cell>
 class RecomputedRun {
  public:

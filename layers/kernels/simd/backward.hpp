@@ -133,7 +133,7 @@ void backward(const BackwardLoop<S>& f) noexcept {
           .run();
       for (std::size_t r = 0; r < rows; ++r) row(r).read(first, last);
     }
-    if (k == 0 && !f.state_wanted) break;
+    if (k == 0 && !f.needs_state) break;
     f.units.arrive_and_wait();  // the gradient of a unit's h is that of all units' gates
     const std::size_t columns = projects ? P : count, direct = kLayout.direct() * H;
     const auto weight = columns_from(first, f.recurrent);
