@@ -86,7 +86,7 @@ void check(const char* name, double bound, bool subnormal_results, Function f, R
   set_simd_isa(before);
 }
 
-// The bounds in framework/DESIGN.md.
+// The bounds in docs/design.md.
 template <class S>
 void check_all(double exp_bound, double tanh_bound, double sigmoid_bound) {
   using W = Wider<S>;
