@@ -39,9 +39,9 @@ std::size_t unit_parts(const BatchLayout& layout, std::size_t multiplications, s
 template <class S, class F>
 void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::size_t hidden, bool shareable,
                  F&& run) {
-  constexpr std::size_t kNeverShared = std::size_t{1} << 18;  // below it neither way below pays
-  if (multiplications < kNeverShared) return run(time_loop(layout, 0, layout.batch), UnitRange{0, hidden});
-  if (const std::size_t parts = detail::row_parts(layout, multiplications); parts > 1) {
+  constexpr std::size_t kNeverShared = std::size_t{1} << 18;  // below it neither way pays
+  const bool small = multiplications < kNeverShared;
+  if (const std::size_t parts = small ? 1 : detail::row_parts(layout, multiplications); parts > 1) {
     const auto cuts = layout.cuts(parts);
     kernel::parallel(parts, [&](std::size_t part) {
       run(time_loop(layout, cuts[part], cuts[part + 1]), UnitRange{0, hidden});
@@ -50,7 +50,7 @@ void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::si
   }
   // Panels of the packed weights; for a single row as many as are summed side by side.
   const std::size_t block = kernel::packing<S>().width * (layout.batch == 1 ? 8 : 2);
-  const std::size_t parts = shareable ? unit_parts<S>(layout, multiplications, hidden, block) : 1;
+  const std::size_t parts = small || !shareable ? 1 : unit_parts<S>(layout, multiplications, hidden, block);
   if (parts > 1) {
     kernel::SpinBarrier barrier(parts);
     const auto cut = [&](std::size_t part) { return hidden / block * part / parts * block; };

@@ -1,6 +1,6 @@
 // What a hand-derived kernel says of its cell: UnitLayout, and one hidden unit's step forward and backward.
 // Everything else (packing, products, the loop over time, threads, batches of one, weight gradients) is the
-// same for all cells: pass.hpp and simd/time_loop.hpp.
+// same for all cells: pass.hpp and simd/forward.hpp, simd/backward.hpp.
 #pragma once
 
 #include <cstddef>

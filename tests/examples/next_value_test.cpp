@@ -289,7 +289,7 @@ TEST_CASE("next_value reads other tables as its options say") {
   const ProgramResult refused = next_value(folder, "--csv " + table + " --column preis" + quick);
   CHECK(refused.status == 1);
   CHECK_THAT(refused.err,
-             Contains("s.csv:1: expected columns, got one alone") && Contains("--delimiter ';'"));
+             Contains("s.csv:1: expected several columns, got one") && Contains("--delimiter ';'"));
   const ProgramResult point =
       next_value(folder, "--csv " + table + " --column preis --delimiter ';'" + quick);
   CHECK_THAT(point.err, Contains("--decimal ,"));

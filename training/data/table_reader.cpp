@@ -228,7 +228,7 @@ Content read(const std::string& path, const TableOptions& options) {
     for (std::size_t c = 0; c < columns; ++c) header.emplace_back(store.field(0, c));
     if (!options.delimiter && !scanner.all_quoted() && detail::other_delimiter(header) != '\0') {
       fail_at(path, first_line,
-              fmt::format("expected columns, got only one, {}{}", quoted(header[0]),
+              fmt::format("expected several columns, got one, {}{}", quoted(header[0]),
                           detail::delimiter_hint(header)));
     }
     check_header(path, first_line, header, sure);

@@ -164,7 +164,7 @@ TEST_CASE("a first row of values is not taken for names, and names that are numb
 TEST_CASE("another delimiter is proposed, and taken") {
   const std::string text = "Month;price\n1949-01;112,5\n1949-02;118\n";
   refused(text,
-          ":1: expected columns, got only one, 'Month;price' (does ';' separate? .delimiter = ';', or "
+          ":1: expected several columns, got one, 'Month;price' (does ';' separate? .delimiter = ';', or "
           "--delimiter ';')");
   refused("a|b\n1|2\n", "(does '|' separate?");
   const Table table = read(text, {.delimiter = ';', .decimal = ','});

@@ -182,7 +182,7 @@ TEST_CASE("a plot that cannot be drawn is refused before anything is written") {
   CHECK(has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.png"), none); }),
             "panels: expected at least one"));
   CHECK(has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.png"), wide); }),
-            "100 .. 20000 pixels, got 20001"));
+            "100..20000 pixels, got 20001"));
   CHECK_THROWS_AS(draw_plot(folder.path("a.png"), tall), ArgumentError);
   CHECK(
       has(message_of<ArgumentError>([&] { draw_plot(folder.path("a.gif"), small_plot()); }), ".png or .svg"));
@@ -237,8 +237,8 @@ TEST_CASE(
   CHECK(has(got, "</svg>"));
 
   fs::create_directory(folder.path("d.png"));
-  CHECK(
-      has(message_of<FileError>([&] { draw_plot(folder.path("d.png"), small_plot()); }), "expected a file"));
+  CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("d.png"), small_plot()); }),
+            "cannot write the file: "));
   fs::create_directory(folder.path("e.png.gp"));
   CHECK(has(message_of<FileError>([&] { draw_plot(folder.path("e.png"), small_plot()); }), "got a folder"));
   CHECK(std::distance(fs::directory_iterator(folder.path("")), {}) == 5);

@@ -191,7 +191,7 @@ TEST_CASE("metadata that unpacks to very much, or is nested, is refused with lit
     zip.store(name, text);
     write_bytes(path, zip.bytes());
     CAPTURE(text);
-    CHECK_THROWS_WITH(load_metadata(path), Catch::Contains(name + " " + what) && !Catch::Contains("\x1b"));
+    CHECK_THROWS_WITH(load_metadata(path), Catch::Contains(name + ": " + what) && !Catch::Contains("\x1b"));
   }
 
   Metadata large;  // what is written is read, compressed or not
