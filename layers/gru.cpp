@@ -1,6 +1,5 @@
 #include "layers/gru.hpp"
 
-#include "framework/errors.hpp"
 #include "layers/kernels/fused.hpp"
 #include "layers/kernels/gru.hpp"
 
@@ -9,13 +8,8 @@ namespace unroll {
 template <class S>
 GruCell<S>::GruCell(GruOptions opts, Rng& rng) : options(std::move(opts)) {
   detail::check_cell_sizes(kKind, options.input, options.hidden);
-  const auto hidden = static_cast<std::size_t>(options.hidden),
-             input = static_cast<std::size_t>(options.input);
-  const detail::CellParameters<S> make(kKind, options.hidden, rng);
-  weight_ih = make.uniform({3 * hidden, input}, "weight_ih");
-  weight_hh = make.recurrent(3, hidden, options.recurrent_init, "weight_hh");
-  if (options.bias != Bias::none) bias_ih = make.uniform({3 * hidden}, "bias_ih");
-  if (options.bias == Bias::both) bias_hh = make.uniform({3 * hidden}, "bias_hh");
+  detail::CellParameters<S>(kKind, options.hidden, rng)
+      .stacked(*this, 3, static_cast<std::size_t>(options.hidden));
 }
 
 template <class S>
@@ -43,12 +37,7 @@ Var<S> GruCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) 
 
 template <class S>
 void GruCell<S>::check_parameters(const detail::LayerName& layer) const {
-  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input),
-             rows = 3 * H;
-  detail::check_cell_parameter(layer, "weight_ih", weight_ih, rows, I);
-  detail::check_cell_parameter(layer, "weight_hh", weight_hh, rows, H);
-  detail::check_cell_parameter(layer, "bias_ih", bias_ih, rows, 0, /*optional=*/true);
-  detail::check_cell_parameter(layer, "bias_hh", bias_hh, rows, 0, /*optional=*/true);
+  detail::check_stacked_parameters(layer, *this, 3, static_cast<std::size_t>(options.hidden));
 }
 
 template <class S>

@@ -24,14 +24,10 @@ LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
     throw ArgumentError("[Lstm] forget_bias: needs a forget gate, which a coupled LSTM does not have");
   }
   const auto hidden = static_cast<std::size_t>(options.hidden),
-             input = static_cast<std::size_t>(options.input),
              output = static_cast<std::size_t>(output_size());
   const std::size_t count = options.coupled ? 3 : 4, rows = count * hidden;
   const detail::CellParameters<S> make(kKind, options.hidden, rng);
-  weight_ih = make.uniform({rows, input}, "weight_ih");
-  weight_hh = make.recurrent(count, output, options.recurrent_init, "weight_hh");
-  if (options.bias != Bias::none) bias_ih = make.uniform({rows}, "bias_ih");
-  if (options.bias == Bias::both) bias_hh = make.uniform({rows}, "bias_hh");
+  make.stacked(*this, count, output);
   if (options.projection > 0) weight_hr = make.uniform({output, hidden}, "weight_hr");
   if (options.peepholes) weight_ch = make.uniform({(count - 1) * hidden}, "weight_ch");
   if (options.layer_norm) {
@@ -81,12 +77,8 @@ std::vector<std::string> LstmCell<S>::gates() const {
 
 template <class S>
 void LstmCell<S>::check_parameters(const detail::LayerName& layer) const {
-  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input),
-             P = static_cast<std::size_t>(output_size()), rows = (options.coupled ? 3 : 4) * H;
-  detail::check_cell_parameter(layer, "weight_ih", weight_ih, rows, I);
-  detail::check_cell_parameter(layer, "weight_hh", weight_hh, rows, P);
-  detail::check_cell_parameter(layer, "bias_ih", bias_ih, rows, 0, /*optional=*/true);
-  detail::check_cell_parameter(layer, "bias_hh", bias_hh, rows, 0, /*optional=*/true);
+  const auto H = static_cast<std::size_t>(options.hidden), P = static_cast<std::size_t>(output_size());
+  detail::check_stacked_parameters(layer, *this, options.coupled ? 3 : 4, P);
   if (options.projection > 0) {
     detail::check_cell_parameter(layer, "weight_hr", weight_hr, P, H);
   } else if (weight_hr.defined()) {

@@ -1,6 +1,5 @@
 #include "layers/mgu.hpp"
 
-#include "framework/errors.hpp"
 #include "layers/kernels/fused.hpp"
 #include "layers/kernels/mgu.hpp"
 
@@ -9,13 +8,8 @@ namespace unroll {
 template <class S>
 MguCell<S>::MguCell(MguOptions opts, Rng& rng) : options(opts) {
   detail::check_cell_sizes(kKind, options.input, options.hidden);
-  const auto hidden = static_cast<std::size_t>(options.hidden),
-             input = static_cast<std::size_t>(options.input), rows = 2 * hidden;
-  const detail::CellParameters<S> make(kKind, options.hidden, rng);
-  weight_ih = make.uniform({rows, input}, "weight_ih");
-  weight_hh = make.recurrent(2, hidden, options.recurrent_init, "weight_hh");
-  if (options.bias != Bias::none) bias_ih = make.uniform({rows}, "bias_ih");
-  if (options.bias == Bias::both) bias_hh = make.uniform({rows}, "bias_hh");
+  detail::CellParameters<S>(kKind, options.hidden, rng)
+      .stacked(*this, 2, static_cast<std::size_t>(options.hidden));
 }
 
 template <class S>
@@ -30,11 +24,7 @@ Var<S> MguCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) 
 
 template <class S>
 void MguCell<S>::check_parameters(const detail::LayerName& layer) const {
-  const auto H = static_cast<std::size_t>(options.hidden), I = static_cast<std::size_t>(options.input);
-  detail::check_cell_parameter(layer, "weight_ih", weight_ih, 2 * H, I);
-  detail::check_cell_parameter(layer, "weight_hh", weight_hh, 2 * H, H);
-  detail::check_cell_parameter(layer, "bias_ih", bias_ih, 2 * H, 0, /*optional=*/true);
-  detail::check_cell_parameter(layer, "bias_hh", bias_hh, 2 * H, 0, /*optional=*/true);
+  detail::check_stacked_parameters(layer, *this, 2, static_cast<std::size_t>(options.hidden));
 }
 
 template <class S>

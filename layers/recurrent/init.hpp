@@ -39,6 +39,19 @@ void check_cell_parameter(const LayerName& layer, const char* name, const Var<S>
   throw_parameter_shape(layer, name, columns == 0 ? Shape{rows} : Shape{rows, columns}, shape);
 }
 
+// The same for those that all cells have: weight_ih (GH,I), weight_hh (GH,width), bias_ih and bias_hh (GH) or
+// absent. G: gates.
+template <class Cell>
+void check_stacked_parameters(const LayerName& layer, const Cell& cell, std::size_t gates,
+                              std::size_t width) {
+  const std::size_t rows = gates * static_cast<std::size_t>(cell.options.hidden);
+  check_cell_parameter(layer, "weight_ih", cell.weight_ih, rows,
+                       static_cast<std::size_t>(cell.options.input));
+  check_cell_parameter(layer, "weight_hh", cell.weight_hh, rows, width);
+  check_cell_parameter(layer, "bias_ih", cell.bias_ih, rows, 0, /*optional=*/true);
+  check_cell_parameter(layer, "bias_hh", cell.bias_hh, rows, 0, /*optional=*/true);
+}
+
 // Draws the parameters of one cell in the order in which they are asked for.
 template <class S>
 class CellParameters {
@@ -55,6 +68,15 @@ class CellParameters {
   }
   // (gates*H,width), gate by gate, each as init says.
   Var<S> recurrent(std::size_t gates, std::size_t width, RecurrentInit init, const char* name) const;
+  // Those that check_stacked_parameters() checks, as the cell's options say.
+  template <class Cell>
+  void stacked(Cell& cell, std::size_t gates, std::size_t width) const {
+    const std::size_t rows = gates * hidden_;
+    cell.weight_ih = uniform({rows, static_cast<std::size_t>(cell.options.input)}, "weight_ih");
+    cell.weight_hh = recurrent(gates, width, cell.options.recurrent_init, "weight_hh");
+    if (cell.options.bias != Bias::none) cell.bias_ih = uniform({rows}, "bias_ih");
+    if (cell.options.bias == Bias::both) cell.bias_hh = uniform({rows}, "bias_hh");
+  }
   Var<S> constant(const Shape& shape, double value, const char* name) const {
     return new_parameter<S>(layer_, name, shape, [&] { return full<S>(shape, static_cast<S>(value)); });
   }
