@@ -83,7 +83,7 @@ void Backprop::run(std::span<const std::uint32_t> keep) {
   for (std::size_t i = gradients_.size(); i-- > 0;) {
     Node& node = *tape_.nodes_[i];
     const NodeType& type = *node.type;
-    if (gradients_[i] == nullptr && !type.gathers_ports) continue;
+    if (gradients_[i] == nullptr && !type.gathers_outputs) continue;
     const auto index = static_cast<std::uint32_t>(i);
     if (!tape_.hooks_.empty()) [[unlikely]] {
       if (auto found = tape_.hooks_.find(index); found != tape_.hooks_.end() && gradients_[i] != nullptr) {

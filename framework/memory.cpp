@@ -5,9 +5,9 @@
 #include <new>
 #include <utility>
 
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
+#include "framework/borrowed_pool.hpp"
 #include "framework/errors.hpp"
-#include "framework/pool_share.hpp"
 
 namespace unroll {
 namespace detail {
@@ -63,7 +63,7 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
     block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
     if (block == nullptr) throw_no_memory(bytes, 1);
   }
-  if (block_log != nullptr) block_log->add(block, bytes);
+  if (allocation_log != nullptr) allocation_log->add(block, bytes);
   return block;
 }
 
@@ -75,11 +75,11 @@ void throw_no_memory(std::size_t elements, std::size_t size) {
 }
 
 void system_free(void* block) noexcept {
-  if (block_log != nullptr) block_log->remove(block);
+  if (allocation_log != nullptr) allocation_log->remove(block);
   ::operator delete (block, std::align_val_t{kAlignment});
 }
 
-PoolShare::PoolShare() noexcept : pool_(helper_pool) {
+BorrowedPool::BorrowedPool() noexcept : pool_(helper_pool) {
   constexpr int kMost = 16;  // of a size: a helper needs no more, and lists may be long
   helper_pool.open = pool.open;
   for (int shift = Pool::kMinShift; shift <= Pool::kMaxShift; ++shift) {
@@ -100,11 +100,11 @@ PoolShare::PoolShare() noexcept : pool_(helper_pool) {
   }
 }
 
-PoolShare::Use::Use(const PoolShare& share) : pool_(share.pool_) {
+BorrowedPool::Use::Use(const BorrowedPool& share) : pool_(share.pool_) {
   std::swap(pool, pool_);
   pause_recycling();
 }
-PoolShare::Use::~Use() {
+BorrowedPool::Use::~Use() {
   resume_recycling();
   std::swap(pool, pool_);
 }

@@ -37,9 +37,9 @@ struct Pool {
 };
 extern thread_local constinit Pool pool;
 
-// What counts this thread's blocks, if anything does (block_log.hpp).
-class BlockLog;
-inline thread_local constinit BlockLog* block_log = nullptr;
+// What counts this thread's blocks, if anything does (allocation_log.hpp).
+class AllocationLog;
+inline thread_local constinit AllocationLog* allocation_log = nullptr;
 
 // Empties this thread's list of values that are kept for reuse (var.cpp).
 void discard_recycled_values() noexcept;

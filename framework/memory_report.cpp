@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
 #include "framework/errors.hpp"
 
 namespace unroll {
@@ -53,7 +53,7 @@ class MemoryTracker {
     marks.double_owners.resize(std::get<1>(tape.leaves_).size(), stack_.back());
   }
 
-  BlockLog log_;
+  AllocationLog log_;
   std::vector<std::string> names_{"outside layers"};  // by owner
   std::vector<std::uint32_t> stack_{0};
   std::unordered_map<std::uint64_t, Marks> marks_;  // by the tape's serial number

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "framework/errors.hpp"
-#include "framework/joint.hpp"
 #include "framework/kernels/pointwise.hpp"
+#include "framework/multi_output.hpp"
 
 namespace unroll::detail {
 
@@ -73,53 +73,54 @@ struct LeafNode : Node {
 
 // One output of an op with several: keeps its gradient until the op's node collects all of them.
 template <class S>
-struct PortNode : Node {
+struct OutputNode : Node {
   std::uint32_t op;
-  PortNode(const char* op_name, std::uint32_t node) : Node{&kType, op_name}, op(node) {}
+  OutputNode(const char* op_name, std::uint32_t node) : Node{&kType, op_name}, op(node) {}
   static void run(Node&, Backprop&, std::uint32_t) {}
   static std::span<const std::uint32_t> parents(const Node& node) noexcept {
-    return {&static_cast<const PortNode&>(node).op, 1};
+    return {&static_cast<const OutputNode&>(node).op, 1};
   }
   static constexpr NodeType kType{&run, &parents, nullptr, &drop_gradient<S>, true, false};
 };
 
 template <class S>
-bool JointNode<S>::collect(Backprop& pass, std::uint32_t index, VarList<S>& upstream, Needed& needed) const {
-  upstream.resize(ports);
+bool MultiOutputNode<S>::collect(Backprop& pass, std::uint32_t index, VarList<S>& upstream,
+                                 NeedsGrad& needs_grad) const {
+  upstream.resize(output_count);
   bool any = false;
-  for (std::uint32_t k = 0; k < ports; ++k) {
-    const std::uint32_t port = index + 1 + k;
-    if (pass.gradient(port) == nullptr) continue;  // also for a port behind the last seed
-    auto* value = static_cast<Value<S>*>(pass.keeps(port) ? pass.gradient(port) : pass.take(port));
-    if (pass.keeps(port)) ++value->references;
+  for (std::uint32_t k = 0; k < output_count; ++k) {
+    const std::uint32_t output = index + 1 + k;
+    if (pass.gradient(output) == nullptr) continue;  // also for an output after the last seed
+    auto* value = static_cast<Value<S>*>(pass.keeps(output) ? pass.gradient(output) : pass.take(output));
+    if (pass.keeps(output)) ++value->references;
     upstream[k] = Var<S>(value);
     any = true;
   }
   if (!any) return false;
-  needed.resize(parent.size());
-  for (std::size_t i = 0; i < needed.size(); ++i) {
-    needed[i] = parent[i] != kNoNode && pass.wants(parent[i]);
+  needs_grad.resize(parent.size());
+  for (std::size_t i = 0; i < needs_grad.size(); ++i) {
+    needs_grad[i] = parent[i] != kNoNode && pass.wants(parent[i]);
   }
   return true;
 }
 
 template <class S>
-void JointNode<S>::hand_on(Backprop& pass, std::uint32_t index, const Needed& needed,
-                           VarList<S>&& gradients) const {
-  if (gradients.size() != needed.size()) {
+void MultiOutputNode<S>::hand_on(Backprop& pass, std::uint32_t index, const NeedsGrad& needs_grad,
+                                 VarList<S>&& gradients) const {
+  if (gradients.size() != needs_grad.size()) {
     throw TapeError(fmt::format("[{}] rule: expected one gradient per input ({}), got {}", name,
-                                needed.size(), gradients.size()));
+                                needs_grad.size(), gradients.size()));
   }
-  for (std::size_t i = 0; i < needed.size(); ++i) {
-    if (!needed[i] || !gradients[i].defined()) continue;
+  for (std::size_t i = 0; i < needs_grad.size(); ++i) {
+    if (!needs_grad[i] || !gradients[i].defined()) continue;
     if (pass.checks()) check_backward(pass.tape(), name, index, parent[i], gradients[i]);
     pass.add(parent[i], std::move(gradients[i]));
   }
 }
 
 template <class S>
-PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<const Var<S>> outputs,
-                                                     std::span<const Var<S>> inputs) {
+PooledVector<std::uint32_t> MultiOutputNode<S>::parents_of(const char* op, std::span<const Var<S>> outputs,
+                                                           std::span<const Var<S>> inputs) {
   const auto& state = thread_state;
   if (state.detect_nonfinite > 0) {
     std::vector<CheckedInput> checked;
@@ -146,10 +147,10 @@ PooledVector<std::uint32_t> JointNode<S>::parents_of(const char* op, std::span<c
 }
 
 template <class S>
-void JointNode<S>::add_ports(const char* op, std::uint32_t node, std::span<Var<S>> outputs) {
+void MultiOutputNode<S>::add_output_nodes(const char* op, std::uint32_t node, std::span<Var<S>> outputs) {
   Tape& tape = *thread_state.tape;
   for (auto& output : outputs) {
-    output.get()->node = tape.emplace<PortNode<S>>(op, node);
+    output.get()->node = tape.emplace<OutputNode<S>>(op, node);
     output.get()->tape = tape.serial();
   }
 }

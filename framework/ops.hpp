@@ -14,7 +14,7 @@
 #include <optional>
 #include <vector>
 
-#include "framework/joint.hpp"
+#include "framework/multi_output.hpp"
 
 namespace unroll {
 

@@ -315,7 +315,7 @@ template std::vector<Var<float>> gradients(const std::vector<Var<float>>&, const
 template std::vector<Var<double>> gradients(const std::vector<Var<double>>&, const std::vector<Var<double>>&,
                                             const std::vector<Var<double>>&, bool);
 
-template struct detail::JointNode<float>;
-template struct detail::JointNode<double>;
+template struct detail::MultiOutputNode<float>;
+template struct detail::MultiOutputNode<double>;
 
 }  // namespace unroll

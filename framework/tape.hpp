@@ -33,7 +33,7 @@ struct NodeType {
   void (*destroy)(Node&) noexcept;
   void (*drop_gradient)(ValueBase*) noexcept;  // releases a gradient of this node's scalar type
   bool is_port = false;                        // one output of a node with several
-  bool gathers_ports = false;                  // the node that those ports lead to
+  bool gathers_outputs = false;                // the node that those outputs lead to
 };
 
 struct Node {

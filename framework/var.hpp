@@ -45,7 +45,7 @@ struct Value;
 
 // This thread's discarded small values, whole containers by shape: an op's result has often just been an
 // earlier op's of the same shape, and setting up a container costs more than computing 16 elements. On a
-// thread that helps another there are none (pool_share.hpp): what it makes, the other one discards.
+// thread that helps another there are none (borrowed_pool.hpp): what it makes, the other one discards.
 template <class S>
 struct Recycler {
   static constexpr std::uint32_t kSlots = 256, kNoSlot = kSlots;  // 2^8, for the upper 8 bits of slot_of

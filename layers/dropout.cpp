@@ -17,7 +17,7 @@ Var<S> Dropout<S>::operator()(const Var<S>& x) const {
 }
 
 template <class S>
-std::string Dropout<S>::describe() const {
+std::string Dropout<S>::extra_repr() const {
   return fmt::format("p = {}", p);
 }
 

@@ -11,7 +11,7 @@ namespace unroll {
 // 2014); else the identity. Throws ArgumentError unless 0 <= p <= 1.
 template <class S>
 struct Dropout : MoveOnly {
-  static constexpr const char* kKind = "Dropout";
+  static constexpr const char* kName = "Dropout";
   double p = 0.0;
   bool training = true;
   // Moves on with every call, so a Dropout that trains is not for two threads.
@@ -21,7 +21,7 @@ struct Dropout : MoveOnly {
   UNROLL_MOVE_ONLY(Dropout)
   Dropout(double probability, Rng& source);
   Var<S> operator()(const Var<S>& x) const;
-  std::string describe() const;
+  std::string extra_repr() const;
 
   static void each(auto& self, auto&& visit) {
     visit("p", self.p);

@@ -22,7 +22,7 @@ Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions
         fmt::format("[Embedding] padding_id: expected 0..{}, got {}", vocabulary - 1, *options.padding_id));
   }
   const Shape shape{static_cast<std::size_t>(vocabulary), width};
-  weight = detail::new_parameter<S>(kKind, "weight", shape, [&] {
+  weight = detail::new_parameter<S>(kName, "weight", shape, [&] {
     Tensor<S> rows = random_normal<S>(shape, 0.0, 1.0, rng);
     if (options.padding_id)
       std::fill_n(rows.data() + static_cast<std::size_t>(*options.padding_id) * width, width, S(0));
@@ -32,14 +32,14 @@ Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions
 
 template <class S>
 Var<S> Embedding<S>::operator()(const IndexTensor& ids) const {
-  if (!weight.defined()) detail::throw_empty_layer(kKind, "forward");
-  const LayerScope scope(kKind, weight.name());
+  if (!weight.defined()) detail::throw_empty_layer(kName, "forward");
+  const LayerScope scope(kName, weight.name());
   return embedding(weight, ids, options.padding_id);
 }
 
 template <class S>
-std::string Embedding<S>::describe() const {
-  if (!weight.defined()) detail::throw_empty_layer(kKind, "describe");
+std::string Embedding<S>::extra_repr() const {
+  if (!weight.defined()) detail::throw_empty_layer(kName, "extra_repr");
   return fmt::format("{} x {}", weight.shape(0), weight.shape(1));
 }
 

@@ -16,7 +16,7 @@ struct EmbeddingOptions {
 // ShapeError for an id outside 0..V-1.
 template <class S>
 struct Embedding : MoveOnly {
-  static constexpr const char* kKind = "Embedding";
+  static constexpr const char* kName = "Embedding";
   EmbeddingOptions options;
   Var<S> weight;
 
@@ -24,7 +24,7 @@ struct Embedding : MoveOnly {
   UNROLL_MOVE_ONLY(Embedding)
   Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions options = {});
   Var<S> operator()(const IndexTensor& ids) const;
-  std::string describe() const;
+  std::string extra_repr() const;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -37,7 +37,7 @@ template <class Cell>
 Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>* head,
                                     Index batch) {
   using S = scalar_t<Cell>;
-  StreamSource<S> source{.layer = {Recurrent<Cell>::kKind}, .batch = batch};
+  StreamSource<S> source{.layer = {Recurrent<Cell>::kName}, .batch = batch};
   if constexpr (std::is_same_v<Cell, RnnCell<S>> || std::is_same_v<Cell, LstmCell<S>> ||
                 std::is_same_v<Cell, GruCell<S>>) {
     if (!layer.cells().empty()) source.layer.parameter = layer.cells().front().weight_ih.name();
@@ -55,7 +55,7 @@ Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<s
     throw_no_stream(source.layer);
   }
   if (head != nullptr) {
-    if (!head->weight.defined()) throw_empty_layer(Linear<S>::kKind, "freeze");
+    if (!head->weight.defined()) throw_empty_layer(Linear<S>::kName, "freeze");
     source.has_head = true;
     source.head_weight = head->weight;
     source.head_bias = head->bias;

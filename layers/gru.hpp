@@ -35,7 +35,7 @@ struct GruOptions {
 // are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
 template <class S>
 struct GruCell : MoveOnly {
-  static constexpr const char* kKind = "Gru";
+  static constexpr const char* kName = "Gru";
   using State = Var<S>;  // h (B,H)
   GruOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;

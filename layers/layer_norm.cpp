@@ -15,16 +15,16 @@ LayerNorm<S>::LayerNorm(Index features, LayerNormOptions opts) : options(opts), 
     throw ArgumentError(fmt::format("[LayerNorm] eps: expected >= 0, got {}", options.eps));
   if (options.affine) {
     const Shape shape{static_cast<std::size_t>(features)};
-    weight = detail::new_parameter<S>(kKind, "weight", shape, [&] { return ones<S>(shape); });
-    bias = detail::new_parameter<S>(kKind, "bias", shape, [&] { return zeros<S>(shape); });
+    weight = detail::new_parameter<S>(kName, "weight", shape, [&] { return ones<S>(shape); });
+    bias = detail::new_parameter<S>(kName, "bias", shape, [&] { return zeros<S>(shape); });
   }
 }
 
 template <class S>
 Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
   // One that was moved from still has its size, and would do without weight and bias.
-  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kKind, "forward");
-  const LayerScope scope(kKind, weight.name());
+  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kName, "forward");
+  const LayerScope scope(kName, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != static_cast<std::size_t>(size)) {
     throw ShapeError(
         fmt::format("[LayerNorm.forward] input: expected (...,{}), got {}", size, to_string(x.shape())));
@@ -33,8 +33,8 @@ Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
 }
 
 template <class S>
-std::string LayerNorm<S>::describe() const {
-  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kKind, "describe");
+std::string LayerNorm<S>::extra_repr() const {
+  if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kName, "extra_repr");
   return fmt::format("{}{}", size, options.affine ? "" : ", not affine");
 }
 

@@ -16,7 +16,7 @@ struct LayerNormOptions {
 // ShapeError for another input size.
 template <class S>
 struct LayerNorm : MoveOnly {
-  static constexpr const char* kKind = "LayerNorm";
+  static constexpr const char* kName = "LayerNorm";
   LayerNormOptions options;
   Index size = 0;
   Var<S> weight, bias;
@@ -25,7 +25,7 @@ struct LayerNorm : MoveOnly {
   UNROLL_MOVE_ONLY(LayerNorm)
   explicit LayerNorm(Index features, LayerNormOptions options = {});
   Var<S> operator()(const Var<S>& x) const;
-  std::string describe() const;
+  std::string extra_repr() const;
 
   static void each(auto& self, auto&& visit) {
     visit("options", self.options);

@@ -19,7 +19,7 @@ Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(input));
   const auto rows = static_cast<std::size_t>(output);
   const auto make = [&](const char* name, const Shape& shape) {
-    return detail::new_parameter<S>(kKind, name, shape,
+    return detail::new_parameter<S>(kName, name, shape,
                                     [&] { return random_uniform<S>(shape, -bound, bound, rng); });
   };
   weight = make("weight", {rows, static_cast<std::size_t>(input)});
@@ -28,8 +28,8 @@ Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
 
 template <class S>
 Var<S> Linear<S>::operator()(const Var<S>& x) const {
-  if (!weight.defined()) detail::throw_empty_layer(kKind, "forward");
-  const LayerScope scope(kKind, weight.name());
+  if (!weight.defined()) detail::throw_empty_layer(kName, "forward");
+  const LayerScope scope(kName, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != weight.shape(1)) {
     throw ShapeError(fmt::format("[Linear.forward] input: expected (...,{}), got {}", weight.shape(1),
                                  to_string(x.shape())));
@@ -38,8 +38,8 @@ Var<S> Linear<S>::operator()(const Var<S>& x) const {
 }
 
 template <class S>
-std::string Linear<S>::describe() const {
-  if (!weight.defined()) detail::throw_empty_layer(kKind, "describe");
+std::string Linear<S>::extra_repr() const {
+  if (!weight.defined()) detail::throw_empty_layer(kName, "extra_repr");
   return fmt::format("{} -> {}{}", weight.shape(1), weight.shape(0), bias.defined() ? "" : ", no bias");
 }
 

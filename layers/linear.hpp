@@ -15,14 +15,14 @@ struct LinearOptions {
 // U(-1/sqrt(I), 1/sqrt(I)). Throws ArgumentError for a size below 1, ShapeError for another input size.
 template <class S>
 struct Linear : MoveOnly {
-  static constexpr const char* kKind = "Linear";
+  static constexpr const char* kName = "Linear";
   Var<S> weight, bias;
 
   Linear() = default;
   UNROLL_MOVE_ONLY(Linear)
   Linear(Index input, Index output, Rng& rng, LinearOptions options = {});
   Var<S> operator()(const Var<S>& x) const;
-  std::string describe() const;
+  std::string extra_repr() const;
 
   static void each(auto& self, auto&& visit) {
     visit("weight", self.weight);

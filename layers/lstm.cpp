@@ -12,7 +12,7 @@ namespace unroll {
 
 template <class S>
 LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
-  detail::check_cell_sizes(kKind, options.input, options.hidden);
+  detail::check_cell_sizes(kName, options.input, options.hidden);
   if (options.projection < 0 || options.projection >= options.hidden) {
     throw ArgumentError(fmt::format("[Lstm] projection: expected 0 (none) or 1..{} (below hidden), got {}",
                                     options.hidden - 1, options.projection));
@@ -26,7 +26,7 @@ LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
   const auto hidden = static_cast<std::size_t>(options.hidden),
              output = static_cast<std::size_t>(output_size());
   const std::size_t count = options.coupled ? 3 : 4, rows = count * hidden;
-  const detail::CellParameters<S> make(kKind, options.hidden, rng);
+  const detail::CellParameters<S> make(kName, options.hidden, rng);
   make.stacked(*this, count, output);
   if (options.projection > 0) weight_hr = make.uniform({output, hidden}, "weight_hr");
   if (options.peepholes) weight_ch = make.uniform({(count - 1) * hidden}, "weight_ch");

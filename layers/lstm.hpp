@@ -56,7 +56,7 @@ struct LstmState {
 // (H), which begins as 0.
 template <class S>
 struct LstmCell : MoveOnly {
-  static constexpr const char* kKind = "Lstm";
+  static constexpr const char* kName = "Lstm";
   using State = LstmState<S>;
   LstmOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;

@@ -7,8 +7,8 @@ namespace unroll {
 
 template <class S>
 MguCell<S>::MguCell(MguOptions opts, Rng& rng) : options(opts) {
-  detail::check_cell_sizes(kKind, options.input, options.hidden);
-  detail::CellParameters<S>(kKind, options.hidden, rng)
+  detail::check_cell_sizes(kName, options.input, options.hidden);
+  detail::CellParameters<S>(kName, options.hidden, rng)
       .stacked(*this, 2, static_cast<std::size_t>(options.hidden));
 }
 

@@ -24,7 +24,7 @@ struct MguOptions {
 // are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
 template <class S>
 struct MguCell : MoveOnly {
-  static constexpr const char* kKind = "Mgu";
+  static constexpr const char* kName = "Mgu";
   using State = Var<S>;  // h (B,H)
   MguOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;

@@ -310,9 +310,9 @@ template <class M>
 void summarize(const M& module, const std::string& name, SummaryRows& rows) {
   // A module that describes itself is one row; any other is the rows of its members.
   if constexpr (requires {
-                  { module.describe() } -> std::convertible_to<std::string>;
+                  { module.extra_repr() } -> std::convertible_to<std::string>;
                 }) {
-    rows.begin(name, M::kKind, module.describe());
+    rows.begin(name, M::kName, module.extra_repr());
     for_each_parameter(
         module,
         [&](const std::string& parameter, const auto& var) { rows.add(parameter, var.get(), var.size()); },

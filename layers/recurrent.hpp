@@ -53,7 +53,7 @@ class Recurrent : public MoveOnly {
   using Inputs = RecurrentInputs<State>;
   using Output = RecurrentOutput<S, State>;
   using Trace = RecurrentTrace<S, State>;
-  static constexpr const char* kKind = detail::kind_of<Cell>();
+  static constexpr const char* kName = detail::name_of<Cell>();
 
   Recurrent() = default;
   UNROLL_MOVE_ONLY(Recurrent)
@@ -115,7 +115,7 @@ class Recurrent : public MoveOnly {
   const std::vector<Cell>& cells() const& noexcept { return cells_; }
   std::vector<Cell>& cells() & noexcept { return cells_; }
   std::vector<Cell> cells() && noexcept { return std::move(cells_); }
-  std::string describe() const;
+  std::string extra_repr() const;
 
   bool training = true;
 
@@ -145,7 +145,7 @@ class Recurrent : public MoveOnly {
 
  private:
   detail::LayerName name() const {
-    detail::LayerName result{kKind};
+    detail::LayerName result{kName};
     if (cells_.empty()) return result;
     Cell::each(cells_[0], [&](const auto&, const auto& member) {
       if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(member)>>) {
@@ -206,14 +206,14 @@ class Recurrent : public MoveOnly {
 template <class Cell>
 Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
     : options_(std::move(options)), rng_(rng.split()) {
-  detail::check_recurrent_options({kKind}, options_, detail::has_inner_state<State>());
+  detail::check_recurrent_options({kName}, options_, detail::has_inner_state<State>());
   if (!options_.widths.empty()) options_.layers = static_cast<Index>(options_.widths.size());
   for (Index layer = 0; layer < options_.layers; ++layer) {
     if (!options_.widths.empty()) {
       const Index width = options_.widths[static_cast<std::size_t>(layer)];
       cell.hidden = static_cast<decltype(cell.hidden)>(width);
     }
-    detail::check_cell_sizes(kKind, static_cast<Index>(cell.input), static_cast<Index>(cell.hidden));
+    detail::check_cell_sizes(kName, static_cast<Index>(cell.input), static_cast<Index>(cell.hidden));
     for (std::size_t direction = 0; direction < directions(); ++direction) {
       cells_.emplace_back(cell, rng);
       if (!options_.learn_initial_states) continue;
@@ -255,8 +255,8 @@ void Recurrent<Cell>::set_path(Path path) {
 }
 
 template <class Cell>
-std::string Recurrent<Cell>::describe() const {
-  require_cells("describe");
+std::string Recurrent<Cell>::extra_repr() const {
+  require_cells("extra_repr");
   std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
   if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
   if (options_.bidirectional) text += ", both directions";
@@ -277,7 +277,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   if constexpr (requires(const Cell& cell) { cell.check_parameters(layer_name); }) {
     for (const Cell& cell : cells_) cell.check_parameters(layer_name);
   }
-  LayerScope scope(kKind, layer_name.parameter);
+  LayerScope scope(kName, layer_name.parameter);
   const auto plan =
       detail::pack_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
   require_forced_path();

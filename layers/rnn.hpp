@@ -24,7 +24,7 @@ struct RnnOptions {
 // U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
 template <class S>
 struct RnnCell : MoveOnly {
-  static constexpr const char* kKind = "Rnn";
+  static constexpr const char* kName = "Rnn";
   using State = Var<S>;  // h (B,H)
   RnnOptions options;
   Var<S> weight_ih, weight_hh, bias_ih, bias_hh;

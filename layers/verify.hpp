@@ -72,7 +72,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   if (copy.options().path == Path::fused) copy.set_path(Path::automatic);
   using Layer = decltype(copy);
   detail::VerifyProblem problem;
-  problem.kind = Layer::kKind;
+  problem.kind = Layer::kName;
   problem.fallback_reason = copy.fallback_reason();
   Rng rng(options.seed);
 

@@ -24,7 +24,7 @@ constexpr const char* kDescription =
 //   h' = (1-f) h + f n
 template <class S>
 struct MinimalGatedUnit {
-  static constexpr const char* kKind = "MinimalGatedUnit";
+  static constexpr const char* kName = "MinimalGatedUnit";
   CellSizes options;
   Linear<S> forget, fresh;  // W_f b_f, W_n b_n
 

@@ -15,7 +15,7 @@ namespace {
 
 using Sizes = PooledVector<Index>;
 
-// Cuts axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One joint
+// Cuts axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One
 // op, so that its gradient is one joined tensor and not the sum of one full-size tensor per piece.
 template <class Pieces, class S>
 Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis, bool drop_axis);
@@ -43,7 +43,7 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
     kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
     to += run;
   }
-  if (parts.size() == 2) {  // the usual cell's [x, h]: cheaper than a joint op
+  if (parts.size() == 2) {  // the usual cell's [x, h]: cheaper than an op with several outputs
     return record(op, std::move(result.front()),
                   input(parts[0], [axis, n = sizes[0],
                                    new_axis](const Var<S>& g) { return cut_one(g, axis, 0, n, new_axis); }),
@@ -52,18 +52,19 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
                   }));
   }
   if (!Tape::is_recording() && !DetectNonfinite::active()) return std::move(result.front());
-  record_joint<S>(op, result, parts,
-                  [op, sizes, axis, new_axis](const VarList<S>& upstream, const Needed& needed) {
-                    const Var<S>& g = upstream.front();
-                    if (std::find(needed.begin(), needed.end(), false) == needed.end())
-                      return cut<VarList<S>>(op, g, sizes, axis, new_axis);
-                    VarList<S> gradients(sizes.size());
-                    Index at = 0;
-                    for (std::size_t k = 0; k < sizes.size(); at += sizes[k++]) {
-                      if (needed[k]) gradients[k] = cut_one(g, axis, at, sizes[k], new_axis);
-                    }
-                    return gradients;
-                  });
+  record_multi_output<S>(
+      op, result, parts,
+      [op, sizes, axis, new_axis](const VarList<S>& upstream, const NeedsGrad& needs_grad) {
+        const Var<S>& g = upstream.front();
+        if (std::find(needs_grad.begin(), needs_grad.end(), false) == needs_grad.end())
+          return cut<VarList<S>>(op, g, sizes, axis, new_axis);
+        VarList<S> gradients(sizes.size());
+        Index at = 0;
+        for (std::size_t k = 0; k < sizes.size(); at += sizes[k++]) {
+          if (needs_grad[k]) gradients[k] = cut_one(g, axis, at, sizes[k], new_axis);
+        }
+        return gradients;
+      });
   return std::move(result.front());
 }
 
@@ -88,9 +89,9 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
     from += run;
   }
   if (pieces.empty() || (!Tape::is_recording() && !DetectNonfinite::active())) return pieces;
-  record_joint<S>(
+  record_multi_output<S>(
       op, pieces, std::span(&x, 1),
-      [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const Needed&) {
+      [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const NeedsGrad&) {
         VarList<S> parts = upstream;
         for (std::size_t k = 0; k < parts.size(); ++k) {
           if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "framework/errors.hpp"
-#include "framework/kernels/lines.hpp"
+#include "framework/kernels/axis_kernels.hpp"
 #include "framework/kernels/pointwise.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/chain.hpp"
@@ -38,23 +38,24 @@ Var<S> standardize(const Var<S>& x, double eps) {
   row_shape.back() = 1;
   std::array result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
   const S share = S(1) / static_cast<S>(n);
-  kernel::lines<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].raw(),
-                                 result[1].raw());
-  record_joint<S>("layer_norm", result, std::span(&x, 1),
-                  [z = result[0], r = result[1], share](const VarList<S>& upstream, const Needed&) {
-                    const Var<S>& u = upstream[0];
-                    const Var<S>& v = upstream[1];
-                    Var<S> dx;
-                    if (u.defined()) {
-                      const Var<S> along_z = chain(mean(chain(u, z), {-1}, true), z);
-                      dx = chain(u - mean(u, {-1}, true) - along_z, r);
-                    }
-                    if (v.defined()) {
-                      const Var<S> through_r = chain(chain(v, square(r)), z) * -static_cast<double>(share);
-                      dx = dx.defined() ? dx + through_r : through_r;
-                    }
-                    return VarList<S>{dx};
-                  });
+  kernel::axis_kernels<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].raw(),
+                                        result[1].raw());
+  record_multi_output<S>("layer_norm", result, std::span(&x, 1),
+                         [z = result[0], r = result[1], share](const VarList<S>& upstream, const NeedsGrad&) {
+                           const Var<S>& u = upstream[0];
+                           const Var<S>& v = upstream[1];
+                           Var<S> dx;
+                           if (u.defined()) {
+                             const Var<S> along_z = chain(mean(chain(u, z), {-1}, true), z);
+                             dx = chain(u - mean(u, {-1}, true) - along_z, r);
+                           }
+                           if (v.defined()) {
+                             const Var<S> through_r =
+                                 chain(chain(v, square(r)), z) * -static_cast<double>(share);
+                             dx = dx.defined() ? dx + through_r : through_r;
+                           }
+                           return VarList<S>{dx};
+                         });
   return std::move(result.front());
 }
 

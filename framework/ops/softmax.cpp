@@ -1,4 +1,4 @@
-#include "framework/kernels/lines.hpp"
+#include "framework/kernels/axis_kernels.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/chain.hpp"
 
@@ -6,10 +6,10 @@ namespace unroll {
 namespace {
 
 using detail::chain;
-using kernel::lines;
+using kernel::axis_kernels;
 
 template <class S>
-Var<S> along(typename kernel::Lines<S>::Softmax f, const Var<S>& x, std::size_t axis) {
+Var<S> along(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, std::size_t axis) {
   const Shape& shape = x.shape();
   Var<S> y = Var<S>::uninitialized(shape);
   const std::size_t n = shape[axis];
@@ -26,7 +26,7 @@ Var<S> along(typename kernel::Lines<S>::Softmax f, const Var<S>& x, std::size_t 
 template <class S>
 Var<S> softmax(const Var<S>& x, Index axis) {
   const std::size_t i = normalize_axis("softmax", axis, x.dimension());
-  Var<S> y = along(lines<S>().softmax, x, i);
+  Var<S> y = along(axis_kernels<S>().softmax, x, i);
   // dx = y (g - sum(g y))
   return record("softmax", y, input(x, [y, i](const Var<S>& g) {
                   const Var<S> gy = chain(g, y);
@@ -37,7 +37,7 @@ Var<S> softmax(const Var<S>& x, Index axis) {
 template <class S>
 Var<S> log_softmax(const Var<S>& x, Index axis) {
   const std::size_t i = normalize_axis("log_softmax", axis, x.dimension());
-  Var<S> y = along(lines<S>().log_softmax, x, i);
+  Var<S> y = along(axis_kernels<S>().log_softmax, x, i);
   // dx = g - exp(y) sum(g)
   return record("log_softmax", y, input(x, [y, i](const Var<S>& g) {
                   return g - chain(sum(g, {static_cast<Index>(i)}, true), exp(y));

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/joint.hpp"
+#include "framework/multi_output.hpp"
 #include "framework/threads.hpp"
 #include "layers/kernels/grid.hpp"
 #include "layers/recurrent/unroll.hpp"
@@ -58,16 +58,16 @@ struct FusedOp {
     options.push_back(cell.options);
     grid.passes.emplace_back(cell.kernel(), layout, to_inputs(cell, x, state));
   }
-  VarList<S> operator()(const VarList<S>& upstream, const Needed& needed) const {
-    return Tape::is_recording() ? on_tape(upstream, needed) : grid.gradients(upstream, needed);
+  VarList<S> operator()(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
+    return Tape::is_recording() ? on_tape(upstream, needs_grad) : grid.gradients(upstream, needs_grad);
   }
 
  private:
-  VarList<S> on_tape(const VarList<S>& upstream, const Needed& needed) const;
+  VarList<S> on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
 };
 
 template <class Cell>
-auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const Needed& needed) const -> VarList<S> {
+auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const -> VarList<S> {
   // Copies, so that only this op is differentiated and not what its inputs were computed from.
   VarList<S> copies;
   for (const Var<S>& in : grid.inputs()) copies.push_back(in.defined() ? in * 1.0 : Var<S>());
@@ -90,7 +90,7 @@ auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const Needed& needed) co
   VarList<S> outputs;
   for (std::size_t p = grid.passes.size(); p-- > 0;)
     outputs.insert(outputs.end(), made[p].begin() + (grid.feeds(p) ? 1 : 0), made[p].end());
-  return layer_gradients(outputs, upstream, copies, needed, /*create_graph=*/true);
+  return layer_gradients(outputs, upstream, copies, needs_grad, /*create_graph=*/true);
 }
 
 // Runs the op and puts it on the tape, if one records. states: for the types of the results. Of a stack only
@@ -111,7 +111,7 @@ PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_op(FusedOp<Cell> op
   VarList<S> outputs = op.grid.outputs();
   const VarList<S> inputs = op.grid.inputs();
   const char* name = passes[0].kernel.unit->op;
-  record_joint<S>(name, outputs, inputs, std::move(op));
+  record_multi_output<S>(name, outputs, inputs, std::move(op));
   return results;
 }
 
@@ -129,7 +129,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var
   LayerResult<S, state_t<Cell>> result = layer_result<S>(outputs, state, all_states);
   if (!keep) return result;
   const std::span<const Var<S>> inputs = pass.inputs;  // they stay where they are when the op moves
-  record_joint<S>(pass.kernel.unit->op, outputs, inputs, std::move(op));
+  record_multi_output<S>(pass.kernel.unit->op, outputs, inputs, std::move(op));
   return result;
 }
 

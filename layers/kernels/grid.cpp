@@ -26,7 +26,9 @@ bool any_defined(const VarList<S>& list) {
   return std::any_of(list.begin(), list.end(), [](const Var<S>& var) { return var.defined(); });
 }
 
-bool any_needed(const Needed& needed) { return std::find(needed.begin(), needed.end(), 1) != needed.end(); }
+bool any_needs_grad(const NeedsGrad& needs_grad) {
+  return std::find(needs_grad.begin(), needs_grad.end(), 1) != needs_grad.end();
+}
 
 }  // namespace
 
@@ -88,10 +90,10 @@ VarList<S> PassGrid<S>::outputs() const {
 }
 
 template <class S>
-VarList<S> PassGrid<S>::gradients(const VarList<S>& upstream, const Needed& needed) const {
+VarList<S> PassGrid<S>::gradients(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
   if (passes.size() == 1) {
     const Pass& pass = passes[0];
-    Backward<S> backward(pass.kernel, pass.inputs, pass.all.layout, pass.result, upstream, needed);
+    Backward<S> backward(pass.kernel, pass.inputs, pass.all.layout, pass.result, upstream, needs_grad);
     backward.run(pass.all, upstream[0].defined() ? upstream[0].data() : nullptr);
     backward.run_input(pass.all);
     backward.run_weights();
@@ -99,32 +101,32 @@ VarList<S> PassGrid<S>::gradients(const VarList<S>& upstream, const Needed& need
   }
   const std::size_t count = passes.size(), per_pass = 1 + state_vars + (all_states ? state_vars - 1 : 0);
   PooledVector<VarList<S>> arriving(count), found(count);
-  PooledVector<Needed> own_needed(count);
+  PooledVector<NeedsGrad> own_needs_grad(count);
   auto up = upstream.begin();
-  auto need = needed.begin();
+  auto need = needs_grad.begin();
   for (std::size_t p = count; p-- > 0;) {
     if (feeds(p)) arriving[p].emplace_back();
-    if (is_fed(p)) own_needed[p].push_back(0);
+    if (is_fed(p)) own_needs_grad[p].push_back(0);
     const auto outputs = static_cast<std::ptrdiff_t>(per_pass - arriving[p].size());
-    const auto inputs = static_cast<std::ptrdiff_t>(passes[p].inputs.size() - own_needed[p].size());
+    const auto inputs = static_cast<std::ptrdiff_t>(passes[p].inputs.size() - own_needs_grad[p].size());
     arriving[p].insert(arriving[p].end(), up, up + outputs);
-    own_needed[p].insert(own_needed[p].end(), need, need + inputs);
+    own_needs_grad[p].insert(own_needs_grad[p].end(), need, need + inputs);
     up += outputs;
     need += inputs;
   }
   for (std::size_t p = 1; p < count; ++p) {  // what feeds a pass needs the gradient of its x
-    if (is_fed(p)) own_needed[p][0] = any_needed(own_needed[p - 1]);
+    if (is_fed(p)) own_needs_grad[p][0] = any_needs_grad(own_needs_grad[p - 1]);
   }
-  run_back(arriving, own_needed, found);
+  run_back(arriving, own_needs_grad, found);
   VarList<S> all;
-  all.reserve(needed.size());
+  all.reserve(needs_grad.size());
   for (std::size_t p = count; p-- > 0;)
     std::move(found[p].begin() + (is_fed(p) ? 1 : 0), found[p].end(), std::back_inserter(all));
   return all;
 }
 
 template <class S>
-void PassGrid<S>::run_back(std::span<const VarList<S>> upstream, std::span<const Needed> needed,
+void PassGrid<S>::run_back(std::span<const VarList<S>> upstream, std::span<const NeedsGrad> needs_grad,
                            std::span<VarList<S>> gradients) const {
   const std::size_t count = passes.size();
   // A pass runs if a gradient is needed and one arrives, from above or by way of the pass that it feeds.
@@ -134,7 +136,7 @@ void PassGrid<S>::run_back(std::span<const VarList<S>> upstream, std::span<const
   for (std::size_t p = count; p-- > 0;) {
     gradients[p].resize(passes[p].inputs.size());
     arrives = any_defined(upstream[p]) || (feeds(p) && arrives);
-    if (!arrives || !any_needed(needed[p])) continue;
+    if (!arrives || !any_needs_grad(needs_grad[p])) continue;
     running.push_back(p);
     weights.push_back(matrix_elements(passes[p].inputs, state_vars));
   }
@@ -148,7 +150,7 @@ void PassGrid<S>::run_back(std::span<const VarList<S>> upstream, std::span<const
     const std::size_t p = running[position], last = chunks.size();
     const Pass& pass = passes[p];
     if (stage == 0) {
-      backward[p].emplace(pass.kernel, pass.inputs, pass.all.layout, pass.result, upstream[p], needed[p]);
+      backward[p].emplace(pass.kernel, pass.inputs, pass.all.layout, pass.result, upstream[p], needs_grad[p]);
     } else if (stage <= last) {
       const bool is_above = feeds(p) && backward[p + 1].has_value();
       const Var<S>& up = is_above ? backward[p + 1]->gradients[0] : upstream[p][0];

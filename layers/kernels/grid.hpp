@@ -44,11 +44,11 @@ struct PassGrid {
   // Those of all passes, of a stack the sequence of the last one only.
   VarList<S> outputs() const;
   // One for each of inputs(), where it is needed, from those of outputs().
-  VarList<S> gradients(const VarList<S>& upstream, const Needed& needed) const;
+  VarList<S> gradients(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
 
  private:
   // By pass: the gradients that arrive at its outputs, and for which of its inputs one is needed.
-  void run_back(std::span<const VarList<S>> upstream, std::span<const Needed> needed,
+  void run_back(std::span<const VarList<S>> upstream, std::span<const NeedsGrad> needs_grad,
                 std::span<VarList<S>> gradients) const;
 };
 

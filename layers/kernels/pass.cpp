@@ -109,18 +109,18 @@ void Forward<S>::run(const TimeChunk& chunk, const S* x) {
 
 template <class S>
 Backward<S>::Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const BatchLayout& layout,
-                      const PassResult<S>& result, const VarList<S>& upstream, const Needed& needed)
+                      const PassResult<S>& result, const VarList<S>& upstream, const NeedsGrad& needs_grad)
     : gradients(inputs.size()),
       kernel_(kernel),
       sizes_(kernel.unit->layout, inputs),
       inputs_(inputs),
       layout_(layout),
       result_(result),
-      needed_(needed),
+      needs_grad_(needs_grad),
       up_cell_(upstream.size() > 3 && upstream[3].defined() ? upstream[3].raw() : nullptr),
       da_(layout.total * sizes_.gates) {
   const std::size_t H = sizes_.hidden, P = sizes_.out, direct = sizes_.direct;
-  if (needed[PassSizes::x]) gradients[PassSizes::x] = Var<S>::uninitialized(inputs[PassSizes::x].shape());
+  if (needs_grad[PassSizes::x]) gradients[PassSizes::x] = Var<S>::uninitialized(inputs[PassSizes::x].shape());
   // These run back through time: what arrives at the final states, or zeros.
   for (std::size_t state = 1; state <= sizes_.states; ++state)
     gradients[state] = state_gradient(upstream[state], inputs[state].value());
@@ -141,7 +141,7 @@ Backward<S>::Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const B
 template <class S>
 bool Backward<S>::states_needed(const TimeChunk& chunk) const {
   bool needed = !chunk.begins;
-  for (std::size_t state = 1; state <= sizes_.states; ++state) needed |= needed_[state] != 0;
+  for (std::size_t state = 1; state <= sizes_.states; ++state) needed |= needs_grad_[state] != 0;
   return needed;
 }
 
@@ -184,7 +184,7 @@ void Backward<S>::run(const TimeChunk& chunk, const S* up_output) {
 
 template <class S>
 void Backward<S>::run_input(const TimeChunk& chunk) {
-  if (!needed_[PassSizes::x]) return;
+  if (!needs_grad_[PassSizes::x]) return;
   if (input_.empty()) input_ = {layout_.total, inputs_[sizes_.weight_ih()].value()};
   input_.run(chunk.layout.total, da_.data() + chunk.row * sizes_.gates,
              gradients[PassSizes::x].raw() + chunk.row * sizes_.in);
@@ -193,12 +193,12 @@ void Backward<S>::run_input(const TimeChunk& chunk) {
 template <class S>
 void Backward<S>::run_weights() {
   const std::size_t rows = layout_.total, weight_hr = sizes_.weight_hr();
-  if (needed_[sizes_.weight_ih()])
+  if (needs_grad_[sizes_.weight_ih()])
     gradients[sizes_.weight_ih()] =
         weight_gradient(rows, da_.data(), sizes_.gates, inputs_[PassSizes::x].data(), sizes_.in);
-  if (needed_[sizes_.weight_hh()]) run_weight_hh();
+  if (needs_grad_[sizes_.weight_hh()]) run_weight_hh();
   run_biases();
-  if (sizes_.projects && needed_[weight_hr])
+  if (sizes_.projects && needs_grad_[weight_hr])
     gradients[weight_hr] =
         weight_gradient(rows, dh_steps_.data(), sizes_.out, result_.unprojected.data(), sizes_.hidden);
 }
@@ -224,7 +224,7 @@ void Backward<S>::run_weight_hh() {
 template <class S>
 void Backward<S>::run_biases() {
   Var<S>&ih = gradients[sizes_.bias_ih()], &hh = gradients[sizes_.bias_hh()];
-  const bool ih_needed = needed_[sizes_.bias_ih()] != 0, hh_needed = needed_[sizes_.bias_hh()] != 0;
+  const bool ih_needed = needs_grad_[sizes_.bias_ih()] != 0, hh_needed = needs_grad_[sizes_.bias_hh()] != 0;
   if (!ih_needed && !hh_needed) return;
   const Var<S> bias = bias_gradient(layout_.total, da_.data(), sizes_.gates);
   if (ih_needed) ih = bias;

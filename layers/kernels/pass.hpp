@@ -8,7 +8,7 @@
 
 #include <cstddef>
 
-#include "framework/joint.hpp"
+#include "framework/multi_output.hpp"
 #include "layers/kernels/products.hpp"
 #include "layers/kernels/unit.hpp"
 #include "layers/recurrent/kernel.hpp"
@@ -86,7 +86,7 @@ class Backward {
  public:
   // upstream: the gradients of outputs(), empty ones for zeros.
   Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const BatchLayout& layout,
-           const PassResult<S>& result, const VarList<S>& upstream, const Needed& needed);
+           const PassResult<S>& result, const VarList<S>& upstream, const NeedsGrad& needs_grad);
   // Gradients of the states before a chunk from those after it. up_output: the gradient of the whole output,
   // or null.
   void run(const TimeChunk& chunk, const S* up_output);
@@ -109,7 +109,7 @@ class Backward {
   const VarList<S>& inputs_;
   const BatchLayout& layout_;
   const PassResult<S>& result_;
-  const Needed& needed_;
+  const NeedsGrad& needs_grad_;
   const S* up_cell_;  // the gradient of all c, or null
   InputGradient<S> input_;
   kernel::Packed<S> recurrent_, candidate_weight_, projection_;

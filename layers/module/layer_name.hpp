@@ -8,9 +8,9 @@ namespace unroll::detail {
 
 // What a recurrent layer of such cells is.
 template <class Cell>
-constexpr const char* kind_of() {
-  if constexpr (requires { Cell::kKind; }) {
-    return Cell::kKind;
+constexpr const char* name_of() {
+  if constexpr (requires { Cell::kName; }) {
+    return Cell::kName;
   } else {
     return "Recurrent";
   }

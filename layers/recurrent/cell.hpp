@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/joint.hpp"
+#include "framework/multi_output.hpp"
 #include "framework/var.hpp"
 #include "layers/module/member.hpp"
 
@@ -216,11 +216,11 @@ LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like,
   return result;
 }
 
-// A gradient on the current tape for each input that is needed, none for the others. upstream: one for each
+// A gradient on the current tape for each input that needs one, none for the others. upstream: one for each
 // output, undefined: zeros.
 template <class S>
 VarList<S> layer_gradients(const VarList<S>& outputs, const VarList<S>& upstream, const VarList<S>& inputs,
-                           const Needed& needed, bool create_graph) {
+                           const NeedsGrad& needs_grad, bool create_graph) {
   std::vector<Var<S>> used, seeds, wanted;
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     if (!upstream[k].defined()) continue;
@@ -228,13 +228,13 @@ VarList<S> layer_gradients(const VarList<S>& outputs, const VarList<S>& upstream
     seeds.push_back(upstream[k]);
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needed[i]) wanted.push_back(inputs[i]);
+    if (needs_grad[i]) wanted.push_back(inputs[i]);
   }
   auto found = gradients(used, wanted, seeds, create_graph);
   VarList<S> result(inputs.size());
   std::size_t at = 0;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needed[i]) result[i] = std::move(found[at++]);
+    if (needs_grad[i]) result[i] = std::move(found[at++]);
   }
   return result;
 }

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
 #include "framework/random.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent/kernel.hpp"
@@ -74,8 +74,8 @@ class RecomputedRun {
   // Moves the generators to where the forward pass has left them.
   void advance(const Cell& cell, Rng& rng) const;
   // The gradients of inputs().
-  VarList<S> backward(const VarList<S>& upstream, const Needed& needed) const {
-    return Tape::is_recording() ? record(upstream, needed) : differentiate(upstream, needed);
+  VarList<S> backward(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
+    return Tape::is_recording() ? record(upstream, needs_grad) : differentiate(upstream, needs_grad);
   }
 
  private:
@@ -115,8 +115,8 @@ class RecomputedRun {
   }
   bool is_sequence(std::size_t output) const noexcept { return output == 0 || output > state_vars_; }
 
-  VarList<S> record(const VarList<S>& upstream, const Needed& needed) const;
-  VarList<S> differentiate(const VarList<S>& upstream, const Needed& needed) const;
+  VarList<S> record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
+  VarList<S> differentiate(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
 
   Cell cell_;
   State state_;
@@ -138,7 +138,7 @@ std::size_t RecomputedRun<Cell>::bytes_per_step() const {
   const auto held_by = [&](std::size_t count) {
     const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
     const bptt::TimeChunk few(steps_, begin, begin + count);
-    const BlockLog log;
+    const AllocationLog log;
     const Tape tape;
     const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
     VarList<S> leaves;
@@ -195,27 +195,28 @@ void RecomputedRun<Cell>::advance(const Cell& cell, Rng& rng) const {
 }
 
 template <class Cell>
-auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const Needed& needed) const -> VarList<S> {
+auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
+    -> VarList<S> {
   // Copies, so that only this op is differentiated and not what its inputs were computed from.
   VarList<S> copies;
   for (const Var<S>& in : inputs_) copies.push_back(in * 1.0);
   const Cell cell = cell_with(copies);
   restore(checkpoints_.front(), cell);
   const auto result = run_steps(cell, copies[0], state_with(copies), steps_, mode_);
-  return layer_gradients(layer_outputs(result), upstream, copies, needed, /*create_graph=*/true);
+  return layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
 }
 
 template <class Cell>
-auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const Needed& needed) const
+auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
     -> VarList<S> {
   VarList<S> leaves(inputs_.size()), total(inputs_.size());
-  Needed wanted = needed;
+  NeedsGrad wanted = needs_grad;
   for (std::size_t i = 1 + state_vars_; i < inputs_.size(); ++i) {
-    leaves[i] = needed[i] ? parameter(inputs_[i].value()) : inputs_[i].detach();
-    if (needed[i]) total[i] = Var<S>(zeros<S>(inputs_[i].shape()));
+    leaves[i] = needs_grad[i] ? parameter(inputs_[i].value()) : inputs_[i].detach();
+    if (needs_grad[i]) total[i] = Var<S>(zeros<S>(inputs_[i].shape()));
   }
   Tensor<S> dx;
-  if (needed[0]) dx = zeros<S>(inputs_[0].shape());
+  if (needs_grad[0]) dx = zeros<S>(inputs_[0].shape());
   const Cell cell = cell_with(leaves);
   VarList<S> arriving = upstream;  // of the chunk's outputs; the states' come from the chunk after
 
@@ -232,26 +233,26 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const Needed
     leaves[0] = parameter(chunk.take(inputs_[0].value(), steps_));
     std::size_t part = 1;
     for_each_in_state(checkpoints_[j].state, [&](const Var<S>& var) {
-      wanted[part] = j > 0 || needed[part];
+      wanted[part] = j > 0 || needs_grad[part];
       leaves[part++] = parameter(var.value());
     });
     restore(checkpoints_[j], cell);
     const auto result = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
     const auto found = layer_gradients(layer_outputs(result), arriving, leaves, wanted, false);
-    if (needed[0]) chunk.put(found[0].value(), dx, steps_);
+    if (needs_grad[0]) chunk.put(found[0].value(), dx, steps_);
     for (std::size_t i = 1; i < inputs_.size(); ++i) {
       if (i <= state_vars_) {
         arriving[i] = found[i];
-      } else if (needed[i]) {
+      } else if (needs_grad[i]) {
         S* sum = total[i].mutable_value().data();
         const S* more = found[i].data();
         for (std::size_t e = 0, n = total[i].size(); e < n; ++e) sum[e] += more[e];
       }
     }
   }
-  if (needed[0]) total[0] = Var<S>(std::move(dx));
+  if (needs_grad[0]) total[0] = Var<S>(std::move(dx));
   for (std::size_t i = 1; i <= state_vars_; ++i) {
-    if (needed[i]) total[i] = arriving[i];
+    if (needs_grad[i]) total[i] = arriving[i];
   }
   return total;
 }
@@ -274,9 +275,10 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, cons
   }
   VarList<S> outputs = run->forward(every);
   run->advance(cell, rng);
-  record_joint<S>(
-      "recomputed", outputs, run->inputs(),
-      [run](const VarList<S>& upstream, const Needed& needed) { return run->backward(upstream, needed); });
+  record_multi_output<S>("recomputed", outputs, run->inputs(),
+                         [run](const VarList<S>& upstream, const NeedsGrad& needs_grad) {
+                           return run->backward(upstream, needs_grad);
+                         });
   return layer_result(outputs, state, mode.all_states);
 }
 

@@ -8,10 +8,10 @@
 #include <optional>
 #include <vector>
 
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
+#include "framework/borrowed_pool.hpp"
 #include "framework/kernels/packed.hpp"
 #include "framework/kernels/parallel.hpp"
-#include "framework/pool_share.hpp"
 
 namespace unroll::detail {
 namespace {
@@ -108,7 +108,7 @@ std::size_t row_parts(const bptt::BatchLayout& layout, std::size_t multiplicatio
 
 bool passes_at_once(Grid grid, const bptt::BatchLayout& layout,
                     std::span<const std::size_t> weights) noexcept {
-  if (weights.size() < 2 || kernel::threads_here() < 2 || block_log != nullptr) return false;
+  if (weights.size() < 2 || kernel::threads_here() < 2 || allocation_log != nullptr) return false;
   const std::size_t largest = *std::max_element(weights.begin(), weights.end());
   const std::size_t parts = row_parts(layout, layout.total * largest);
   if (grid == Grid::side_by_side) {
@@ -138,10 +138,10 @@ void run_schedule(Grid grid, bool at_once, std::size_t passes, std::size_t chunk
     for (std::size_t pass = 0; pass < passes; ++pass) run_pass(pass);
     return;
   }
-  const PoolShare share;
+  const BorrowedPool share;
   const auto on_two_threads = [&](const auto& part) {
     kernel::parallel(2, [&](std::size_t thread) {
-      std::optional<PoolShare::Use> use;
+      std::optional<BorrowedPool::Use> use;
       if (thread == 1) use.emplace(share);
       part(thread);
     });

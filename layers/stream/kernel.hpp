@@ -30,13 +30,13 @@ struct Step {
   S* output;      // (rows, blocks, lanes)
 };
 
-enum class Squash { none, tanh, relu };
+enum class Nonlinearity { none, tanh, relu };
 
 template <class S>
 struct Kernels {
   std::size_t lanes;  // numbers side by side in a block
-  // output = squash(W [x h] + b), one gate. Also a linear map: h with size 0.
-  void (*affine)(const Step<S>& step, Squash squash) noexcept;
+  // output = nonlinearity(W [x h] + b), one gate. Also a linear map: h with size 0.
+  void (*affine)(const Step<S>& step, Nonlinearity nonlinearity) noexcept;
   // Gates i f g o; c (rows, blocks, lanes) is carried on, output = o tanh(c).
   void (*lstm)(const Step<S>& step, S* c) noexcept;
   // Gates r z n; bias (blocks, 4, lanes) is r z n and what is added to W_hn h inside the reset. Up to one

@@ -127,10 +127,10 @@ void run_layer(const StreamLayer<S>& layer, std::size_t rows, const S* x, S* mem
       step_of(layer.gates, rows, {x, layer.input, layer.input}, {h, layer.output, layer.output}, fresh);
   switch (layer.kind) {
     case StreamKind::rnn_tanh:
-      layer.kernels->affine(step, stream::Squash::tanh);
+      layer.kernels->affine(step, stream::Nonlinearity::tanh);
       break;
     case StreamKind::rnn_relu:
-      layer.kernels->affine(step, stream::Squash::relu);
+      layer.kernels->affine(step, stream::Nonlinearity::relu);
       break;
     case StreamKind::lstm:
       layer.kernels->lstm(step, memory + layer.c);
@@ -146,7 +146,7 @@ void run_layer(const StreamLayer<S>& layer, std::size_t rows, const S* x, S* mem
   if (layer.kind == StreamKind::lstm && layer.second.size > 0) {
     const stream::Rows<S> m{fresh, layer.gates.size, width};
     fresh = work + work_size;
-    layer.kernels->affine(step_of(layer.second, rows, m, {nullptr, 0, 0}, fresh), stream::Squash::none);
+    layer.kernels->affine(step_of(layer.second, rows, m, {nullptr, 0, 0}, fresh), stream::Nonlinearity::none);
     width = layer.second.blocks * layer.kernels->lanes;
   }
   close_gaps(fresh, rows, layer.output, width, h);
@@ -169,7 +169,7 @@ const S* StreamModel<S>::step(const S* x, S* memory) const noexcept {
   if (head.size == 0) return x;
   const std::size_t read = layers.back().output;
   kernels->affine(step_of(head, batch, {x, read, read}, {nullptr, 0, 0}, memory + result),
-                  stream::Squash::none);
+                  stream::Nonlinearity::none);
   close_gaps(memory + result, batch, head.size, head.blocks * kernels->lanes, memory + result);
   return memory + result;
 }

@@ -72,8 +72,8 @@ TEST_CASE("DetectNonfinite looks into ops with several outputs, forward and back
   Tape tape;
   const auto two = [&w](double second, double slope) {
     std::vector<Var<double>> y{Var<double>(w.value()), Var<double>(Tensor<double>(w.value() * second))};
-    record_joint<double>("two", y, {w},
-                         [slope](const auto& g, const auto&) { return VarList<double>{g[0] * slope}; });
+    record_multi_output<double>(
+        "two", y, {w}, [slope](const auto& g, const auto&) { return VarList<double>{g[0] * slope}; });
     return y;
   };
   CHECK_THROWS_WITH(two(kInfinity, 1.0), Contains("[two] forward: +infinity at (0)"));

@@ -9,8 +9,8 @@
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
 #include "framework/gradcheck.hpp"
-#include "framework/joint.hpp"
 #include "framework/memory_report.hpp"
+#include "framework/multi_output.hpp"
 #include "framework/ops.hpp"
 
 using namespace unroll;
@@ -255,7 +255,7 @@ TEST_CASE("what a tape has used and was changed before backward is refused") {
     Var<double> x(Tensor<double>{2.0});
     Tape tape;
     std::vector<Var<double>> y{Var<double>(Tensor<double>{6.0})};
-    record_joint<double>("times", y, {w, x}, [x](const VarList<double>& g, const Needed&) {
+    record_multi_output<double>("times", y, {w, x}, [x](const VarList<double>& g, const NeedsGrad&) {
       return VarList<double>{g[0] * x, Var<double>()};
     });
     x.mutable_value()(0) = 100.0;
@@ -355,8 +355,8 @@ TEST_CASE("ops of a user are told what they left out") {
   const auto rule = [](const Var<double>& g) { return g; };
   CHECK_THROWS_AS(record("lost", Var<double>(), input(w, rule)), TapeError);
   std::vector<Var<double>> outputs(2);
-  const auto joint = [](const VarList<double>&, const Needed&) { return VarList<double>(1); };
-  CHECK_THROWS_AS(record_joint<double>("lost", outputs, {w}, joint), TapeError);
+  const auto joint = [](const VarList<double>&, const NeedsGrad&) { return VarList<double>(1); };
+  CHECK_THROWS_AS(record_multi_output<double>("lost", outputs, {w}, joint), TapeError);
   CHECK_THROWS_AS(Var<double>(w).register_hook({}), ArgumentError);
   CHECK_THROWS_AS(gradcheck(GradcheckFunction(), {ones<double>({2})}), ArgumentError);
   CHECK_THROWS_AS(gradgradcheck(GradcheckFunctions(), {ones<double>({2})}), ArgumentError);

@@ -90,7 +90,7 @@ template <class S>
 void check_threads(const RecurrentOptions& options, const std::vector<Index>& lengths,
                    bool all_states = false, bool twice = false) {
   for_each_kind<S>(options, [&](auto layer) {
-    INFO(layer.describe());
+    INFO(layer.extra_repr());
     const auto run = [&](int threads) {
       const Threads allowed(threads);
       return everything<S>(layer, lengths, all_states, twice);

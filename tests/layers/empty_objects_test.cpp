@@ -14,7 +14,7 @@ namespace {
 // Layer: the layer's type.
 #define CHECK_EMPTY(...)         \
   CHECK_THROWS_WITH(__VA_ARGS__, \
-                    Contains(std::string("[") + Layer::kKind + ".") && Contains("got an empty one"))
+                    Contains(std::string("[") + Layer::kName + ".") && Contains("got an empty one"))
 
 template <class T>
 T moved_from(T object) {
@@ -27,14 +27,14 @@ void check_recurrent(Recurrent<Cell> layer) {
   using Layer = Recurrent<Cell>;
   using S = typename Layer::Scalar;
   const Var<S> x(ones<S>({4, 1, 2})), step(ones<S>({1, 2}));
-  CAPTURE(Layer::kKind);
+  CAPTURE(Layer::kName);
   const auto check = [&] {
     CHECK_EMPTY(layer(x));
     CHECK_EMPTY(layer(Var<S>(ones<S>({4, 1, 0}))));
     CHECK_EMPTY(layer(Var<S>()));
     CHECK_EMPTY(layer.with_all_states(x));
     CHECK_EMPTY(layer.step(step));
-    CHECK_EMPTY(layer.describe());
+    CHECK_EMPTY(layer.extra_repr());
     CHECK_EMPTY(summary(layer));
     CHECK_EMPTY(layer.input_size());
     CHECK_EMPTY(layer.output_size());
@@ -52,8 +52,8 @@ void check_recurrent(Recurrent<Cell> layer) {
     CHECK_NOTHROW(layer.set_path(Path::tape));
     CHECK_EMPTY(clone(layer)(x));
     CHECK_EMPTY(share(layer)(x));
-    CHECK_EMPTY(convert<double>(layer).describe());
-    CHECK_EMPTY(convert<float>(layer).describe());
+    CHECK_EMPTY(convert<double>(layer).extra_repr());
+    CHECK_EMPTY(convert<float>(layer).extra_repr());
   };
   check();
   set_training(layer, false);  // walks over the members, which may make cells
@@ -82,12 +82,12 @@ void check_kind(const Recurrent<Cell>&) {
 template <class Layer, class Call>
 void check_layer(const Layer& layer, Call call) {
   CHECK_EMPTY(call(layer));
-  CHECK_EMPTY(layer.describe());
+  CHECK_EMPTY(layer.extra_repr());
   CHECK_EMPTY(summary(layer));
   CHECK(parameter_count(layer) == 0);
   CHECK(parameters(layer).empty());
   CHECK_EMPTY(call(clone(layer)));
-  CHECK_EMPTY(convert<double>(layer).describe());
+  CHECK_EMPTY(convert<double>(layer).extra_repr());
 }
 
 template <class S>

@@ -105,7 +105,7 @@ void check_alone(typename Layer::CellOptions cell, bool covered, Index smallest 
           CHECK((layer.path() == Path::fused) == covered);
           const auto x = random_normal<double>({steps, 1, 2}, 0.0, 1.0, rng);
           const auto report = verify(layer, x, {.seed = seed++, .lengths = {length}});
-          INFO(layer.describe() << ", T = " << steps << ", length " << length << "\n" << report.message);
+          INFO(layer.extra_repr() << ", T = " << steps << ", length " << length << "\n" << report.message);
           CHECK(report);
         }
       }
@@ -119,7 +119,7 @@ TEST_CASE("what a batch gives in which nobody has a step is on the tape, on ever
   Rng rng(43);
   const Var<double> x(random_normal<double>({3, 2, 2}, 0.0, 1.0, rng));
   const auto check = [&](const auto& layer) {
-    INFO(layer.describe());
+    INFO(layer.extra_repr());
     Tape tape;
     const auto trace = layer.with_all_states(x, {.states = {}, .lengths = {0, 0}});
     CHECK(trace.output.value() == zeros<double>({3, 2, layer.output_size()}));

@@ -1,7 +1,7 @@
 // Checkpoints: a layer that runs its segments again gives what it gives when it keeps everything.
 #include <catch2/catch.hpp>
 
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
 #include "framework/errors.hpp"
 #include "layers/kernels/fused.hpp"
 #include "layers/layers.hpp"
@@ -239,7 +239,7 @@ TEST_CASE("between forward and backward a layer with checkpoints holds its outpu
   const auto held = [](auto&& layer) {
     Rng rng(9);
     const Var<double> x(random_normal<double>({T, B, kInput}, 0.0, 1.0, rng));
-    const detail::BlockLog log;
+    const detail::AllocationLog log;
     Tape tape;
     const auto result = layer(x);
     return log.bytes();
@@ -269,7 +269,7 @@ TEST_CASE("the bytes per step that a budget is divided by are those of a long ru
       const detail::StepMode<double> mode{.fused = fused};
       const detail::RecomputedRun<LstmCell<double>> run(lstm.cells()[0], x, state, steps, mode, rng);
       const auto per_step = static_cast<double>(run.bytes_per_step());
-      const detail::BlockLog log;
+      const detail::AllocationLog log;
       Tape tape;
       const auto all = detail::run_steps(lstm.cells()[0], x, state, steps, mode);
       CHECK(per_step == Approx(static_cast<double>(log.bytes()) / T).epsilon(0.25));
@@ -291,5 +291,5 @@ TEST_CASE("a layer says what it wants of checkpoints, and which it has") {
   CHECK_THROWS_WITH(
       make({.checkpoint_every = 3, .checkpoint_bytes = 1000}),
       Equals("[Gru] checkpoint_every and checkpoint_bytes: expected one of the two, got 3 and 1000"));
-  CHECK_THAT(make({.checkpoint_every = 3}).describe(), Catch::Contains("checkpoints every 3 steps"));
+  CHECK_THAT(make({.checkpoint_every = 3}).extra_repr(), Catch::Contains("checkpoints every 3 steps"));
 }

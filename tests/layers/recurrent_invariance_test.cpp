@@ -91,11 +91,11 @@ TEST_CASE("a sequence gets in a ragged batch what it gets alone: 1e-12 in double
   for (const Path path : {Path::fused, Path::tape}) {
     const RecurrentOptions options{.layers = 2, .bidirectional = true, .path = path};
     for_each_kind<double>(options, 5, 24, [&](const auto& layer) {
-      INFO(layer.describe());
+      INFO(layer.extra_repr());
       CHECK(batch_effect(layer, x, lengths) < 1e-12);
     });
     for_each_kind<float>(options, 5, 24, [&](const auto& layer) {
-      INFO(layer.describe());
+      INFO(layer.extra_repr());
       CHECK(batch_effect(layer, x_float, lengths) < 2e-6 * magnification(layer));
     });
   }
@@ -114,7 +114,7 @@ TEST_CASE("a sequence gets in the smallest of batches and layers what it gets al
           for (const bool bidirectional : {false, true}) {
             const RecurrentOptions options{.layers = 2, .bidirectional = bidirectional, .path = path};
             for_each_kind<double>(options, input, hidden, [&](const auto& layer) {
-              INFO(layer.describe() << ", B " << lengths.size() << ", first length " << lengths[0]);
+              INFO(layer.extra_repr() << ", B " << lengths.size() << ", first length " << lengths[0]);
               CHECK(batch_effect(layer, x, lengths) < 1e-12);
             });
           }

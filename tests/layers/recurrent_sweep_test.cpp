@@ -99,7 +99,7 @@ void sweep(const char* name, typename Recurrent<Cell>::CellOptions cell, bool co
         const Tensor<double> x = random_normal<double>(shape, 0.0, 1.0, rng);
         const auto report =
             verify(layer, x, {.seed = 1 + count, .lengths = c.sizes.lengths, .training = c.training});
-        INFO("case " << count << ": " << layer.describe() << ", T = " << c.sizes.steps << ", B = "
+        INFO("case " << count << ": " << layer.extra_repr() << ", T = " << c.sizes.steps << ", B = "
                      << c.sizes.batch << ", " << (c.sizes.lengths.empty() ? "equal" : "ragged") << "\n"
                      << report.message);
         CHECK(report);

@@ -82,7 +82,7 @@ std::vector<Tensor<S>> everything(const Layer& layer, const Case& c) {
 template <class S>
 void check_threads(const Case& c, const RecurrentOptions& options = {.layers = 3}) {
   for_each_kind<S>(options, [&](const auto& layer) {
-    INFO(layer.describe());
+    INFO(layer.extra_repr());
     const auto run = [&](int threads) {
       const Threads allowed(threads);
       return everything<S>(layer, c);
@@ -157,7 +157,7 @@ TEST_CASE("layers at the same time give the bits of one after the other") {
 TEST_CASE("layers at the same time give what the ops give") {
   const Threads two(2);
   for_each_kind<double>({.layers = 3}, [&](auto layer) {
-    INFO(layer.describe());
+    INFO(layer.extra_repr());
     const Case c{.lengths = {20, 97, 75}};
     const auto by_kernel = everything<double>(layer, c);
     layer.set_path(Path::tape);

@@ -46,7 +46,7 @@ std::vector<Tensor<float>> everything(const Layer& layer, std::size_t batch) {
 template <class Layer>
 void check_same_bits(const Layer& layer) {
   for (const std::size_t batch : {std::size_t{1}, std::size_t{3}}) {
-    INFO(layer.describe() << ", batch " << batch);
+    INFO(layer.extra_repr() << ", batch " << batch);
     const auto one = [&] {
       const Threads threads(1);
       return everything(layer, batch);

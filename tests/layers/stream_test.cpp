@@ -88,7 +88,7 @@ void check(const Layer& layer) {
     const auto want = layer(Var<S>(x), {.states = states, .lengths = {}});
     auto stream = freeze(layer, {.batch = static_cast<Index>(batch)});
     stream.set_states(states);
-    INFO(layer.describe() << ", B " << batch);
+    INFO(layer.extra_repr() << ", B " << batch);
     CHECK(distance(stream, x, want.output.value()) < kTolerance<S>);
     CHECK(distance(stream.template states<typename Layer::State>(), want.states) < kTolerance<S>);
   }

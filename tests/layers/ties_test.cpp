@@ -190,7 +190,8 @@ TEST_CASE("a module is not copied by accident") {
   Rng rng(8);
   const Adder model(rng);
   CHECK_THROWS_WITH(Adder(model), Contains("expected clone(module)") && Contains("share(module)"));
-  CHECK_THROWS_AS(std::vector<Linear<float>>(std::vector<Linear<float>>(2)).at(0).describe(), ArgumentError);
+  CHECK_THROWS_AS(std::vector<Linear<float>>(std::vector<Linear<float>>(2)).at(0).extra_repr(),
+                  ArgumentError);
   const Adder copy = clone(model);  // and copies are no more allowed after one that was
   CHECK_THROWS_AS(Adder(copy), ArgumentError);
   // What moves without throwing is moved when a vector grows.

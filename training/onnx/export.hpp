@@ -122,7 +122,7 @@ struct OnnxWalk {
       return part(x);
     } else {
       const char* kind = "";
-      if constexpr (requires { M::kKind; }) kind = M::kKind;
+      if constexpr (requires { M::kName; }) kind = M::kName;
       throw_not_exported(name, kind, !Module<const M>);
       return x;
     }

@@ -135,7 +135,7 @@ template <class Cell>
 OnnxRecurrentOutput export_layer(const std::string& name, const Recurrent<Cell>& layer, OnnxValue x,
                                  const OnnxRecurrentInputs& given) {
   using S = scalar_t<Cell>;
-  const char* kind = Recurrent<Cell>::kKind;
+  const char* kind = Recurrent<Cell>::kName;
   const RecurrentOptions& options = layer.options();
   const std::size_t directions = layer.directions();
   const OnnxType type = onnx_type<S>();

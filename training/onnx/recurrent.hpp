@@ -66,7 +66,7 @@ inline constexpr bool is_onnx_cell<GruCell<S>> = true;
 template <class Cell>
 OnnxRecurrentOutput to_onnx(const std::string& name, const Recurrent<Cell>&, const OnnxValue&,
                             const OnnxRecurrentInputs& = {}) {
-  detail::throw_onnx_cell(name, Recurrent<Cell>::kKind);
+  detail::throw_onnx_cell(name, Recurrent<Cell>::kName);
 }
 
 }  // namespace unroll

@@ -81,7 +81,7 @@ B mix(bool z_keeps, const B& z, const B& n, const B& h) {
 }
 
 template <class S>
-void affine(const Step<S>& step, Squash squash) noexcept {
+void affine(const Step<S>& step, Nonlinearity nonlinearity) noexcept {
   const std::size_t width = step.blocks * kLanes<S>, block_size = (step.x.size + step.h.size) * kLanes<S>;
   for_tiles<4>(step.rows, step.blocks, [&]<std::size_t R, std::size_t U>(std::size_t row, std::size_t block) {
     Tile<S, R, U, 1> tile;
@@ -91,9 +91,10 @@ void affine(const Step<S>& step, Squash squash) noexcept {
     tile.template add<0>(step.h, row, weight + step.x.size * kLanes<S>, block_size);
     tile.finish(row, block, [&](const auto& a, std::size_t r, std::size_t unit) {
       const Batch<S> zero(S(0));
-      const Batch<S> y = squash == Squash::tanh   ? tanh<S>(a[0])
-                         : squash == Squash::relu ? xsimd::select(a[0] <= zero, zero, a[0])  // NaN stays NaN
-                                                  : a[0];
+      const Batch<S> y = nonlinearity == Nonlinearity::tanh ? tanh<S>(a[0])
+                         : nonlinearity == Nonlinearity::relu
+                             ? xsimd::select(a[0] <= zero, zero, a[0])  // NaN stays NaN
+                             : a[0];
       y.store_aligned(step.output + r * width + unit);
     });
   });

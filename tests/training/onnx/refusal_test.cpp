@@ -26,7 +26,7 @@ unroll::OnnxValue to_onnx(const std::string& name, const Doubled<S>& layer, cons
 // And one that does not.
 template <class S>
 struct Silent {
-  static constexpr const char* kKind = "Silent";
+  static constexpr const char* kName = "Silent";
   unroll::Var<S> operator()(const unroll::Var<S>& x) const { return x; }
   static void each(auto&, auto&&) {}
 };

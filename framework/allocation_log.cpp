@@ -1,41 +1,41 @@
-#include "framework/block_log.hpp"
+#include "framework/allocation_log.hpp"
 
 #include <utility>
 
 namespace unroll::detail {
 
-BlockLog::BlockLog() : outer_(block_log) {
+AllocationLog::AllocationLog() : outer_(allocation_log) {
   if (outer_ == nullptr) {
     if (!pool.open) pool_free(pool_allocate(1), 1);  // the pool opens with its first block
     pause_recycling();
     aside_ = std::exchange(pool, Pool{});  // no free blocks, and closed
   }
-  block_log = this;
+  allocation_log = this;
 }
 
-BlockLog::~BlockLog() {
-  if (block_log == this) {
-    block_log = outer_;
+AllocationLog::~AllocationLog() {
+  if (allocation_log == this) {
+    allocation_log = outer_;
   } else {  // it ends before one that began later, which takes its place
-    BlockLog* inner = block_log;
+    AllocationLog* inner = allocation_log;
     while (inner->outer_ != this) inner = inner->outer_;
     inner->outer_ = outer_;
     if (outer_ == nullptr) inner->aside_ = aside_;
   }
   if (outer_ != nullptr) {
     for (const auto& [block, entry] : blocks_) outer_->add(block, entry.bytes);
-  } else if (block_log == nullptr) {
+  } else if (allocation_log == nullptr) {
     pool = aside_;
     resume_recycling();
   }
 }
 
-void BlockLog::add(const void* block, std::size_t bytes) {
+void AllocationLog::add(const void* block, std::size_t bytes) {
   blocks_.insert_or_assign(block, Block{bytes, owner});
   bytes_ += bytes;
 }
 
-void BlockLog::remove(const void* block) noexcept {
+void AllocationLog::remove(const void* block) noexcept {
   if (const auto found = blocks_.find(block); found != blocks_.end()) {
     bytes_ -= found->second.bytes;
     blocks_.erase(found);

@@ -21,19 +21,19 @@ void check_gradients(const decltype(Cell::options)& options, const VarList<doubl
   bptt::Forward<double> forward(kernel, inputs[0].shape(), inputs, layout, /*keep=*/true, result);
   const bptt::TimeChunk chunk(layout);
   forward.run(chunk, inputs[0].data());
-  const auto gradients = [&](const Needed& needed) {
-    bptt::Backward<double> backward(kernel, inputs, layout, result, upstream, needed);
+  const auto gradients = [&](const NeedsGrad& needs_grad) {
+    bptt::Backward<double> backward(kernel, inputs, layout, result, upstream, needs_grad);
     backward.run(chunk, upstream[0].data());
     backward.run_input(chunk);
     backward.run_weights();
     return backward.gradients;
   };
-  const VarList<double> all = gradients(Needed(inputs.size(), 1));
+  const VarList<double> all = gradients(NeedsGrad(inputs.size(), 1));
   REQUIRE(all.size() == inputs.size());
   for (std::size_t chosen = 0; chosen < inputs.size(); ++chosen) {
-    Needed needed(inputs.size(), 0);
-    needed[chosen] = 1;
-    const VarList<double> some = gradients(needed);
+    NeedsGrad needs_grad(inputs.size(), 0);
+    needs_grad[chosen] = 1;
+    const VarList<double> some = gradients(needs_grad);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       INFO("input " << i << " when " << chosen << " is needed");
       REQUIRE(all[i].shape() == inputs[i].shape());

@@ -1,4 +1,4 @@
-#include "framework/kernels/lines.hpp"
+#include "framework/kernels/axis_kernels.hpp"
 
 #include <cmath>
 
@@ -79,7 +79,7 @@ void standardize(const S* x, std::size_t rows, std::size_t n, S eps, S* z, S* re
 }
 
 template <class S>
-constexpr Lines<S> functions() {
+constexpr AxisKernels<S> functions() {
   return {.softmax = softmax<Form::kSoftmax, S>,
           .log_softmax = softmax<Form::kLog, S>,
           .standardize = standardize<S>};
@@ -87,6 +87,6 @@ constexpr Lines<S> functions() {
 
 }  // namespace
 
-constinit const ForScalars<Lines> lines_table{functions<float>(), functions<double>()};
+constinit const ForScalars<AxisKernels> axis_kernels_table{functions<float>(), functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -1,5 +1,5 @@
-// Functions of whole lines along an axis. The loops are in simd/lines.cpp. Internal: included by .cpp files
-// only.
+// Functions of whole lines along an axis. The loops are in simd/axis_kernels.cpp. Internal: included by .cpp
+// files only.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 namespace unroll::kernel {
 
 template <class S>
-struct Lines {
+struct AxisKernels {
   // x (outer, n, inner) -> y, along n. softmax: exp(x - m) / s with m = max(x), s = sum(exp(x - m)).
   // log_softmax: (x - m) - log(s); subtracted in this order, large logits lose no digits. scratch has room
   // for softmax_scratch(n, inner) numbers.
@@ -20,7 +20,7 @@ struct Lines {
   // x (rows, n) -> z = (x - mean) r and r = 1 / sqrt(var + eps) of every row.
   void (*standardize)(const S* x, std::size_t rows, std::size_t n, S eps, S* z, S* r) noexcept;
 };
-UNROLL_SIMD_TABLE(Lines, lines)
+UNROLL_SIMD_TABLE(AxisKernels, axis_kernels)
 
 constexpr std::size_t softmax_scratch(std::size_t n, std::size_t inner) {
   return inner == 1 ? 0 : 2 * inner + reduction_scratch(n, inner);

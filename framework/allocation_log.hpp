@@ -1,4 +1,4 @@
-// BlockLog: which blocks of memory a thread holds, and for whom. Internal to what measures memory.
+// AllocationLog: which blocks of memory a thread holds, and for whom. Internal to what measures memory.
 #pragma once
 
 #include <cstddef>
@@ -13,17 +13,17 @@ namespace unroll::detail {
 // this thread). Free lists are set aside meanwhile, so that every block takes the way that asks for a log:
 // with none, an allocation costs what it always does. Logs nest and may end in any order: what one still
 // holds at its end, the one around it holds.
-class BlockLog {
+class AllocationLog {
  public:
   struct Block {
     std::size_t bytes;  // as rounded up
     std::uint32_t owner;
   };
 
-  BlockLog();
-  ~BlockLog();
-  BlockLog(const BlockLog&) = delete;
-  BlockLog& operator=(const BlockLog&) = delete;
+  AllocationLog();
+  ~AllocationLog();
+  AllocationLog(const AllocationLog&) = delete;
+  AllocationLog& operator=(const AllocationLog&) = delete;
 
   std::uint32_t owner = 0;  // noted with each block from here on
   std::size_t bytes() const noexcept { return bytes_; }
@@ -36,7 +36,7 @@ class BlockLog {
  private:
   std::unordered_map<const void*, Block> blocks_;
   std::size_t bytes_ = 0;
-  BlockLog* outer_;
+  AllocationLog* outer_;
   Pool aside_;
 };
 
