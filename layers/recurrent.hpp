@@ -115,6 +115,9 @@ class Recurrent : public MoveOnly {
   const std::vector<Cell>& cells() const& noexcept { return cells_; }
   std::vector<Cell>& cells() & noexcept { return cells_; }
   std::vector<Cell> cells() && noexcept { return std::move(cells_); }
+  // Learned initial states, each Var (1,H), one for each of cells(); empty: they are zeros.
+  const States<State>& learned_states() const& noexcept { return learned_; }
+  States<State> learned_states() && noexcept { return std::move(learned_); }
   std::string extra_repr() const;
 
   bool training = true;

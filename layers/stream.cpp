@@ -5,30 +5,35 @@
 #include <algorithm>
 
 #include "framework/errors.hpp"
+#include "layers/kernels/gru.hpp"
+#include "layers/kernels/lstm.hpp"
+#include "layers/kernels/mgu.hpp"
+#include "layers/kernels/rnn.hpp"
 #include "layers/stream/model.hpp"
 
 namespace unroll {
+
 template <class S>
 Stream<S>::Stream(std::shared_ptr<const detail::StreamModel<S>> model) : model_(std::move(model)) {
-  if (model_ != nullptr) memory_ = model_->initial;
+  if (model_ != nullptr) state_ = std::make_shared<detail::StreamState<S>>(*model_, model_->initial);
 }
 
 template <class S>
 std::span<const S> Stream<S>::step(std::span<const S> x) noexcept {
   if (model_ == nullptr || x.size() != model_->batch * model_->input) return {};
-  return {model_->step(x.data(), memory_.data()), model_->batch * model_->output};
+  return {state_->step(*model_, x.data()), model_->batch * model_->output};
 }
 
 template <class S>
 void Stream<S>::reset() noexcept {
-  if (model_ != nullptr) std::copy_n(model_->initial.data(), model_->states_size, memory_.data());
+  if (model_ != nullptr) std::copy_n(model_->initial.data(), model_->states_size, state_->memory.data());
 }
 
 template <class S>
 Stream<S> Stream<S>::clone() const {
   Stream copy;
   copy.model_ = model_;
-  copy.memory_ = memory_;
+  if (model_ != nullptr) copy.state_ = std::make_shared<detail::StreamState<S>>(*model_, state_->memory);
   return copy;
 }
 
@@ -57,10 +62,7 @@ void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts
                         "states of another layer or batch?)",
                         k / per_layer, place.name, to_string(want), to_string(parts[k].shape())));
       }
-      for (std::size_t r = 0; write && r < model_->batch; ++r) {
-        std::copy_n(parts[k].data() + r * place.size, place.size,
-                    memory_.data() + place.at + r * place.width);
-      }
+      if (write) std::copy_n(parts[k].data(), parts[k].size(), state_->memory.data() + place.at);
     }
   }
 }
@@ -79,9 +81,7 @@ std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_
     for (std::size_t k = 0; k < parts_of_state; ++k) {
       const detail::StreamPart place = layer.part(k);
       Tensor<S>& part = parts.emplace_back(empty<S>({model_->batch, place.size}));
-      for (std::size_t r = 0; r < model_->batch; ++r) {
-        std::copy_n(memory_.data() + place.at + r * place.width, place.size, part.data() + r * place.size);
-      }
+      std::copy_n(state_->memory.data() + place.at, part.size(), part.data());
     }
   }
   return states;
@@ -102,7 +102,106 @@ std::size_t Stream<S>::output_size() const noexcept {
   return model_ == nullptr ? 0 : model_->output;
 }
 
-template class Stream<float>;
-template class Stream<double>;
+namespace {
+
+template <class S>
+bptt::Kernel<S> kernel_of(const StreamWeights<S>& weights) {
+  switch (weights.kind) {
+    case StreamKind::rnn_tanh:
+      return {&bptt::rnn_kernel<S>(), false};
+    case StreamKind::rnn_relu:
+      return {&bptt::rnn_kernel<S>(), true};
+    case StreamKind::lstm:
+      return {&bptt::lstm_kernel<S>()};
+    case StreamKind::gru_reset_after:
+      return {&bptt::gru_after_kernel<S>(), weights.z_keeps};
+    case StreamKind::gru_reset_before:
+      return {&bptt::gru_before_kernel<S>(), weights.z_keeps};
+    case StreamKind::mgu:
+      return {&bptt::mgu_kernel<S>()};
+  }
+  throw ArgumentError(
+      fmt::format("[Stream.freeze] kind: expected a StreamKind, got {}", static_cast<int>(weights.kind)));
+}
+
+template <class S>
+Var<S> optional_var(const std::optional<Tensor<S>>& tensor) {
+  return tensor.has_value() ? Var<S>(*tensor) : Var<S>();
+}
+
+template <class S>
+Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const StreamHead<S>* head,
+                         Index batch) {
+  detail::StreamSource<S> source{.layer = {"Stream"}, .batch = batch};
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const StreamWeights<S>& from = layers[l];
+    for (const auto& [weight, name] :
+         {std::pair{&from.weight_ih, "weight_ih"}, std::pair{&from.weight_hh, "weight_hh"},
+          std::pair{from.weight_hr ? &*from.weight_hr : &from.weight_hh, "weight_hr"}}) {
+      if (weight->dimension() == 2 && weight->size() > 0) continue;
+      throw ShapeError(fmt::format("[Stream.freeze] layers[{}].{}: expected a matrix, got {}", l, name,
+                                   to_string(weight->shape())));
+    }
+    if (from.weight_hr && from.kind != StreamKind::lstm) {
+      throw ArgumentError(fmt::format(
+          "[Stream.freeze] layers[{}].weight_hr: expected none, got one (only an LSTM projects)", l));
+    }
+    if (l > 0 && from.weight_ih.shape()[1] != layers[l - 1].weight_hh.shape()[1]) {
+      throw ShapeError(fmt::format(
+          "[Stream.freeze] layers[{}].weight_ih: expected ({},{}) for the layer below, got {}", l,
+          from.weight_hh.shape()[0], layers[l - 1].weight_hh.shape()[1], to_string(from.weight_ih.shape())));
+    }
+    const bptt::Kernel<S> kernel = kernel_of(from);
+    VarList<S> inputs(1 + kernel.unit->layout.states());
+    for (Var<S> parameter : {Var<S>(from.weight_ih), Var<S>(from.weight_hh), optional_var(from.bias_ih),
+                             optional_var(from.bias_hh), optional_var(from.weight_hr)})
+      inputs.push_back(std::move(parameter));
+    source.cells.push_back({kernel, from.weight_ih.shape()[1], std::move(inputs)});
+  }
+  if (head != nullptr) {
+    source.has_head = true;
+    source.head_weight = Var<S>(head->weight);
+    source.head_bias = optional_var(head->bias);
+  }
+  return Stream<S>(detail::build_stream(source));
+}
+
+}  // namespace
+
+template <class S>
+Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamOptions& options) {
+  return freeze_weights<S>(layers, nullptr, options.batch);
+}
+
+template <class S>
+Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamHead<S>& head,
+                 const StreamOptions& options) {
+  return freeze_weights(layers, &head, options.batch);
+}
+
+namespace detail {
+
+void throw_not_frozen(const LayerName& layer, const char* option) {
+  throw ArgumentError(
+      fmt::format("[{}.freeze] options: expected those of the frozen step, got {} (Recurrent::step has it)",
+                  layer.str(), option));
+}
+
+void throw_no_stream(const LayerName& layer) {
+  throw ArgumentError(
+      fmt::format("[{}.freeze] cell: expected one with a hand-derived kernel, got another (Recurrent::step "
+                  "runs every cell)",
+                  layer.str()));
+}
+
+}  // namespace detail
+
+#define UNROLL_INSTANTIATE(S)                                                            \
+  template class Stream<S>;                                                              \
+  template Stream<S> freeze(const std::vector<StreamWeights<S>>&, const StreamOptions&); \
+  template Stream<S> freeze(const std::vector<StreamWeights<S>>&, const StreamHead<S>&, const StreamOptions&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -10,7 +10,7 @@
 #include "framework/tensor.hpp"
 #include "framework/var.hpp"
 #include "layers/module/layer_name.hpp"
-#include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/kernel.hpp"
 
 namespace unroll {
 
@@ -18,10 +18,10 @@ struct StreamOptions {
   Index batch = 1;  // B sequences that run side by side
 };
 
-enum class StreamKind { rnn_tanh, rnn_relu, lstm, gru_reset_after, gru_reset_before };
+enum class StreamKind { rnn_tanh, rnn_relu, lstm, gru_reset_after, gru_reset_before, mgu };
 
 // One layer's weights, in the layouts of PyTorch: the gates one below the other, an LSTM's as i f g o, a
-// GRU's as r z n.
+// GRU's as r z n, a minimal gated unit's as f n.
 template <class S>
 struct StreamWeights {
   StreamKind kind;
@@ -41,13 +41,12 @@ struct StreamHead {
 
 namespace detail {
 
-// One cell as a stream is built from it; undefined Vars: absent.
+// One cell as a stream is built from it.
 template <class S>
 struct StreamCell {
-  StreamKind kind;
-  bool z_keeps;
-  std::size_t input, hidden, output;  // output: the size of h
-  Var<S> weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
+  bptt::Kernel<S> kernel;
+  std::size_t input;  // I
+  VarList<S> inputs;  // the kernel's (recurrent/kernel.hpp), without x; states (1,..): learned, or undefined
 };
 
 // A layer as a stream is built from it.
@@ -56,7 +55,6 @@ struct StreamSource {
   LayerName layer;
   Index batch;
   std::vector<StreamCell<S>> cells = {};
-  std::vector<Var<S>> learned = {};  // initial states, part by part
   bool has_head = false;
   Var<S> head_weight = {}, head_bias = {};
 };
@@ -64,6 +62,9 @@ struct StreamSource {
 // What the streams of one freeze() share and none of them changes: weights and the initial state.
 template <class S>
 struct StreamModel;
+// What each of them has for itself: its memory.
+template <class S>
+struct StreamState;
 template <class S>
 std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source);
 
@@ -138,7 +139,7 @@ class Stream {
   std::vector<std::vector<Tensor<S>>> read_states(std::size_t parts_of_state) const;
 
   std::shared_ptr<const detail::StreamModel<S>> model_;
-  Tensor<S> memory_;  // states, what a step needs on its way, y
+  std::shared_ptr<detail::StreamState<S>> state_;  // owned; shared_ptr for the type that is not complete here
 };
 
 // A stream of layers one on top of the other, and maybe a head, from their weights alone: all that a program

@@ -14,13 +14,6 @@
 namespace unroll::kernel {
 namespace {
 
-// A hint to the processor that this thread waits in a loop.
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#endif
-}
-
 // Whether this thread runs a part.
 thread_local constinit bool inside = false;
 
@@ -137,23 +130,6 @@ bool parallel_at_once(std::size_t parts, void (*run)(void*, std::size_t), void* 
 void parallel(std::size_t parts, void (*run)(void*, std::size_t), void* context) {
   if (parts > 1 && parallel_at_once(parts, run, context)) return;
   for (std::size_t part = 0; part < parts; ++part) run(context, part);
-}
-
-void SpinBarrier::arrive_and_wait() noexcept {
-  constexpr int kSpins = 2000;  // some 20 us; then whoever is awaited may need this core
-  const std::size_t round = round_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    round_.store(round + 1, std::memory_order_release);
-    return;
-  }
-  for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-    if (spins < kSpins) {
-      pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
 }
 
 std::size_t threads_here() noexcept { return inside ? 1 : static_cast<std::size_t>(num_threads()); }

@@ -1,7 +1,6 @@
 // parallel(): one function on several threads. Internal.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 
 namespace unroll::kernel {
@@ -29,19 +28,6 @@ bool parallel_at_once(std::size_t parts, const F& f) {
   return parallel_at_once(
       parts, [](void* context, std::size_t part) { (**static_cast<const F**>(context))(part); }, &function);
 }
-
-// Where so many threads that run at once wait for each other, again and again, for a time too short to sleep.
-class SpinBarrier {
- public:
-  explicit SpinBarrier(std::size_t threads) noexcept : threads_(threads) {}
-  // Returns when every thread has called it as often as this one; what they wrote before is seen after it.
-  void arrive_and_wait() noexcept;
-
- private:
-  const std::size_t threads_;
-  alignas(64) std::atomic<std::size_t> arrived_{0};
-  alignas(64) std::atomic<std::size_t> round_{0};
-};
 
 // How many threads work may be cut for here: num_threads(), but 1 inside of a part.
 std::size_t threads_here() noexcept;

@@ -15,20 +15,7 @@
 
 namespace unroll::detail {
 
-template <class Cell>
-VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                  const state_t<Cell>& state) {
-  VarList<scalar_t<Cell>> inputs;
-  inputs.reserve(16);
-  inputs.push_back(x);
-  for_each_in_state(state, [&](const auto& var) { inputs.push_back(var); });
-  Cell::each(cell, [&](std::string_view, const auto& member) {
-    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) inputs.push_back(member);
-  });
-  return inputs;
-}
-
-// The inverse: a cell and a state with what the list holds from `next` on.
+// The inverse of to_inputs(): a cell and a state with what the list holds from `next` on.
 template <class Cell, class S = scalar_t<Cell>>
 std::pair<Cell, state_t<Cell>> from_inputs(const decltype(Cell::options)& options, const Var<S>* next) {
   std::pair<Cell, state_t<Cell>> result;

@@ -26,11 +26,17 @@ S* rows_or_null(const Var<S>& var, std::size_t row, std::size_t width) {
 template <class S>
 Forward<S>::Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& inputs,
                     const BatchLayout& layout, bool keep, PassResult<S>& result)
-    : kernel_(kernel), sizes_(kernel.unit->layout, inputs), result_(result), keep_(keep) {
+    : kernel_(kernel),
+      sizes_(kernel.unit->layout, inputs),
+      result_(result),
+      keep_(keep),
+      single_row_(layout.batch == 1 && sizes_.template fit_single_row<S>()),
+      // All input products at once, so that inside the loop only the recurrent ones remain; but small ones
+      // there, where they cost nothing while the loop waits for itself.
+      input_inside_(single_row_ && sizes_.gates * sizes_.in <= kLargestInputInside),
+      weights_(kernel.unit->layout, sizes_, inputs, single_row_) {
   const UnitLayout& unit = kernel.unit->layout;
   const auto& [states, in, gates, H, P, direct, projects] = sizes_;
-  const Tensor<S>& weight_ih = inputs[sizes_.weight_ih()].value();
-  const S* weight_hh = inputs[sizes_.weight_hh()].data();
 
   result.output = Var<S>::uninitialized(with_width(x, P));
   // A kernel that keeps no gate computes its only one where the output is.
@@ -46,29 +52,11 @@ Forward<S>::Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& i
     }
   }
 
-  single_row_ = layout.batch == 1 && !projects && H % kernel::packing<S>().width == 0;
-  // All input products at once, so that inside the loop only the recurrent ones remain; but small ones there,
-  // where they cost nothing while the loop waits for itself.
-  input_inside_ = single_row_ && gates * in <= kLargestInputInside;
+  const Tensor<S>& weight_ih = inputs[sizes_.weight_ih()].value();
   if (input_inside_) {
     input_columns_ = Packed<S>::by_register(weight_ih.data(), gates, in);
   } else {
     input_ = {layout.total, weight_ih};
-  }
-  const auto pack = single_row_ ? &Packed<S>::by_register : &Packed<S>::transposed;
-  recurrent_ = pack(weight_hh, direct, P);
-  if (direct < gates) candidate_weight_ = pack(weight_hh + direct * P, H, P);
-  if (projects) projection_ = Packed<S>::transposed(inputs[sizes_.weight_hr()].data(), P, H);
-
-  const Var<S>&bias_ih = inputs[sizes_.bias_ih()], &bias_hh = inputs[sizes_.bias_hh()];
-  bias_ = combined_bias(bias_ih, bias_hh, gates);
-  if (unit.candidate == Candidate::apart) {  // b_hn stays with its product
-    candidate_bias_ = Buffer<S>(H);
-    std::fill_n(candidate_bias_.begin(), H, S(0));
-    if (bias_hh.defined()) {
-      std::copy_n(bias_hh.data() + direct, H, candidate_bias_.begin());
-      for (std::size_t j = direct; j < gates; ++j) bias_[j] = bias_ih.defined() ? bias_ih.data()[j] : S(0);
-    }
   }
 }
 
@@ -89,13 +77,13 @@ void Forward<S>::run(const TimeChunk& chunk, const S* x) {
                                           .I = sizes_.in,
                                           .H = H,
                                           .P = P,
-                                          .recurrent = recurrent_.panels(),
-                                          .candidate_weight = candidate_weight_.panels(),
-                                          .projection = projection_.panels(),
+                                          .recurrent = weights_.recurrent.panels(),
+                                          .candidate_weight = weights_.candidate_weight.panels(),
+                                          .projection = weights_.projection.panels(),
                                           .input = input_columns_.panels(),
                                           .x = x + row * sizes_.in,
-                                          .bias = bias_.data(),
-                                          .candidate_bias = candidate_bias_.data(),
+                                          .bias = weights_.bias.data(),
+                                          .candidate_bias = weights_.candidate_bias.data(),
                                           .gates = gates,
                                           .candidate = rows_or_null(result_.candidate, row, H),
                                           .cell = rows_or_null(result_.cell, row, H),

@@ -10,7 +10,7 @@
 
 #include "framework/multi_output.hpp"
 #include "layers/kernels/products.hpp"
-#include "layers/kernels/unit.hpp"
+#include "layers/kernels/weights.hpp"
 #include "layers/recurrent/kernel.hpp"
 
 namespace unroll::bptt {
@@ -34,31 +34,6 @@ struct PassResult {
   }
 };
 
-// Where the inputs stand in their list, and the sizes that they have.
-struct PassSizes {
-  template <class S>
-  PassSizes(const UnitLayout& layout, const VarList<S>& inputs)
-      : states(layout.states()),
-        in(inputs[weight_ih()].shape(1)),
-        gates(inputs[weight_ih()].shape(0)),
-        hidden(gates / layout.gates),
-        out(inputs[weight_hh()].shape(1)),
-        direct(layout.direct() * hidden),
-        projects(weight_hr() < inputs.size() && inputs[weight_hr()].defined()) {}
-
-  static constexpr std::size_t x = 0, h0 = 1, c0 = 2;
-  std::size_t weight_ih() const noexcept { return 1 + states; }
-  std::size_t weight_hh() const noexcept { return 2 + states; }
-  std::size_t bias_ih() const noexcept { return 3 + states; }
-  std::size_t bias_hh() const noexcept { return 4 + states; }
-  std::size_t weight_hr() const noexcept { return 5 + states; }
-
-  std::size_t states;
-  std::size_t in, gates, hidden, out;  // I, GH, H, P
-  std::size_t direct;                  // rows of weight_hh that read h and are added to their gates
-  bool projects;
-};
-
 // Made, run over all chunks in the order in which they run, then read.
 template <class S>
 class Forward {
@@ -74,10 +49,10 @@ class Forward {
   const Kernel<S> kernel_;
   const PassSizes sizes_;
   PassResult<S>& result_;
-  bool keep_, single_row_, input_inside_;
+  const bool keep_, single_row_, input_inside_;
   InputProduct<S> input_;
-  kernel::Packed<S> input_columns_, recurrent_, candidate_weight_, projection_;
-  Buffer<S> bias_, candidate_bias_;
+  kernel::Packed<S> input_columns_;
+  LoopWeights<S> weights_;
 };
 
 // Run over the chunks from the last to the first.

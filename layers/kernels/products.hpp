@@ -8,6 +8,7 @@
 #include "framework/kernels/gemm.hpp"
 #include "framework/kernels/packed.hpp"
 #include "framework/kernels/parallel.hpp"
+#include "framework/kernels/spin_barrier.hpp"
 #include "framework/var.hpp"
 #include "layers/kernels/time_loop.hpp"
 #include "layers/kernels/unit_range.hpp"
@@ -172,20 +173,6 @@ void recurrent_weight_gradient(const BatchLayout& layout, const S* dy, std::size
   if (rest == 0) return;
   const std::size_t dy_row = layout.reverse ? 0 : batch, after_row = layout.reverse ? batch : 0;
   add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after + after_row * width, width, add, dw);
-}
-
-// b_ih + b_hh, or zeros: either may be absent.
-template <class S>
-Buffer<S> combined_bias(const Var<S>& b_ih, const Var<S>& b_hh, std::size_t gates) {
-  Buffer<S> bias(gates);
-  if (b_ih.defined() && b_hh.defined()) {
-    std::transform(b_ih.data(), b_ih.data() + gates, b_hh.data(), bias.begin(), std::plus<S>());
-  } else if (b_ih.defined() || b_hh.defined()) {
-    std::copy_n((b_ih.defined() ? b_ih : b_hh).data(), gates, bias.begin());
-  } else {
-    std::fill_n(bias.begin(), gates, S(0));
-  }
-  return bias;
 }
 
 // What the gradient of a state begins with at the last step: what arrives from above, or zeros.

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "framework/kernels/parallel.hpp"
+#include "framework/kernels/spin_barrier.hpp"
 
 namespace unroll::bptt {
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <span>
+#include <string_view>
 
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
@@ -24,12 +25,26 @@ struct Kernel {
 
 namespace unroll::detail {
 
-// A cell has a kernel if it has kernel(), which returns a bptt::Kernel. A kernel sees its inputs as one list:
-// x, the state's Vars, the cell's parameters in the order of each() (absent ones undefined).
+// A cell has a kernel if it has kernel(), which returns a bptt::Kernel.
 template <class Cell>
 concept HasKernel = requires(const Cell& cell) {
   cell.kernel();
 };
+
+// A kernel's inputs as one list: x, the state's Vars, the cell's parameters in the order of each(), where
+// absent ones are undefined.
+template <class Cell>
+VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                  const state_t<Cell>& state) {
+  VarList<scalar_t<Cell>> inputs;
+  inputs.reserve(16);
+  inputs.push_back(x);
+  for_each_in_state(state, [&](const auto& var) { inputs.push_back(var); });
+  Cell::each(cell, [&](std::string_view, const auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) inputs.push_back(member);
+  });
+  return inputs;
+}
 
 // A layer in one direction.
 template <class Cell>

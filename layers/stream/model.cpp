@@ -6,172 +6,130 @@
 #include <utility>
 
 #include "framework/errors.hpp"
-#include "layers/stream/kernel.hpp"
 
 namespace unroll::detail {
 namespace {
 
-// Of every area of the memory: whole cache lines, and a block that may be read beyond the end.
-template <class S>
-std::size_t area(std::size_t size) {
-  constexpr std::size_t kLine = 64 / sizeof(S);
-  return (size + stream::kernels<S>().lanes + kLine - 1) / kLine * kLine;
-}
-
 template <class S>
 void check_parameter(const LayerName& layer, const char* name, const Var<S>& parameter, const Shape& want) {
-  if (parameter.shape() == want) return;
+  if (parameter.defined() && parameter.shape() == want) return;
   throw ShapeError(fmt::format("[{}.freeze] {}: expected {}, got {}", layer.str(), name, to_string(want),
-                               to_string(parameter.shape())));
+                               parameter.defined() ? to_string(parameter.shape()) : "none"));
 }
 
-// Adds the rows of some gates of from (gates * size, columns) to `to`, whose blocks are block_size numbers
-// apart.
+// weight (gates * H, ..) with zeros for the units beyond H, up to `filled`.
 template <class S>
-void pack(const S* from, std::size_t columns, std::size_t size, const std::vector<std::size_t>& gates,
-          std::size_t block_size, S* to) {
-  const std::size_t lanes = stream::kernels<S>().lanes;
-  for (std::size_t unit = 0; unit < size; ++unit) {
-    S* block = to + unit / lanes * block_size + unit % lanes;
-    for (std::size_t k = 0; k < columns; ++k) {
-      for (const std::size_t gate : gates) {
-        *block += from[(gate * size + unit) * columns + k];
-        block += lanes;
-      }
+Var<S> fill_up(const Var<S>& weight, std::size_t gates, std::size_t filled) {
+  Shape shape = weight.shape();
+  const std::size_t size = weight.size() / gates, columns = size * gates / shape[0];
+  shape[0] = gates * filled;
+  Var<S> result = Var<S>::zeros(shape);
+  for (std::size_t gate = 0; gate < gates; ++gate)
+    std::copy_n(weight.data() + gate * size, size, result.raw() + gate * filled * columns);
+  return result;
+}
+
+template <class S>
+StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std::size_t batch) {
+  const bptt::UnitLayout& unit = cell.kernel.unit->layout;
+  const auto find = [&](std::size_t k) { return k < cell.inputs.size() ? cell.inputs[k] : Var<S>(); };
+  const std::size_t first = 1 + unit.states();
+  const Var<S> weight_ih = find(first), weight_hh = find(first + 1), weight_hr = find(first + 4);
+  for (const auto& [weight, text] : {std::pair{weight_ih, "weight_ih"}, std::pair{weight_hh, "weight_hh"}}) {
+    if (!weight.defined() || weight.dimension() != 2 || weight.size() == 0) {
+      throw ShapeError(fmt::format("[{}.freeze] {}: expected a matrix, got {}", name.str(), text,
+                                   weight.defined() ? to_string(weight.shape()) : "none"));
     }
   }
-}
+  const std::size_t P = weight_hh.shape(1), H = weight_hr.defined() ? weight_hr.shape().back() : P;
+  check_parameter(name, "weight_ih", weight_ih, {unit.gates * H, cell.input});
+  check_parameter(name, "weight_hh", weight_hh, {unit.gates * H, P});
+  if (find(first + 2).defined()) check_parameter(name, "bias_ih", find(first + 2), {unit.gates * H});
+  if (find(first + 3).defined()) check_parameter(name, "bias_hh", find(first + 3), {unit.gates * H});
+  if (weight_hr.defined()) check_parameter(name, "weight_hr", weight_hr, {P, H});
 
-// Room for blocks of a map with so many vectors of weights and of biases each.
-template <class S>
-StreamMap<S> empty_map(std::size_t size, std::size_t weights, std::size_t biases) {
-  const std::size_t lanes = stream::kernels<S>().lanes, blocks = (size + lanes - 1) / lanes;
-  return {size, blocks, zeros<S>({blocks * weights * lanes}), zeros<S>({blocks * biases * lanes})};
-}
-
-// y = W x + b, W (size, columns).
-template <class S>
-StreamMap<S> linear_map(const S* weight, const S* bias, std::size_t size, std::size_t columns) {
-  const std::size_t lanes = stream::kernels<S>().lanes;
-  StreamMap<S> map = empty_map<S>(size, columns, 1);
-  pack(weight, columns, size, {0}, columns * lanes, map.weight.data());
-  if (bias != nullptr) pack(bias, 1, size, {0}, lanes, map.bias.data());
-  return map;
-}
-
-template <class S>
-StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell) {
-  using Gates = std::vector<std::size_t>;
-  const std::size_t lanes = stream::kernels<S>().lanes, I = cell.input, H = cell.hidden, P = cell.output;
-  const bool after = cell.kind == StreamKind::gru_reset_after,
-             before = cell.kind == StreamKind::gru_reset_before;
-  const Gates all = after || before                 ? Gates{0, 1, 2}
-                    : cell.kind == StreamKind::lstm ? Gates{0, 1, 2, 3}
-                                                    : Gates{0};
-  const Gates of_h = before ? Gates{0, 1} : all;  // the candidate reads r h then, by a map of its own
-  check_parameter(name, "weight_ih", cell.weight_ih, {all.size() * H, I});
-  check_parameter(name, "weight_hh", cell.weight_hh, {all.size() * H, P});
-  const S* weight_hh = cell.weight_hh.data();
-
-  StreamLayer<S> layer{.kind = cell.kind,
-                       .z_keeps = cell.z_keeps,
-                       .input = I,
-                       .output = P,
-                       .gates = {},
-                       .second = {},
-                       .h = 0,
-                       .c = 0};
-  // Reset after: what is added to W_hn h stands inside the reset, and so apart.
-  const std::size_t biases = after ? 4 : all.size(), weights = I * all.size() + P * of_h.size();
-  layer.gates = empty_map<S>(H, weights, biases);
-  pack(cell.weight_ih.data(), I, H, all, weights * lanes, layer.gates.weight.data());
-  pack(weight_hh, P, H, of_h, weights * lanes, layer.gates.weight.data() + I * all.size() * lanes);
-  for (const Var<S>* bias : {&cell.bias_ih, &cell.bias_hh}) {
-    if (!bias->defined()) continue;
-    check_parameter(name, bias == &cell.bias_ih ? "bias_ih" : "bias_hh", *bias, {all.size() * H});
-    S* to = layer.gates.bias.data();
-    if (after && bias == &cell.bias_hh) {
-      pack(bias->data(), 1, H, {0, 1}, biases * lanes, to);
-      pack(bias->data(), 1, H, {2}, biases * lanes, to + 3 * lanes);
-    } else {
-      pack(bias->data(), 1, H, all, biases * lanes, to);
-    }
+  VarList<S> inputs(cell.inputs.begin(), cell.inputs.end());
+  inputs.resize(first + 5);
+  const bool single_row = batch == 1 && !weight_hr.defined();
+  if (single_row) {
+    const std::size_t width = kernel::packing<S>().width, filled = (H + width - 1) / width * width;
+    for (std::size_t k = first; k < first + 4; ++k)
+      if (inputs[k].defined()) inputs[k] = fill_up(inputs[k], unit.gates, filled);
   }
-  if (before) layer.second = linear_map<S>(weight_hh + 2 * H * H, nullptr, H, H);
-  if (cell.weight_hr.defined()) {
-    check_parameter(name, "weight_hr", cell.weight_hr, {P, H});
-    layer.second = linear_map<S>(cell.weight_hr.data(), nullptr, P, H);
-  }
-  return layer;
-}
-
-// The first `size` of every `width` numbers, without gaps. to may be from.
-template <class S>
-void close_gaps(const S* from, std::size_t rows, std::size_t size, std::size_t width, S* to) noexcept {
-  for (std::size_t r = 0; r < rows; ++r) std::copy(from + r * width, from + r * width + size, to + r * size);
-}
-
-template <class S>
-stream::Step<S> step_of(const StreamMap<S>& map, std::size_t rows, const stream::Rows<S>& x,
-                        const stream::Rows<S>& h, S* output) noexcept {
-  return {rows, map.blocks, x, h, map.weight.data(), map.bias.data(), output};
-}
-
-template <class S>
-void run_layer(const StreamLayer<S>& layer, std::size_t rows, const S* x, S* memory, S* work,
-               std::size_t work_size) noexcept {
-  S* h = memory + layer.h;
-  S* fresh = work;
-  std::size_t width = layer.gates.blocks * layer.kernels->lanes;
-  const auto step =
-      step_of(layer.gates, rows, {x, layer.input, layer.input}, {h, layer.output, layer.output}, fresh);
-  switch (layer.kind) {
-    case StreamKind::rnn_tanh:
-      layer.kernels->affine(step, stream::Nonlinearity::tanh);
-      break;
-    case StreamKind::rnn_relu:
-      layer.kernels->affine(step, stream::Nonlinearity::relu);
-      break;
-    case StreamKind::lstm:
-      layer.kernels->lstm(step, memory + layer.c);
-      break;
-    case StreamKind::gru_reset_after:
-      layer.kernels->gru_reset_after(step, layer.z_keeps);
-      break;
-    case StreamKind::gru_reset_before:
-      layer.kernels->gru_reset_before(step, layer.z_keeps, layer.second.weight.data(), work + work_size,
-                                      work + 2 * work_size, work + 3 * work_size);
-      break;
-  }
-  if (layer.kind == StreamKind::lstm && layer.second.size > 0) {
-    const stream::Rows<S> m{fresh, layer.gates.size, width};
-    fresh = work + work_size;
-    layer.kernels->affine(step_of(layer.second, rows, m, {nullptr, 0, 0}, fresh), stream::Nonlinearity::none);
-    width = layer.second.blocks * layer.kernels->lanes;
-  }
-  close_gaps(fresh, rows, layer.output, width, h);
+  return StreamLayer<S>(cell, inputs, P, H, single_row);
 }
 
 }  // namespace
 
 template <class S>
-StreamPart StreamLayer<S>::part(std::size_t k) const noexcept {
-  if (k == 0) return {"h", h, output, output};
-  return {"c", c, gates.size, gates.blocks * kernels->lanes};
+StreamLayer<S>::StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t P, std::size_t H,
+                            bool one)
+    : kernel(cell.kernel),
+      sizes(kernel.unit->layout, inputs),
+      output(P),
+      hidden(H),
+      single_row(one),
+      weights(kernel.unit->layout, sizes, inputs, one) {
+  const auto pack = single_row ? &kernel::Packed<S>::by_register : &kernel::Packed<S>::transposed;
+  input = pack(inputs[sizes.weight_ih()].data(), sizes.gates, sizes.in);
 }
 
 template <class S>
-const S* StreamModel<S>::step(const S* x, S* memory) const noexcept {
-  for (const StreamLayer<S>& layer : layers) {
-    run_layer(layer, batch, x, memory, memory + work, work_size);
-    x = memory + layer.h;
+StreamState<S>::StreamState(const StreamModel<S>& model, const Tensor<S>& start) : memory(start) {
+  const std::size_t B = model.batch;
+  bptt::TimeLoop one_step;
+  one_step.count = 1;
+  one_step.batch = one_step.end = B;
+  for (const StreamLayer<S>& layer : model.layers) {
+    const bptt::PassSizes& sizes = layer.sizes;
+    S* const gates = memory.data() + model.work;
+    S* const candidate = gates + B * sizes.gates;
+    S* const hidden = candidate + B * sizes.hidden;
+    loops.push_back({.steps = one_step,
+                     .units = {0, sizes.hidden},
+                     .option = layer.kernel.option,
+                     .keep = false,
+                     .single_row = layer.single_row,
+                     .I = sizes.in,
+                     .H = sizes.hidden,
+                     .P = sizes.out,
+                     .recurrent = layer.weights.recurrent.panels(),
+                     .candidate_weight = layer.weights.candidate_weight.panels(),
+                     .projection = layer.weights.projection.panels(),
+                     .input = layer.single_row ? layer.input.panels() : kernel::Panels<S>{},
+                     .x = nullptr,
+                     .bias = layer.weights.bias.data(),
+                     .candidate_bias = layer.weights.candidate_bias.data(),
+                     .gates = gates,
+                     .candidate = candidate,
+                     .cell = nullptr,
+                     .tanh_cell = nullptr,
+                     .hidden = hidden,
+                     .output = sizes.projects ? hidden + B * sizes.hidden : hidden,
+                     .h = memory.data() + layer.h,
+                     .c = memory.data() + layer.c});
   }
-  if (head.size == 0) return x;
-  const std::size_t read = layers.back().output;
-  kernels->affine(step_of(head, batch, {x, read, read}, {nullptr, 0, 0}, memory + result),
-                  stream::Nonlinearity::none);
-  close_gaps(memory + result, batch, head.size, head.blocks * kernels->lanes, memory + result);
-  return memory + result;
+}
+
+template <class S>
+const S* StreamState<S>::step(const StreamModel<S>& model, const S* x) noexcept {
+  for (std::size_t l = 0; l < loops.size(); ++l) {
+    const StreamLayer<S>& layer = model.layers[l];
+    bptt::ForwardLoop<S>& loop = loops[l];
+    if (!layer.single_row) {
+      model.packing->multiply(model.batch, layer.sizes.gates, loop.I, x, loop.I, 1, layer.input.panels(),
+                              false, loop.gates, layer.sizes.gates);
+    }
+    loop.x = x;
+    layer.kernel.unit->forward(loop);
+    x = loop.h;
+  }
+  if (model.head_weight.empty()) return x;
+  const std::size_t read = model.layers.back().output, O = model.output;
+  S* y = memory.data() + model.result;
+  for (std::size_t row = 0; row < model.batch; ++row) std::copy_n(model.head_bias.data(), O, y + row * O);
+  model.packing->multiply(model.batch, O, read, x, read, 1, model.head_weight.panels(), true, y, O);
+  return y;
 }
 
 template <class S>
@@ -190,7 +148,23 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
   const auto model = std::make_shared<StreamModel<S>>();
   const std::size_t B = model->batch = static_cast<std::size_t>(source.batch);
   model->input = source.cells.front().input;
-  model->output = source.cells.back().output;
+
+  // The memory: areas of whole cache lines.
+  std::size_t used = 0, work_size = 0;
+  const auto take = [&](std::size_t size) {
+    constexpr std::size_t kLine = 64 / sizeof(S);
+    return std::exchange(used, used + (size + kLine - 1) / kLine * kLine);
+  };
+  model->layers.reserve(source.cells.size());
+  for (const StreamCell<S>& cell : source.cells) {
+    StreamLayer<S>& layer = model->layers.emplace_back(build_layer(name, cell, B));
+    layer.h = take(B * std::max(layer.output, layer.single_row ? layer.sizes.hidden : 0));
+    if (layer.parts() == 2) layer.c = take(B * layer.sizes.hidden);
+    work_size = std::max(work_size, layer.work_size(B));
+  }
+  model->states_size = used;
+  model->work = take(work_size);
+  model->output = model->layers.back().output;
   if (source.has_head) {
     const Var<S>&weight = source.head_weight, &bias = source.head_bias;
     if (weight.dimension() != 2 || weight.shape()[1] != model->output) {
@@ -200,23 +174,12 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
     }
     const std::size_t O = weight.shape()[0];
     if (bias.defined()) check_parameter(name, "head.bias", bias, {O});
-    model->head = linear_map<S>(weight.data(), bias.defined() ? bias.data() : nullptr, O, model->output);
+    model->head_weight = kernel::Packed<S>::transposed(weight.data(), O, model->output);
+    model->head_bias = Buffer<S>(O);
+    for (std::size_t k = 0; k < O; ++k) model->head_bias[k] = bias.defined() ? bias.data()[k] : S(0);
     model->output = O;
+    model->result = take(B * O);
   }
-
-  std::size_t used = 0, widest = 0;
-  const auto take = [&](std::size_t size) { return std::exchange(used, used + area<S>(size)); };
-  for (const StreamCell<S>& cell : source.cells) {
-    StreamLayer<S>& layer = model->layers.emplace_back(build_layer(name, cell));
-    const std::size_t width = std::max(layer.gates.blocks, layer.second.blocks) * stream::kernels<S>().lanes;
-    widest = std::max(widest, width);
-    layer.h = take(B * layer.output);
-    if (layer.kind == StreamKind::lstm) layer.c = take(B * width);
-  }
-  model->states_size = used;
-  model->work_size = area<S>(B * widest);
-  model->work = take(4 * model->work_size);
-  model->result = take(B * model->head.blocks * stream::kernels<S>().lanes);
   try {
     model->initial = zeros<S>({used});
   } catch (const MemoryError& error) {
@@ -224,14 +187,15 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
                                   used, error.what()));
   }
 
-  auto learned = source.learned.begin();
-  for (const StreamLayer<S>& layer : model->layers) {
-    for (std::size_t part = 0; part < layer.parts() && learned != source.learned.end(); ++part, ++learned) {
+  for (std::size_t l = 0; l < source.cells.size(); ++l) {
+    const StreamLayer<S>& layer = model->layers[l];
+    for (std::size_t part = 0; part < layer.parts(); ++part) {
+      const Var<S>& learned = source.cells[l].inputs[1 + part];
+      if (!learned.defined()) continue;
       const auto place = layer.part(part);
-      check_parameter(name, "the learned initial state", *learned, {1, place.size});
-      for (std::size_t r = 0; r < B; ++r) {
-        std::copy_n(learned->data(), place.size, model->initial.data() + place.at + r * place.width);
-      }
+      check_parameter(name, "the learned initial state", learned, {1, place.size});
+      for (std::size_t r = 0; r < B; ++r)
+        std::copy_n(learned.data(), place.size, model->initial.data() + place.at + r * place.size);
     }
   }
   return model;
@@ -239,8 +203,8 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
 
 template struct StreamLayer<float>;
 template struct StreamLayer<double>;
-template struct StreamModel<float>;
-template struct StreamModel<double>;
+template struct StreamState<float>;
+template struct StreamState<double>;
 template std::shared_ptr<const StreamModel<float>> build_stream(const StreamSource<float>&);
 template std::shared_ptr<const StreamModel<double>> build_stream(const StreamSource<double>&);
 

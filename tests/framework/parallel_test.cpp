@@ -1,5 +1,6 @@
 // Threads that are not to be had, and children of fork(), which have none of their parent's.
 #include "framework/kernels/parallel.hpp"
+#include "framework/kernels/spin_barrier.hpp"
 
 #include <pthread.h>
 #include <sys/wait.h>

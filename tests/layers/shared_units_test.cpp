@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "framework/kernels/parallel.hpp"
+#include "framework/kernels/spin_barrier.hpp"
 #include "layers/kernels/products.hpp"
 #include "layers/layers.hpp"
 #include "threads_allowed.hpp"

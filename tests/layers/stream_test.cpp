@@ -103,6 +103,7 @@ void check_all() {
         check(Rnn<S>({.input = 3, .hidden = H, .bias = bias, .activation = f}, rng));
       }
       check(Lstm<S>({.input = 2, .hidden = H, .bias = bias}, rng));
+      check(Mgu<S>({.input = 2, .hidden = H, .bias = bias}, rng));
       if (H > 1) check(Lstm<S>({.input = 16, .hidden = H, .projection = (H + 2) / 3, .bias = bias}, rng));
       for (const GruReset reset : {GruReset::after, GruReset::before}) {
         for (const GruUpdate update : {GruUpdate::z_keeps, GruUpdate::z_updates}) {
@@ -326,7 +327,7 @@ TEST_CASE("freeze names the layer and the option that a stream has not") {
           "[Gru.freeze] bidirectional: expected false (the backward direction needs the whole sequence)");
   refused(Gru<float>(), "[Gru.freeze] layer: expected one with cells, got an empty one");
   refused(Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng),
-          "[Recurrent.freeze] cell: expected that of Rnn, Lstm or Gru, got another (Recurrent::step runs "
+          "[Recurrent.freeze] cell: expected one with a hand-derived kernel, got another (Recurrent::step runs "
           "every cell)");
 
   Gru<float> gru({.input = 2, .hidden = 3}, rng);

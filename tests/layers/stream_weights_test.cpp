@@ -60,6 +60,8 @@ TEMPLATE_TEST_CASE("a stream from weights takes the steps of the frozen layer", 
   check_same(freeze(after), freeze(weights));
   const Gru<S> before({.input = 3, .hidden = 5, .bias = Bias::none, .reset = GruReset::before}, rng);
   check_same(freeze(before), freeze(weights_of(StreamKind::gru_reset_before, before)));
+  const Mgu<S> mgu({.input = 3, .hidden = 5, .bias = Bias::single}, rng);
+  check_same(freeze(mgu), freeze(weights_of(StreamKind::mgu, mgu)));
 
   const Lstm<S> lstm({.input = 3, .hidden = 5, .projection = 2}, {.layers = 2}, rng);
   const Linear<S> head(2, 4, rng);

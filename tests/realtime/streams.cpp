@@ -29,6 +29,7 @@ void expect_quiet_cells(Index batch) {
   expect_quiet("Rnn", freeze(Rnn<S>({.input = 3, .hidden = 17}, rng), options));
   expect_quiet("Rnn, relu",
                freeze(Rnn<S>({.input = 3, .hidden = 17, .activation = Activation::relu()}, rng), options));
+  expect_quiet("Mgu", freeze(Mgu<S>({.input = 3, .hidden = 17}, rng), options));
   expect_quiet("Lstm", freeze(Lstm<S>({.input = 16, .hidden = 64}, rng), options));
   expect_quiet("Lstm, 2 layers, projection",
                freeze(Lstm<S>({.input = 3, .hidden = 300, .projection = 5}, two, rng), options));

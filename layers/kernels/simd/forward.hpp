@@ -135,24 +135,25 @@ struct ForwardRow {
     if constexpr (kReads) {
       constexpr std::size_t kWide = wide_of(kDirect);
       std::size_t at = f.units.begin;
-      for (; at + wide_step<kWide>() <= f.units.end; at += kWide * V::size) read_registers<kWide>(at, x);
+      for (; at + wide_step<kWide, kDirect>() <= f.units.end; at += kWide * V::size)
+        read_registers<kWide>(at, x);
       for (; at < f.units.end; at += V::size) read_registers<1>(at, x);
       f.units.arrive_and_wait();  // W_hn reads what all units have made
     }
-    constexpr std::size_t kWide = wide_of(kReads ? 1 : kGates);
+    constexpr std::size_t kCount = kGates - kFirst, kWide = wide_of(kCount);
     std::size_t at = f.units.begin;
-    for (; at + wide_step<kWide>() <= f.units.end; at += kWide * V::size) run_registers<kWide>(at, x);
+    for (; at + wide_step<kWide, kCount>() <= f.units.end; at += kWide * V::size) run_registers<kWide>(at, x);
     for (; at < f.units.end; at += V::size) run_registers<1>(at, x);
   }
 
  private:
-  // Registers of units at a time, for four sums with every element of a row that is read.
-  static constexpr std::size_t wide_of(std::size_t gates) { return std::bit_floor(std::size_t{4} / gates); }
+  // Registers of units at a time: so many that about eight sums run with every element of a row that is read.
+  static constexpr std::size_t wide_of(std::size_t gates) { return gates == 1 ? 4 : gates <= 4 ? 2 : 1; }
   // Units that it takes for that; never, where the weights of so many do not stay in a first-level cache.
-  template <std::size_t kWide>
+  template <std::size_t kWide, std::size_t kCount>
   std::size_t wide_step() const {
-    constexpr std::size_t kCache = 32768, kUnits = kWide * V::size;
-    return kWide == 1 || kUnits * f.P * sizeof(S) <= kCache ? kUnits : f.H + 1;
+    constexpr std::size_t kCache = kCount > 2 ? 24576 : 32768, kUnits = kWide * V::size;
+    return kWide == 1 || kUnits * kCount * f.P * sizeof(S) <= kCache ? kUnits : f.H + 1;
   }
 
   template <std::size_t kWide>
@@ -176,7 +177,7 @@ struct ForwardRow {
     GateSums<S, kGates - kFirst, kWide> sums;
     begin<kFirst>(sums, at, x);
     if constexpr (kReads) {
-      sums.template add_product<0, 1>(f.candidate_weight, H, candidate, H, at);
+      sums.template add_product<0, 1>(f.candidate_weight, f.P, candidate, H, at);
     } else {
       sums.template add_product<0, kDirect>(f.recurrent, f.P, h, H, at);
     }

@@ -1,0 +1,22 @@
+// SpinBarrier. Internal.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace unroll::kernel {
+
+// A reusable barrier for threads that run at once and meet again after a time too short to sleep.
+class SpinBarrier {
+ public:
+  explicit SpinBarrier(std::size_t threads) noexcept : threads_(threads) {}
+  // Returns when every thread has called it as often as this one; what they wrote before is seen after it.
+  void arrive_and_wait() noexcept;
+
+ private:
+  const std::size_t threads_;
+  alignas(64) std::atomic<std::size_t> arrived_{0};
+  alignas(64) std::atomic<std::size_t> round_{0};
+};
+
+}  // namespace unroll::kernel
