@@ -1,4 +1,4 @@
-// What one recorded op costs: a chain of multiplications and additions, forward and backward.
+// The cost of one recorded op: a chain of multiplications and additions, forward and backward.
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
@@ -28,8 +28,8 @@ void chain(benchmark::State& state) {
       benchmark::Counter(kOps, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
-// Bytes that a recorded op holds until the backward pass: node, rule, and the values that rules keep.
-// Without product: multiplications by a constant and additions. With it every op needs its inputs again.
+// Bytes that a recorded op holds until the backward pass: node, rule, and the values that rules keep. Without
+// product: multiplications by a constant and additions. With product every op needs its inputs again.
 template <class S, bool product>
 void held(benchmark::State& state) {
   const auto elements = static_cast<std::size_t>(state.range(0));

@@ -1,5 +1,5 @@
-// What a training step of an LSTM costs against its sizes: one CSV row per point, for benchmarks/curves.gp to
-// draw.
+// The cost of an LSTM's training step against its sizes: one CSV row per point, drawn by
+// benchmarks/curves.gp.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -37,8 +37,8 @@ struct Model {
   }
 };
 
-// Multiplications of a step's matrix products: forward, the states' gradients, the weights'; the input's
-// above layer 0.
+// Multiplications in a step's matrix products: forward, the states' gradients, the weights' gradients, and
+// the input's gradient above layer 0.
 double multiplications(const Point& p) {
   const double rows = static_cast<double>(p.T * p.B), weights = 4.0 * static_cast<double>(p.H * p.H);
   return rows * weights * (5.0 * static_cast<double>(p.layers) + static_cast<double>(p.layers - 1));

@@ -16,7 +16,7 @@ AllocationLog::AllocationLog() : outer_(allocation_log) {
 AllocationLog::~AllocationLog() {
   if (allocation_log == this) {
     allocation_log = outer_;
-  } else {  // it ends before one that began later, which takes its place
+  } else {  // it ends before a later log, which takes its place
     AllocationLog* inner = allocation_log;
     while (inner->outer_ != this) inner = inner->outer_;
     inner->outer_ = outer_;

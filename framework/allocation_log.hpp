@@ -1,4 +1,4 @@
-// AllocationLog: which blocks of memory a thread holds, and for whom. Internal to what measures memory.
+// AllocationLog: which memory blocks a thread holds, by owner. Internal to memory measurement.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +9,10 @@
 
 namespace unroll::detail {
 
-// While it lives, it knows every block that this thread allocates for values and tapes until it is freed (on
-// this thread). Free lists are set aside meanwhile, so that every block takes the way that asks for a log:
-// with none, an allocation costs what it always does. Logs nest and may end in any order: what one still
-// holds at its end, the one around it holds.
+// Records every block that this thread allocates for values and tapes while the log lives, until the block is
+// freed on this thread. Free lists are set aside meanwhile, so every allocation takes the slow path, which
+// looks for a log; without a log the fast path is unchanged. Logs nest and may end in any order: the blocks
+// that one still holds at its end go to the log around it.
 class AllocationLog {
  public:
   struct Block {
@@ -25,11 +25,11 @@ class AllocationLog {
   AllocationLog(const AllocationLog&) = delete;
   AllocationLog& operator=(const AllocationLog&) = delete;
 
-  std::uint32_t owner = 0;  // noted with each block from here on
+  std::uint32_t owner = 0;  // stored with each block from here on
   std::size_t bytes() const noexcept { return bytes_; }
   const std::unordered_map<const void*, Block>& blocks() const noexcept { return blocks_; }
 
-  // For the allocator.
+  // Called by the allocator.
   void add(const void* block, std::size_t bytes);
   void remove(const void* block) noexcept;
 

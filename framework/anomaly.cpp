@@ -79,7 +79,7 @@ void check_forward(const char* op, const Var<S>& output, std::span<const Checked
   std::string cause = "from finite inputs";
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].finite) continue;
-    cause = inputs[i].name.empty() ? fmt::format("since input {} already is not finite", i)
+    cause = inputs[i].name.empty() ? fmt::format("since input {} is already not finite", i)
                                    : fmt::format("since parameter '{}' is not finite", inputs[i].name);
     break;
   }

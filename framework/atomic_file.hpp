@@ -8,17 +8,17 @@
 
 namespace unroll {
 
-// Written under another name beside its own; commit() flushes it to disk and gives it its name in one step,
-// so that a crash at any moment leaves the old file or the new one. Without commit() nothing is left.
+// Writes to a temporary file in the same folder; commit() flushes it to disk and renames it, so a crash at
+// any moment leaves the old file or the new one. Without commit() nothing is left.
 //
-// Otherwise it is what open() would give: behind a symbolic link it is the link's target that is replaced or
-// made; mode, group and, where the system lets us, owner of an old file stay, a new one obeys the umask; an
-// old file that may not be written is refused, and so is a folder. A device, a pipe or a socket is no file to
-// replace: it is written to directly, from the first write() on, and what was written stays. Hard links are
-// not kept: the other names have the old file.
+// Otherwise it behaves like open(). A symbolic link is followed, and its target is replaced or made. Mode,
+// group and, where the system permits, owner of an old file are kept; a new file obeys the umask. An old file
+// without write permission is refused, and so is a folder. Devices, pipes and sockets are written to
+// directly, from the first write() on. Hard links are not kept: the other names keep the old file.
 class AtomicFile {
  public:
-  // function is what error messages name, "save_tensors". Throws FileError when no file can be written there.
+  // function is the name in error messages, for example "save_tensors". Throws FileError if no file can be
+  // written there.
   AtomicFile(std::string path, std::string function);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -35,20 +35,20 @@ class AtomicFile {
   [[noreturn]] void fail(const char* what);  // with errno's reason
 
   std::string path_, function_;
-  std::string target_;     // path_ with symbolic links followed
-  std::string temporary_;  // empty once the file has its name, and for what is written to directly
+  std::string target_;     // path_ with symbolic links resolved
+  std::string temporary_;  // empty after the rename, and for files that are written directly
   bool direct_ = false;
   int descriptor_ = -1;
 };
 
 namespace detail {
 
-// How the names of the temporary files for a file of this name, without its folder, begin; behind it stand
-// ".PID.N.tmp". While one is being written, its writer holds an exclusive flock() on it.
+// Returns how the names of the temporary files for a file of this name begin, without the folder;
+// ".PID.N.tmp" follows. The writer holds an exclusive flock() on its temporary file.
 std::string temporary_stem(const std::string& name);
 
-// Where path leads: symbolic links at its end are followed, to a file that is not there yet, too. Empty, with
-// errno set, where they lead round in a circle.
+// Returns the target of path: symbolic links at its end are followed, also to a file that does not exist yet.
+// Empty, with errno set, for circular links.
 std::string followed(std::string path);
 
 }  // namespace detail

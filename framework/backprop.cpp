@@ -17,7 +17,7 @@ void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
   if (held->data.shape() != gradient.shape()) [[unlikely]] {
     throw_wrong_gradient(tape_.nodes_[node]->name, gradient.shape(), held->data.shape());
   }
-  // A buffer that nobody else holds, and that no tape has recorded, is summed in place.
+  // Sums in place into a buffer without other owners that no tape has recorded.
   const bool recording = thread_state.recording;
   if (!recording && held->references == 1) {
     add_in_place(held->data, gradient.value());
@@ -68,7 +68,7 @@ void Backprop::restrict_to(std::span<const std::uint32_t> targets) {
 }
 
 void Backprop::run(std::span<const std::uint32_t> keep) {
-  // The pass checks what each rule returns, and can tell for which op and parameter; the rule's ops cannot.
+  // The pass checks the results of each rule and knows the op and the parameter; the rule's ops do not.
   struct Pause {
     const std::uint32_t before = std::exchange(thread_state.detect_nonfinite, 0U);
     ~Pause() { thread_state.detect_nonfinite += before; }
@@ -87,12 +87,12 @@ void Backprop::run(std::span<const std::uint32_t> keep) {
     const auto index = static_cast<std::uint32_t>(i);
     if (!tape_.hooks_.empty()) [[unlikely]] {
       if (auto found = tape_.hooks_.find(index); found != tape_.hooks_.end() && gradients_[i] != nullptr) {
-        // Taken out first: a hook that throws has already let go of it.
+        // Taken out first: a hook that throws has already released it.
         for (const auto& hook : found->second) gradients_[i] = static_cast<ValueBase*>(hook(take(index)));
       }
     }
     const bool is_kept = keeps(index);
-    // In a restricted pass only the way to the targets is walked.
+    // A restricted pass runs only the nodes that lead to the targets.
     if (wants(index)) type.run(node, *this, index);
     if (!is_kept && !type.is_port && gradients_[i] != nullptr) type.drop_gradient(take(index));
   }

@@ -1,20 +1,20 @@
-// BorrowedPool: a part of a thread's free blocks, lent to a thread that helps it. Internal.
+// BorrowedPool: a share of a thread's free blocks, lent to a helper thread. Internal.
 #pragma once
 
 #include "framework/memory.hpp"
 
 namespace unroll::detail {
 
-// What a helper makes is freed by the thread that it helps. Out of the helper's own pool, every call would
-// take new blocks there and leave them here; so the helper works out of a second pool of this thread, which
-// is filled up to half of the free blocks before each call. What the helper frees stays in it for the next
-// call: its caches know these blocks.
+// The helped thread frees what its helper allocates. From the helper's own pool, every call would take new
+// blocks and leave them with the helped thread. So a helper uses a second pool of the helped thread, which
+// gets up to half of the free blocks before each call. Blocks that the helper frees stay in it for the next
+// call, still warm in its caches.
 class BorrowedPool {
  public:
   BorrowedPool() noexcept;
 
-  // While it lives, the share is this thread's pool, and no values are kept for reuse: those made here are
-  // discarded by the thread that is helped.
+  // While it lives, the share is this thread's pool. No values are kept for reuse: the helped thread discards
+  // them.
   class Use {
    public:
     explicit Use(const BorrowedPool& share);
@@ -27,7 +27,7 @@ class BorrowedPool {
   };
 
  private:
-  Pool& pool_;  // of the thread that is helped
+  Pool& pool_;  // of the helped thread
 };
 
 }  // namespace unroll::detail

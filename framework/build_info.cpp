@@ -37,21 +37,21 @@ constexpr const char* kCompiler = "gcc " __VERSION__;
 }  // namespace
 
 std::string detail::blas_core_warning(const std::string& core, bool cpu_has_avx2, bool cpu_has_avx512) {
-  // OpenBLAS's names of cores with AVX-512, and of those with AVX2; all others of x86-64 are older.
+  // OpenBLAS's names of cores with AVX-512, and of those with AVX2; all other x86-64 cores are older.
   constexpr std::array kAvx512 = {"SkylakeX", "Cooperlake", "Sapphirerapids"};
   constexpr std::array kAvx2 = {"Haswell", "Zen", "Excavator"};
   const auto among = [&core](const auto& names) {
     return std::any_of(names.begin(), names.end(), [&core](const char* name) {
       return std::equal(core.begin(), core.end(), name, name + std::char_traits<char>::length(name),
-                        [](char a, char b) { return (a | 0x20) == (b | 0x20); });  // case apart
+                        [](char a, char b) { return (a | 0x20) == (b | 0x20); });  // ignores case
     });
   };
   const char* cpu_has = cpu_has_avx512 ? "AVX-512" : "AVX2";
   const bool fits = among(kAvx512) || (cpu_has_avx512 ? false : !cpu_has_avx2 || among(kAvx2));
   if (fits) return "";
   return fmt::format(
-      "OpenBLAS works as for {}, but this CPU has {}: matrix products are slower than they could be", core,
-      cpu_has);
+      "OpenBLAS uses its kernels for {}, but this CPU has {}: matrix products are slower than they could be",
+      core, cpu_has);
 }
 
 std::string build_info() {

@@ -1,19 +1,19 @@
-// What the library was built with and runs on.
+// build_info: the library's build and its platform.
 #pragma once
 
 #include <string>
 
 namespace unroll {
 
-// Several lines for a bug report or beside a benchmark's times: version and compiler, the SIMD instruction
-// set in use and those available (see simd.hpp), the BLAS with the kind of CPU that it takes this one for,
-// and the threads that it may use. Ends in a warning where the BLAS works for an older CPU than this, as with
-// OPENBLAS_CORETYPE set: matrix products are then slower than they could be.
+// Returns several lines for a bug report or a benchmark: version and compiler, the SIMD instruction set in
+// use and the available ones (simd.hpp), the BLAS and the CPU type that it has detected, and the number of
+// threads. Ends with a warning if the BLAS uses an older CPU type than this one, as with OPENBLAS_CORETYPE:
+// matrix products are then slower than they could be.
 std::string build_info();
 
 namespace detail {
 
-// What is wrong with this core of OpenBLAS on a CPU with these instruction sets; empty if nothing is.
+// Returns a warning about this OpenBLAS core on a CPU with these instruction sets; empty if there is none.
 std::string blas_core_warning(const std::string& core, bool cpu_has_avx2, bool cpu_has_avx512);
 
 }  // namespace detail

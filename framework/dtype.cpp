@@ -43,7 +43,7 @@ struct Float16 {
   explicit operator float() const noexcept {
     const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
     const std::uint32_t exponent = (bits >> 10) & 0x1fU, fraction = bits & 0x3ffU;
-    if (exponent == 0) {  // zero and what lies below the normal numbers
+    if (exponent == 0) {  // zero and subnormal numbers
       const float magnitude = std::ldexp(static_cast<float>(fraction), -24);
       return sign != 0 ? -magnitude : magnitude;
     }
@@ -59,7 +59,7 @@ struct BFloat16 {
   }
 };
 
-// Calls f with a value of the C++ type of dtype; false for the types that have none here.
+// Calls f with a value of the C++ type of dtype; returns false for types without one.
 template <class F>
 bool with_type(Dtype dtype, F&& f) {
   switch (dtype) {
@@ -99,7 +99,7 @@ bool with_type(Dtype dtype, F&& f) {
   return false;
 }
 
-// Whether every From is a To.
+// Whether every value of From is a value of To.
 template <class From, class To>
 constexpr bool holds() {
   if constexpr (std::is_same_v<From, To>) {
@@ -160,7 +160,7 @@ void decode(Dtype dtype, const unsigned char* from, std::size_t n, S* to) noexce
   with_type(dtype, [&](auto type) {
     using From = decltype(type);
     if constexpr (std::is_same_v<From, bool>) {
-      // Any byte but 0 is true, as NumPy has it; as a C++ bool it could not even be looked at.
+      // Any byte but 0 is true, as in NumPy; as a C++ bool, reading it would be undefined.
       for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<S>(from[i] != 0);
     } else if constexpr (std::is_same_v<From, S>) {
       if (n > 0) std::memcpy(to, from, n * sizeof(S));

@@ -1,4 +1,4 @@
-// Dtype: the types of the elements that files hold.
+// Dtype: element types in files.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace unroll {
 
-// Whole numbers, IEEE floats, bfloat16, the 8-bit floats and pairs of floats of the safetensors format.
+// Integers, IEEE floats, bfloat16, and the 8-bit and complex floats of the safetensors format.
 enum class Dtype : std::uint8_t {
   boolean,
   u8,
@@ -27,35 +27,36 @@ enum class Dtype : std::uint8_t {
   f8_e5m2,
   f8_e8m0,
   c64,
-  other  // what only the file has a name for; it cannot be read
+  other  // known only to the file; cannot be read
 };
 
-// "F32": the names of the safetensors format; "another type" for other, which no name stands for.
+// Returns the name in the safetensors format, for example "F32"; "another type" for other.
 const char* to_string(Dtype dtype) noexcept;
 std::optional<Dtype> dtype_of_name(std::string_view name) noexcept;
-// Bytes of an element; 0 of other.
+// Returns the bytes of an element; 0 for other.
 std::size_t size_of(Dtype dtype) noexcept;
-// f16, bf16, f32 or f64.
+// Returns true for f16, bf16, f32 and f64.
 bool is_float(Dtype dtype) noexcept;
 
-// The type of S: float, double, bool or a whole number of 8 to 64 bits.
+// Returns the type of S: float, double, bool or an integer of 8 to 64 bits.
 template <class S>
 Dtype dtype_of() noexcept;
 
-// What happens to numbers that the wanted type has not.
+// How to read values that the requested type cannot represent.
 enum class Rounding {
-  refuse,  // they are not read: every number of the file's type must be one of the wanted type
-  nearest  // a float or double takes the nearest; beyond its range that is infinity
+  refuse,  // do not read: every value of the file's type must be a value of the requested type
+  nearest  // round to the nearest float or double; infinity beyond the range
 };
 
-// Whether elements of this type can be read as S. As bool: booleans only; as whole numbers: narrower ones and
-// booleans; as floats: whatever they hold exactly, with Rounding::nearest all numbers.
+// Returns whether elements of this type can be read as S. As bool: only booleans. As integers: narrower
+// integers and booleans. As floats: all types that they represent exactly; with Rounding::nearest all numeric
+// types.
 template <class S>
 bool readable_as(Dtype dtype, Rounding rounding = Rounding::refuse) noexcept;
 
 namespace detail {
 
-// Converts n little-endian elements; S must be able to read the type.
+// Converts n little-endian elements; the type must be readable as S.
 template <class S>
 void decode(Dtype dtype, const unsigned char* from, std::size_t n, S* to) noexcept;
 

@@ -1,5 +1,4 @@
-// The types of elements that files of arrays hold, for lists of instantiations. Internal: included by .cpp
-// files only.
+// The element types of array files, for lists of instantiations. Internal: included only by .cpp files.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What Unroll throws. Every message reads "[where] argument: expected ..., got ... (hint)".
+// The exceptions of Unroll. Every message reads "[where] argument: expected ..., got ... (hint)".
 #pragma once
 
 #include <stdexcept>
@@ -6,7 +6,7 @@
 
 namespace unroll {
 
-// Base of all exceptions of this library.
+// The base of all exceptions of this library.
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -18,20 +18,20 @@ struct ShapeError : Error {
 struct ArgumentError : Error {
   using Error::Error;
 };
-// The tape was asked for something it cannot give.
+// A request that the tape cannot fulfil.
 struct TapeError : Error {
   using Error::Error;
 };
-// A file that cannot be read, written or understood; the message names file and line.
+// A file that cannot be read, written or parsed; the message names file and line.
 struct FileError : Error {
   using Error::Error;
 };
-// The first NaN or infinity, found while DetectNonfinite was in force.
+// The first NaN or infinity, found by DetectNonfinite.
 struct NonfiniteError : Error {
   using Error::Error;
 };
 
-// Memory that the system does not give; the message says what it was wanted for.
+// Memory that the system refuses; the message says what it was for.
 struct MemoryError : Error {
   using Error::Error;
 };

@@ -20,7 +20,7 @@ struct Magic {
   const char* kind;
 };
 
-// By the bytes in front.
+// Kinds by their first bytes.
 constexpr std::array kMagic{
     Magic{"\x1f\x8b"sv, "a gzip file (unpack it: gunzip FILE)"},
     Magic{"\xfd"
@@ -47,7 +47,7 @@ constexpr std::array kMagic{
     Magic{"\xfe\xff"sv, kUtf16},
 };
 
-// By letters in front that a text may begin with, too: only where other bytes than a text's follow.
+// Kinds whose first letters may also begin a text: recognised only if bytes follow that no text has.
 constexpr std::array kWordMagic{
     Magic{"PAR1"sv,
           "a Parquet file (convert it: pandas.read_parquet('FILE').to_csv('NEW.csv', index=False))"},
@@ -58,7 +58,7 @@ constexpr std::array kWordMagic{
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-// Whether there are control characters that no text has.
+// Whether there are control characters that do not occur in text.
 bool is_binary(std::string_view bytes) noexcept {
   return std::any_of(bytes.begin(), bytes.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -66,14 +66,14 @@ bool is_binary(std::string_view bytes) noexcept {
   });
 }
 
-// A level and the first block's mark, or the end's where there is none.
+// A level and the mark of the first block, or of the end if there is none.
 bool is_bzip2(std::string_view bytes) noexcept {
   if (!bytes.starts_with("BZh") || bytes.size() < 10 || !is_digit(bytes[3]) || bytes[3] == '0') return false;
   const std::string_view mark = bytes.substr(4, 6);
   return mark == "1AY&SY" || mark == "\x17\x72\x45\x38\x50\x90";
 }
 
-// The whole first line is its version.
+// The whole first line is the version.
 bool is_pdf(std::string_view bytes) noexcept {
   return bytes.size() > 8 && bytes.starts_with("%PDF-") && is_digit(bytes[5]) && bytes[6] == '.' &&
          is_digit(bytes[7]) && (bytes[8] == '\r' || bytes[8] == '\n' || bytes[8] == ' ');
@@ -110,7 +110,7 @@ const char* kind_of_zip(std::string_view bytes) {
   return "a zip archive (unpack it: unzip FILE)";
 }
 
-// Text of two bytes a character, which an ASCII letter, a digit or a comma fills half.
+// Text with two bytes per character: an ASCII letter, a digit or a comma has one zero byte.
 bool is_utf16_without_mark(std::string_view bytes) {
   const std::size_t pairs = bytes.size() / 2;
   std::size_t zeros[2] = {0, 0};
@@ -120,7 +120,7 @@ bool is_utf16_without_mark(std::string_view bytes) {
   return count >= 2 && std::min(zeros[0], zeros[1]) == 0 && 5 * count >= 2 * pairs;
 }
 
-// Whether text begins with word, in capitals or small letters; word is in small ones.
+// Whether text begins with word in any case; word is in lower case.
 bool begins(std::string_view text, std::string_view word) noexcept {
   return text.size() >= word.size() && std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) {
            return w == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);

@@ -1,4 +1,4 @@
-// What a file is that is not what it was taken for.
+// file_kind: recognises files of an unexpected kind.
 #pragma once
 
 #include <cstddef>
@@ -7,16 +7,16 @@
 
 namespace unroll {
 
-// So many bytes from the front of a file tell its kind.
+// The number of bytes at the front of a file that tell its kind.
 inline constexpr std::size_t kFileKindBytes = 4096;
 
-// What a file is by its first bytes, with what to do about it, for a message behind "got ": "a gzip file
-// (unpack it: gunzip FILE)". Empty for what is none of those known here: plain text, say.
+// Returns the kind of a file by its first bytes, with advice, as an error message continues after "got ": "a
+// gzip file (unpack it: gunzip FILE)". Empty for an unknown kind, for example plain text.
 std::string file_kind(std::string_view first_bytes);
-// What it says of the one kind that is also wanted.
+// The text for the one kind that is also a valid input.
 inline constexpr const char* kSafetensorsKind = "a safetensors file";
 
-// Whether the file is text, if of a special kind: an HTML page or XML.
+// Returns true for text that is an HTML page or XML.
 bool is_markup(std::string_view first_bytes) noexcept;
 
 }  // namespace unroll

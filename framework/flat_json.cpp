@@ -14,7 +14,7 @@ namespace {
 
 using JsonValue = JsonEvents::Value;
 
-// Elements of one list, as long as take() accepts them.
+// Collects the elements of one list, as long as take() accepts them.
 template <class T>
 class ListReader final : public JsonEvents {
  public:

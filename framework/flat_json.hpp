@@ -1,5 +1,4 @@
-// JSON of one level, read as it comes: no tree is built, so that neither depth nor width costs more than the
-// text.
+// Reads flat JSON without building a tree, so neither depth nor width costs more than the text.
 #pragma once
 
 #include <cstddef>
@@ -13,17 +12,18 @@
 
 namespace unroll::detail {
 
-// An object of texts, {"key": "text", ..}. For anything else fail, which throws, gets "expected .., got ..".
+// Parses an object of strings, {"key": "text", ..}. For anything else calls fail, which throws, with
+// "expected .., got ..".
 std::map<std::string, std::string> parse_texts(std::string_view json,
                                                const std::function<void(const std::string&)>& fail);
 
-// Lists; nothing where the text is another. Numbers are finite, whole ones fit 64 bits.
+// Parse lists; nothing if the text is something else. Numbers must be finite, integers must fit 64 bits.
 std::optional<std::vector<std::string>> parse_text_list(std::string_view json);
 std::optional<std::vector<double>> parse_real_list(std::string_view json);
 std::optional<std::vector<std::int64_t>> parse_integer_list(std::string_view json);
 
-// Whether lists and objects are nested deeper than this. What is built of such a text, parsers, printers and
-// destructors may go through recursively.
+// Returns whether lists and objects are nested deeper than depth. Parsers, printers and destructors of JSON
+// trees may recurse.
 bool nested_deeper(std::string_view json, std::size_t depth) noexcept;
 
 }  // namespace unroll::detail

@@ -1,4 +1,4 @@
-// Tensors, the tape, ops and what belongs to them.
+// Tensors, tape, ops, random numbers, files and gradient checks.
 #pragma once
 
 #include "framework/anomaly.hpp"

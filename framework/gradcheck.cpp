@@ -21,7 +21,7 @@ Vars parameters_from(const Tensors& tensors) {
   return result;
 }
 
-// f may itself ask for gradients, so it runs on a tape even when nobody differentiates it from outside.
+// f may itself compute gradients, so it always runs on a tape.
 Tensors evaluate(const GradcheckFunctions& f, const Tensors& inputs) {
   const Vars parameters = parameters_from(inputs);
   Tape tape;
@@ -30,7 +30,7 @@ Tensors evaluate(const GradcheckFunctions& f, const Tensors& inputs) {
   return result;
 }
 
-// Magnitudes in [1/2, 3/2] with random signs: no output may hide behind an upstream gradient near 0.
+// Magnitudes in [1/2, 3/2] with random signs: an upstream gradient near 0 would hide an output.
 Tensors random_upstream(const Tensors& outputs, std::uint64_t seed) {
   Rng rng(seed);
   Tensors result;
@@ -61,7 +61,7 @@ Shape position_of(std::size_t flat, const Shape& shape) {
 
 class Check {
  public:
-  // The first named_inputs inputs are called "input k", those behind them "upstream k".
+  // The first named_inputs inputs are called "input k", the following ones "upstream k".
   Check(const char* name, const GradcheckFunctions& f, Tensors inputs, std::size_t named_inputs,
         const GradcheckOptions& options)
       : name_(name), f_(f), inputs_(std::move(inputs)), named_inputs_(named_inputs), options_(options) {}
@@ -85,7 +85,7 @@ class Check {
       for (std::size_t i = 0; i < inputs_[k].size(); ++i) compare(k, i, analytic[k].data()[i]);
     }
     if (elements_ == 0) {
-      report_.message = fmt::format("[{}] no input has an element, nothing was compared", name_);
+      report_.message = fmt::format("[{}] nothing was compared: the inputs have no elements", name_);
       return report_;
     }
     const std::string where = fmt::format(
@@ -110,8 +110,8 @@ class Check {
     return result;
   }
 
-  // d sum(u * f) / dx, where the difference of every output is taken before the sum: what does not depend on
-  // x then adds no rounding error.
+  // d sum(u * f) / dx; the difference of every output is taken before the sum, so outputs that do not depend
+  // on x add no rounding error.
   double numeric_gradient(double& x) {
     const double before = x;
     const double step = options_.step * std::max(1.0, std::abs(before));
@@ -126,7 +126,7 @@ class Check {
     for (std::size_t k = 0; k < high.size(); ++k) {
       for (std::size_t i = 0; i < high[k].size(); ++i) {
         const double above_y = high[k].data()[i], below_y = low[k].data()[i];
-        // Also NaN or infinity on both sides is no change: it would hide every other output.
+        // NaN or infinity on both sides is also no change; its difference would hide every other output.
         if (above_y == below_y || (std::isnan(above_y) && std::isnan(below_y))) continue;
         total += upstream_[k].data()[i] * (above_y - below_y);
       }

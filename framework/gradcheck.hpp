@@ -1,4 +1,4 @@
-// Gradients against central differences: for ops, layers and losses of the library and of its users.
+// Compares gradients with central differences: for ops, layers and losses, built-in or custom.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@ using GradcheckFunction = std::function<Var<double>(const std::vector<Var<double
 using GradcheckFunctions = std::function<std::vector<Var<double>>(const std::vector<Var<double>>&)>;
 
 struct GradcheckOptions {
-  double step = 1e-6;  // an element x is moved by step * max(1, |x|) to either side
+  double step = 1e-6;  // an element x is moved by step * max(1, |x|) in both directions
   double atol = 1e-7;  // accepted: |analytic - numeric| <= atol + rtol * |numeric|
   double rtol = 1e-6;
   std::uint64_t seed = 1;  // of the upstream gradients
 };
 
-// The element that agrees worst, which is the first to look at when the check fails.
+// The element with the largest disagreement: the first to look at if the check fails.
 struct GradcheckReport {
   bool ok = true;
   double worst_error = 0.0;  // |analytic - numeric| there
@@ -28,22 +28,22 @@ struct GradcheckReport {
   Shape position;            // of the element in that input
   double analytic = 0.0;
   double numeric = 0.0;
-  std::string message;  // all of this in a sentence
+  std::string message;  // all of this in one sentence
   explicit operator bool() const noexcept { return ok; }
 };
 
 // Compares gradients() of f with central differences (f(x + h) - f(x - h)) / 2h in every element of every
 // input, with random upstream gradients u: both are the derivative of sum(u * f(x)). Every input is a
-// parameter, each evaluation has its own Tape. f must be smooth within h of the inputs, and give the same for
-// the same inputs. Reports, and does not throw, when gradients disagree or have the wrong shape; what f
-// throws passes through. Throws ArgumentError for an empty function.
+// parameter; each evaluation has its own Tape. f must be smooth within h of the inputs and deterministic.
+// Gradients that disagree or have the wrong shape are reported, not thrown; exceptions of f pass through.
+// Throws ArgumentError for an empty function.
 GradcheckReport gradcheck(const GradcheckFunction& f, std::vector<Tensor<double>> inputs,
                           const GradcheckOptions& options = {});
-// The same for a function with several outputs.
+// Does the same for a function with several outputs.
 GradcheckReport gradcheck(const GradcheckFunctions& f, std::vector<Tensor<double>> inputs,
                           const GradcheckOptions& options = {});
 
-// The same check of the second derivatives: of the function that takes inputs and upstream gradients to the
+// Does the same for second derivatives: checks the function from inputs and upstream gradients to the
 // gradients (computed with create_graph).
 GradcheckReport gradgradcheck(const GradcheckFunction& f, std::vector<Tensor<double>> inputs,
                               const GradcheckOptions& options = {});

@@ -19,7 +19,7 @@ namespace unroll {
 InputFile::InputFile(std::string path, std::string function)
     : path_(std::move(path)), function_(std::move(function)) {
   if (path_.find('\0') != std::string::npos) fail("expected a file name, got one with a zero byte");
-  // Without waiting: a pipe would keep open() until somebody writes.
+  // Without waiting: open() of a pipe would wait for a writer.
   descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor_ < 0) fail(fmt::format("cannot read the file: {}", std::strerror(errno)));
   struct stat info {};

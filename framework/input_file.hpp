@@ -1,4 +1,4 @@
-// A file whose bytes are read by position.
+// InputFile: a file that is read by position.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,18 @@ namespace unroll {
 
 class InputFile {
  public:
-  // function is what error messages name, "load_tensors". Throws FileError unless path is a regular file that
-  // can be read.
+  // function is the name in error messages, for example "load_tensors". Throws FileError unless path is a
+  // readable regular file.
   InputFile(std::string path, std::string function);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  // Bytes of the file when it was opened.
+  // Returns the size in bytes when the file was opened.
   std::uint64_t size() const noexcept { return size_; }
-  // What the file is by its first bytes (file_kind.hpp), "" for none of the known kinds.
+  // Returns the file's kind by its first bytes (file_kind.hpp), "" for an unknown kind.
   std::string kind() const;
-  // The bytes from at on; throws FileError when there are fewer.
+  // Reads `bytes` bytes from position `at`. Throws FileError if there are fewer.
   void read(std::uint64_t at, void* to, std::size_t bytes) const;
   // Throws FileError: "[function] path: what".
   [[noreturn]] void fail(const std::string& what) const;

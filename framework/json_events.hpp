@@ -1,4 +1,4 @@
-// What a JSON text holds, one thing after the other.
+// JsonEvents: the contents of a JSON text, one event at a time.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,19 @@
 
 namespace unroll::detail {
 
-// Receives what a text holds as it is read: no tree is built. Derived classes say what they take.
+// Receives the contents of a text while it is parsed; no tree is built. A derived class says what it accepts.
 class JsonEvents {
  public:
-  // A value that is no list and no object.
+  // A value that is neither a list nor an object.
   struct Value {
     enum Kind { null, boolean, integer, natural, real, text } kind;
     std::uint64_t number = 0;             // natural, >= 0; boolean, 0 or 1
     std::int64_t negative = 0;            // integer, < 0
     double fraction = 0.0;                // real
-    std::string* string = nullptr;        // text, to be moved from
-    const std::string* digits = nullptr;  // real, as it stands there
+    std::string* string = nullptr;        // string, may be moved from
+    const std::string* digits = nullptr;  // real, as written in the text
 
-    // For messages: how it reads, cut and escaped; "a string".
+    // For messages: the value, shortened and escaped; its kind, for example "a string".
     std::string shown() const;
     const char* kind_name() const noexcept;
   };
@@ -29,10 +29,10 @@ class JsonEvents {
   JsonEvents& operator=(const JsonEvents&) = delete;
   virtual ~JsonEvents() = default;
 
-  // Whether the text is JSON, of which all was taken.
+  // Returns true if the text is valid JSON and every event was accepted.
   bool parse(std::string_view text);
 
-  // Each returns whether to go on.
+  // Return whether to continue.
   virtual bool value(const Value& value) = 0;
   virtual bool begin(bool list) = 0;
   virtual bool end() = 0;

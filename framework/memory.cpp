@@ -13,7 +13,7 @@ namespace unroll {
 namespace detail {
 
 thread_local constinit Pool pool;
-// What helpers of this thread use instead of their own.
+// Pools for the helpers of this thread.
 static thread_local constinit Pool helper_pool;
 
 namespace {
@@ -36,7 +36,7 @@ void empty_pools() noexcept {
   empty(helper_pool);
 }
 
-// Opens this thread's pool and, at the thread's end, empties and closes it.
+// Opens this thread's pool; empties and closes it at the thread's end.
 struct PoolGuard {
   PoolGuard() noexcept { pool.open = true; }
   ~PoolGuard() {
@@ -56,8 +56,8 @@ void* pool_allocate_slow(std::size_t bytes, int shift) {
 #endif
   void* block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
   if (block == nullptr) [[unlikely]] {
-    // What this thread keeps for reuse may be what is missing. Not its helpers' pool, which they may be
-    // using.
+    // Memory that this thread keeps for reuse may be enough. The helpers' pool is not touched: it may be in
+    // use.
     discard_recycled_values();
     empty(pool);
     block = ::operator new (bytes, std::align_val_t{kAlignment}, std::nothrow);
@@ -80,10 +80,10 @@ void system_free(void* block) noexcept {
 }
 
 BorrowedPool::BorrowedPool() noexcept : pool_(helper_pool) {
-  constexpr int kMost = 16;  // of a size: a helper needs no more, and lists may be long
+  constexpr int kMost = 16;  // per size: a helper needs no more, and lists may be long
   helper_pool.open = pool.open;
   for (int shift = Pool::kMinShift; shift <= Pool::kMaxShift; ++shift) {
-    // Behind the helper's own blocks, which its caches know.
+    // After the helper's own blocks, which are in its caches.
     FreeBlock** end = &helper_pool.lists[shift];
     int has = 0;
     for (; *end != nullptr && has < kMost; ++has) end = &(*end)->next;

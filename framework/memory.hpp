@@ -1,11 +1,11 @@
-// Pooled memory: freed buffers go to per-thread free lists and are handed out again.
+// Pooled memory: freed buffers go to free lists of their thread and are reused.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <vector>
 
-// Under AddressSanitizer every buffer comes fresh from the system, so that a use after free is seen.
+// Under AddressSanitizer every buffer comes from the system, so that a use after free is detected.
 #if defined(__SANITIZE_ADDRESS__)
 #define UNROLL_POOL 0
 #elif defined(__has_feature)
@@ -25,8 +25,8 @@ struct FreeBlock {
   FreeBlock* next;
 };
 
-// This thread's free blocks by size class (powers of two). Trivially destructible, so that it outlives every
-// other thread_local and static that may still free blocks.
+// This thread's free blocks by size class (powers of two). Trivially destructible, so it outlives every other
+// thread_local and static that may still free blocks.
 struct Pool {
   static constexpr int kMinShift = 6;                            // 64 B
   static constexpr int kMaxShift = 26;                           // 64 MiB: larger blocks are not kept
@@ -37,13 +37,13 @@ struct Pool {
 };
 extern thread_local constinit Pool pool;
 
-// What counts this thread's blocks, if anything does (allocation_log.hpp).
+// The log of this thread's blocks, if there is one (allocation_log.hpp).
 class AllocationLog;
 inline thread_local constinit AllocationLog* allocation_log = nullptr;
 
-// Empties this thread's list of values that are kept for reuse (var.cpp).
+// Empties this thread's list of values kept for reuse (var.cpp).
 void discard_recycled_values() noexcept;
-// The same, and keeps none until resume_recycling().
+// Does the same, and keeps none until resume_recycling().
 void pause_recycling();
 void resume_recycling() noexcept;
 void* pool_allocate_slow(std::size_t bytes, int shift);
@@ -55,7 +55,7 @@ inline int size_class(std::size_t bytes) noexcept {
   return bytes <= 64 ? Pool::kMinShift : static_cast<int>(std::bit_width(bytes - 1));
 }
 
-// Blocks are 64-byte aligned. A block may be freed on another thread than it came from. Throws MemoryError.
+// Returns a block, 64-byte aligned. It may be freed on another thread. Throws MemoryError.
 inline void* pool_allocate(std::size_t bytes) {
   const int shift = size_class(bytes);
 #if UNROLL_POOL
@@ -86,13 +86,13 @@ inline void pool_free(void* block, std::size_t bytes) noexcept {
 
 }  // namespace detail
 
-// Gives this thread's unused pooled blocks back to the system.
+// Returns this thread's unused pooled blocks to the system.
 void release_unused_memory() noexcept;
 
-// Bytes that this thread's pool holds for reuse; small values kept whole are not counted.
+// Returns the bytes that this thread's pool holds for reuse, without small values that are kept whole.
 std::size_t pooled_bytes() noexcept;
 
-// Stateless allocator over the pool; what makes an xtensor container cheap to create.
+// A stateless allocator over the pool, which makes xtensor containers cheap to create.
 template <class T>
 struct PoolAllocator {
   using value_type = T;
@@ -110,7 +110,7 @@ struct PoolAllocator {
   }
 };
 
-// A vector that costs no heap allocation once its thread's pool has warmed up.
+// A vector that allocates nothing from the heap once its thread's pool is warm.
 template <class T>
 using PooledVector = std::vector<T, PoolAllocator<T>>;
 

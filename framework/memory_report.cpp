@@ -30,16 +30,16 @@ class MemoryTracker {
   }
   MemoryReport report(const Tape& tape);
 
-  MemoryTracker* outer = memory_tracker;  // of this thread
+  MemoryTracker* outer = memory_tracker;  // on this thread
 
  private:
-  // How far a tape had come when the current layer began, and what every layer has put on it.
+  // The tape's length when the current layer began, and the nodes and bytes of every layer.
   struct Marks {
     std::size_t nodes = 0, bytes = 0;
     std::vector<MemoryRow> rows;                             // by owner
-    std::vector<std::uint32_t> float_owners, double_owners;  // of the parameters that the tape has met
+    std::vector<std::uint32_t> float_owners, double_owners;  // of the parameters used on the tape
   };
-  // What has been recorded since the last mark is the current layer's.
+  // Nodes recorded since the last mark belong to the current layer.
   void mark() {
     if (const Tape* tape = Tape::current()) mark(*tape);
   }
@@ -63,7 +63,7 @@ MemoryReport MemoryTracker::report(const Tape& tape) {
   mark(tape);
   const Marks& marks = marks_[tape.serial()];
   MemoryReport report{marks.rows, tape.bytes() - tape.used_bytes()};
-  // Blocks that are counted as something else.
+  // Blocks that are counted elsewhere.
   std::unordered_set<const void*> counted{tape.nodes_.data()};
   for (const auto& chunk : tape.chunks_) counted.insert(chunk.data);
   const auto add_parameters = [&](const auto& leaves, const std::vector<std::uint32_t>& owners) {

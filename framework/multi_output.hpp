@@ -10,14 +10,14 @@
 
 namespace unroll {
 
-// What a rule of an op with several outputs deals in; from the pool, since every call of a layer records one.
+// What a rule of an op with several outputs takes and returns. Pooled: every call of a layer makes some.
 template <class S>
 using VarList = PooledVector<Var<S>>;
-using NeedsGrad = PooledVector<std::uint8_t>;  // 1 or 0 for each input; bits would cost more than they save
+using NeedsGrad = PooledVector<std::uint8_t>;  // 1 or 0 for each input; packed bits cost more
 
 namespace detail {
 
-// An op with several outputs: an OutputNode for each follows it on the tape.
+// An op with several outputs. Its OutputNodes, one per output, follow it on the tape.
 template <class S>
 struct MultiOutputNode : Node {
   PooledVector<std::uint32_t> parent;
@@ -26,14 +26,14 @@ struct MultiOutputNode : Node {
                   std::size_t outputs)
       : Node{node_type, op}, parent(std::move(parents)), output_count(static_cast<std::uint32_t>(outputs)) {}
 
-  // The upstream gradients that have arrived at the outputs; false: none has.
+  // Collects the upstream gradients of the outputs; returns false if there are none.
   bool collect(Backprop& pass, std::uint32_t index, VarList<S>& upstream, NeedsGrad& needs_grad) const;
   void hand_on(Backprop& pass, std::uint32_t index, const NeedsGrad& needs_grad,
                VarList<S>&& gradients) const;
   static std::span<const std::uint32_t> parents(const Node& node) noexcept {
     return static_cast<const MultiOutputNode&>(node).parent;
   }
-  // Parents on this thread's tape; none: nothing records, or no input needs a gradient.
+  // Returns the parents on this thread's tape; empty if nothing records or no input needs a gradient.
   static PooledVector<std::uint32_t> parents_of(const char* op, std::span<const Var<S>> outputs,
                                                 std::span<const Var<S>> inputs);
   static void add_output_nodes(const char* op, std::uint32_t node, std::span<Var<S>> outputs);
@@ -60,9 +60,9 @@ struct MultiOutputNodeOf final : MultiOutputNode<S> {
 
 }  // namespace detail
 
-// Puts several outputs of one op on the tape. rule(upstream, needs_grad) runs once, when all their gradients
-// are there: upstream (VarList<S>) holds one Var per output (empty where no gradient arrived), the result
-// (VarList<S>) one per input (empty where needs_grad[i] is false or the gradient is zero).
+// Records the outputs of one op on the tape. rule(upstream, needs_grad) runs once, when all their gradients
+// are complete. upstream (VarList<S>) has one Var per output, empty where no gradient arrived; the result
+// (VarList<S>) has one per input, empty where needs_grad[i] is false or the gradient is zero.
 template <class S, class Rule>
 void record_multi_output(const char* op, std::span<Var<S>> outputs, std::span<const Var<S>> inputs,
                          Rule&& rule) {

@@ -1,5 +1,5 @@
-// The kinds of nodes that ops do not define themselves: parameters, and ops with several outputs. Internal:
-// included by tape.cpp and backprop.cpp only.
+// Nodes for parameters and for ops with several outputs. Internal: included only by tape.cpp and
+// backprop.cpp.
 #pragma once
 
 #include <fmt/format.h>
@@ -22,12 +22,12 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
                   where, to_string(want), to_string(got)));
 }
 
-// The place of a parameter on a tape: its gradient ends here.
+// A parameter's node on a tape: its gradient ends here.
 template <class S>
 struct LeafNode : Node {
-  Value<S>* parameter;  // which the tape holds
-  std::uint64_t tape;   // this one
-  // Where an outer tape has put this parameter; given back when this tape ends.
+  Value<S>* parameter;  // held by the tape
+  std::uint64_t tape;   // of this node
+  // The parameter's place on an outer tape, restored when this tape ends.
   std::uint64_t outer_tape;
   std::uint32_t outer_node;
   LeafNode(Value<S>* value, std::uint64_t serial)
@@ -48,7 +48,7 @@ struct LeafNode : Node {
       throw_wrong_gradient(target.name.empty() ? "parameter" : target.name.c_str(), g.shape(),
                            self.parameter->data.shape());
     }
-    if (pass.keeps(index)) {  // wanted by the caller of gradients(), not by the parameter
+    if (pass.keeps(index)) {  // requested by the caller of gradients(), not for the parameter
       pass.add(index, std::move(g));
       return;
     }
@@ -56,14 +56,14 @@ struct LeafNode : Node {
       add_in_place(target.gradient.get()->data, g.value());
       return;
     }
-    // A gradient may be shared (z = a + b gives a and b the same one); a parameter's is its own.
+    // A gradient may be shared (z = a + b gives both the same one); a parameter needs a separate copy.
     target.gradient = g.get()->references == 1 ? std::move(g) : g.detach();
     target.gradient_tape = pass.tape().serial();
   }
   static std::span<const std::uint32_t> parents(const Node&) noexcept { return {}; }
   static void destroy(Node& node) noexcept {
     const auto& self = static_cast<LeafNode&>(node);
-    if (self.parameter->tape != self.tape) return;  // an inner tape, which goes on, has it now
+    if (self.parameter->tape != self.tape) return;  // an inner tape, still alive, owns the place now
     self.parameter->leaf->packed.reset();
     self.parameter->tape = self.outer_tape;
     self.parameter->node = self.outer_node;

@@ -1,13 +1,13 @@
-// The catalogue of ops. Each is declared here once and stands with its value and gradients in one file of
-// framework/ops/. All take float or double; every shape is checked in every build type (ShapeError).
+// The catalogue of ops. Each is declared here and defined with its gradients in one file of framework/ops/.
+// All take float or double. Every build type checks every shape (ShapeError).
 //
-// Conventions: shapes are outermost first; an axis counts from the end when negative; "broadcast" is NumPy's
-// (shapes are equal from the right, or 1). Integer and boolean arguments have no gradient.
+// Conventions: shapes are outermost first; a negative axis counts from the end; "broadcast" is NumPy's (sizes
+// are equal from the right, or 1). Integer and boolean arguments have no gradient.
 //
-// Where the upstream gradient is 0 the gradient is exactly 0, whatever the slope there (infinite, NaN), in
-// second derivatives too: what a result does not depend on cannot spoil its gradients. The matrix products
-// alone multiply 0 by infinity as IEEE 754 does, to NaN, and so do the hand-derived kernels of recurrent
-// layers.
+// Where the upstream gradient is 0, the gradient is exactly 0 for any slope (infinite, NaN), also in second
+// derivatives: a value that does not affect the result cannot spoil its gradients. Matrix products and the
+// hand-derived kernels of recurrent layers are the exceptions: they multiply 0 by infinity to NaN, as IEEE
+// 754 does.
 #pragma once
 
 #include <initializer_list>
@@ -53,10 +53,10 @@ template <class S>
 Var<S> operator/(const Var<S>& x, double c);
 template <class S>
 Var<S> operator/(double c, const Var<S>& x);
-// The larger of x and y; where they are equal each gets half of the gradient.
+// max(x, y), element by element; on ties x and y get half of the gradient each.
 template <class S>
 Var<S> maximum(const Var<S>& x, const Var<S>& y);
-// The smaller of x and y; where they are equal each gets half of the gradient.
+// min(x, y), element by element; on ties x and y get half of the gradient each.
 template <class S>
 Var<S> minimum(const Var<S>& x, const Var<S>& y);
 namespace detail {
@@ -79,8 +79,8 @@ auto where(C&& condition, X&& x, Y&& y) {  // clang-format on
 
 // --- element-wise functions (ops/pointwise.cpp) ---
 
-// e^x, infinite from x = 88.73 (float) and 709.79 (double) on and 0 below -103.98 and -745.14, where it is
-// too large or too small for the type; subnormal results are kept.
+// e^x. Infinite from x = 88.73 (float) and 709.79 (double) on, 0 below -103.98 and -745.14; subnormal results
+// are kept.
 template <class S>
 Var<S> exp(const Var<S>& x);
 // Natural logarithm.
@@ -131,11 +131,11 @@ Var<S> clamp(const Var<S>& x, double low, double high);
 // --- matrix product (ops/matmul.cpp) ---
 
 struct MatmulOptions {
-  bool transpose_a = false;  // use a with its last two axes exchanged; nothing is copied
+  bool transpose_a = false;  // uses a with its last two axes exchanged; copies nothing
   bool transpose_b = false;
 };
-// (M,K) (K,N) -> (M,N), or batched (B,M,K) (B,K,N) -> (B,M,N); a 2-D operand beside a 3-D one serves every
-// batch entry. Throws ShapeError when the inner sizes differ.
+// (M,K) (K,N) -> (M,N), or batched (B,M,K) (B,K,N) -> (B,M,N). Next to a 3-D operand, a 2-D one is used for
+// every batch entry. Throws ShapeError if the inner sizes differ.
 template <class S>
 Var<S> matmul(const Var<S>& a, const Var<S>& b, MatmulOptions options = {});
 // x W^T + b: x (...,I), weight (O,I), bias (O) or empty -> (...,O).
@@ -148,15 +148,15 @@ using Axes = PooledVector<Index>;
 
 template <class S>
 Var<S> sum(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
-// NaN over no elements.
+// Sum divided by the number of elements; NaN for no elements.
 template <class S>
 Var<S> mean(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
-// Largest element; equal ones share the gradient equally. Throws ShapeError over no elements.
+// Largest element; ties share the gradient equally. Throws ShapeError for no elements.
 template <class S>
 Var<S> max(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 template <class S>
 Var<S> min(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
-// log(sum(exp(x))), without overflow; where all elements are -inf it is -inf with gradient 0.
+// log(sum(exp(x))), without overflow; if all elements are -inf it is -inf with gradient 0.
 template <class S>
 Var<S> logsumexp(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 // The L2 norm sqrt(sum(x^2)); gradient exactly 0 where the norm is 0.
@@ -165,23 +165,23 @@ Var<S> norm(const Var<S>& x, const Axes& axes = {}, bool keepdims = false);
 // y_i = x_0 + ... + x_i along axis.
 template <class S>
 Var<S> cumsum(const Var<S>& x, Index axis);
-// Sums over the axes along which shape would be broadcast to x's shape: the gradient of broadcast_to.
+// Sums over the axes along which shape would broadcast to x's shape: the gradient of broadcast_to.
 template <class S>
 Var<S> sum_to(const Var<S>& x, const Shape& shape);
 
 // --- softmax (ops/softmax.cpp) ---
 
-// exp(x) / sum(exp(x)) along axis, without overflow; exactly 0 where x is -inf, but NaN along a line of which
-// all elements are -inf or one is inf or NaN.
+// exp(x) / sum(exp(x)) along axis, without overflow. Exactly 0 where x is -inf; NaN along axis if all
+// elements are -inf or one is inf or NaN.
 template <class S>
 Var<S> softmax(const Var<S>& x, Index axis = -1);
-// x - logsumexp(x) along axis; NaN where softmax is.
+// x - logsumexp(x) along axis; NaN where softmax is NaN.
 template <class S>
 Var<S> log_softmax(const Var<S>& x, Index axis = -1);
 
 // --- shape (ops/shape.cpp) ---
 
-// The same elements in row-major order; one size may be -1 and is found from the others.
+// The same elements in row-major order; one size may be -1 and is inferred.
 template <class S>
 Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape);
 // Axis i of the result is axis order[i] of x.
@@ -190,7 +190,7 @@ Var<S> permute(const Var<S>& x, const std::vector<Index>& order);
 // Exchanges two axes.
 template <class S>
 Var<S> transpose(const Var<S>& x, Index axis_a = -2, Index axis_b = -1);
-// Removes the given axes of size 1; no axes: all of size 1.
+// Removes the given axes of size 1; no axes: all axes of size 1.
 template <class S>
 Var<S> squeeze(const Var<S>& x, const Axes& axes = {});
 // Inserts an axis of size 1 at this position of the result.
@@ -201,13 +201,13 @@ Var<S> broadcast_to(const Var<S>& x, const Shape& shape);
 
 // --- joining and cutting (ops/join.cpp) ---
 
-// Joins along an existing axis; the other sizes are equal.
+// Joins along an existing axis; the other sizes must be equal.
 template <class S>
 Var<S> concat(const std::vector<Var<S>>& parts, Index axis = 0);
-// Joins equal shapes along a new axis.
+// Joins Vars of equal shape along a new axis.
 template <class S>
 Var<S> stack(const std::vector<Var<S>>& parts, Index axis = 0);
-// The same for a list in braces: concat({h, x}, 1).
+// The same for a braced list: concat({h, x}, 1).
 template <class S>
 Var<S> concat(std::initializer_list<Var<S>> parts, Index axis = 0) {
   return concat(std::vector<Var<S>>(parts), axis);
@@ -216,23 +216,23 @@ template <class S>
 Var<S> stack(std::initializer_list<Var<S>> parts, Index axis = 0) {
   return stack(std::vector<Var<S>>(parts), axis);
 }
-// Cuts axis into pieces of these sizes, which add up to it.
+// Splits axis into pieces of these sizes, which must add up to its size.
 template <class S>
 std::vector<Var<S>> split(const Var<S>& x, const std::vector<Index>& sizes, Index axis = 0);
-// Cuts axis into `count` pieces of equal size; the last is smaller when they do not fit (PyTorch's chunk).
+// Splits axis into `count` pieces of equal size; the last is smaller if they do not fit (PyTorch's chunk).
 template <class S>
 std::vector<Var<S>> chunk(const Var<S>& x, Index count, Index axis = 0);
-// All parts along axis, without it: unbind(x)[i] is select(x, axis, i), but their gradients are joined at
-// once, so that a loop over all time steps costs no more than one pass over x.
+// Returns all slices along axis, without that axis. unbind(x)[i] equals select(x, axis, i), but the gradients
+// are joined once: a loop over all time steps costs no more than one pass over x.
 template <class S>
 std::vector<Var<S>> unbind(const Var<S>& x, Index axis = 0);
-// Puts `before` and `after` elements of value around axis.
+// Adds `before` and `after` elements of value at the two ends of axis.
 template <class S>
 Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value = 0.0);
 
 // --- indexing (ops/index.cpp) ---
 
-// Python's start:stop:step along one axis; positions may be negative, step too, either end may be open.
+// Python's start:stop:step along one axis; positions and step may be negative, either end may be open.
 struct Range {
   std::optional<Index> start = std::nullopt;
   std::optional<Index> stop = std::nullopt;
@@ -241,10 +241,10 @@ struct Range {
 // x[start:stop:step] along axis; out-of-range ends are clipped as in Python. Throws ArgumentError for step 0.
 template <class S>
 Var<S> slice(const Var<S>& x, Index axis, Range range);
-// x at one position of axis, without that axis. Throws ShapeError when out of range.
+// x at one position of axis, without that axis. Throws ShapeError if position is out of range.
 template <class S>
 Var<S> select(const Var<S>& x, Index axis, Index position);
-// Rows of axis in the order of indices (N); they may repeat. Throws ShapeError for an index out of range.
+// Entries of axis in the order of indices (N), which may repeat. Throws ShapeError for an index out of range.
 template <class S>
 Var<S> index_select(const Var<S>& x, Index axis, const IndexTensor& indices);
 // y[..i..] = x[..indices[..i..]..] along axis; indices has x's rank and is no larger off the axis.
@@ -270,7 +270,7 @@ Var<S> embedding(const Var<S>& weight, const IndexTensor& ids,
 // 0 <= p <= 1.
 template <class S>
 Var<S> dropout(const Var<S>& x, double p, Rng& rng);
-// (x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016), var without Bessel's
+// (x - mean) / sqrt(var + eps) * weight + bias over the last axis (Ba et al. 2016), with var without Bessel's
 // correction; weight and bias (C), or empty: 1 and 0.
 template <class S>
 Var<S> layer_norm(const Var<S>& x, const Var<S>& weight = {}, const Var<S>& bias = {}, double eps = 1e-5);

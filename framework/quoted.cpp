@@ -13,7 +13,8 @@ struct Character {
 };
 constexpr char32_t kInvalid = 0xFFFFFFFF;
 
-// The character that text begins with; surrogates, overlong forms and what is beyond U+10FFFF are none.
+// Decodes the character that text begins with; surrogates, overlong forms and codes beyond U+10FFFF are
+// invalid.
 Character first_character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
@@ -36,7 +37,7 @@ bool is_hidden(char32_t c) {
          (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
-// Takes up to limit characters from the front of bytes, escaped.
+// Removes up to limit characters from the front of bytes and returns them escaped.
 std::string take(std::string_view& bytes, std::size_t limit) {
   std::string text;
   for (std::size_t shown = 0; !bytes.empty();) {

@@ -1,4 +1,4 @@
-// Bytes that were read, in a message: nothing in them reaches a terminal as a command.
+// Quotes outside bytes for messages, so that none of them reaches a terminal as a control sequence.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,15 @@
 
 namespace unroll {
 
-// UTF-8 as it is; "\n", "\r", "\t", and "\x1b" or "\u202e" for control characters, for what turns the writing
-// direction and for bytes that are not UTF-8. Of more than `limit` characters the first ones and "...".
+// Returns UTF-8 text unchanged, with "\n", "\r", "\t", and "\x1b" or "\u202e" for control characters, for
+// characters that change the writing direction, and for invalid bytes. Text of more than `limit` characters
+// ends in "...".
 std::string escaped(std::string_view bytes, std::size_t limit = std::string_view::npos);
 
-// The same between single quotes, with the number of bytes where not all are shown:
+// Returns the same in single quotes, followed by the number of bytes if not all are shown:
 // 'n/a', 'aaaa...' (5000 bytes).
 std::string quoted(std::string_view bytes, std::size_t limit = 60);
-// Else std::quoted would be the better match for these.
+// Without this overload std::quoted would be the better match.
 inline std::string quoted(const std::string& bytes, std::size_t limit = 60) {
   return quoted(std::string_view(bytes), limit);
 }
@@ -26,8 +27,8 @@ inline std::string quoted(const char* bytes, std::size_t limit = 60) {
   return quoted(std::string_view(bytes), limit);
 }
 
-// Names for a message: "year, month, price", of many the first ones: "x0, x1, x2 ... (150000)". `limit`
-// characters or so.
+// Formats names for a message: "year, month, price"; a long list is shortened to about `limit` characters:
+// "x0, x1, x2 ... (150000)".
 std::string listed(std::span<const std::string> names, std::size_t limit = 70);
 
 }  // namespace unroll

@@ -48,11 +48,11 @@ void check_gain(const char* function, double gain) {
   }
 }
 
-// Numbers of this size must be numbers of S.
+// Throws unless values of this size are finite in S.
 template <class S>
 void check_size(const char* function, double size) {
   if (!(size <= static_cast<double>(std::numeric_limits<S>::max()))) {
-    throw ArgumentError(fmt::format("[{}] expected numbers that a {} holds, got some of {}", function,
+    throw ArgumentError(fmt::format("[{}] expected values that a {} can represent, got {}", function,
                                     sizeof(S) == 4 ? "float" : "double", size));
   }
 }
@@ -60,7 +60,7 @@ void check_size(const char* function, double size) {
 template <class S>
 Tensor<S> filled_uniform(const char* function, const Shape& shape, double low, double high, Rng& rng) {
   Tensor<S> tensor(shape);
-  if (tensor.size() == 0) return tensor;  // no weights: the range may be anything
+  if (tensor.size() == 0) return tensor;  // no weights: any range is allowed
   check_size<S>(function, std::max(std::abs(low), std::abs(high)));
   const S last = std::nextafter(static_cast<S>(high), static_cast<S>(low));
   for (S& v : tensor.storage()) {
@@ -74,7 +74,7 @@ template <class S>
 Tensor<S> filled_normal(const char* function, const Shape& shape, double mean, double stddev, Rng& rng) {
   Tensor<S> tensor(shape);
   if (tensor.size() == 0) return tensor;
-  constexpr double kFarthest = 10.0;  // deviations: none of 2^64 numbers is farther off
+  constexpr double kFarthest = 10.0;  // in deviations: none of 2^64 numbers is farther away
   check_size<S>(function, std::abs(mean) + kFarthest * stddev);
   for (S& v : tensor.storage()) v = static_cast<S>(rng.normal(mean, stddev));
   return tensor;
@@ -119,7 +119,7 @@ double Rng::normal(double mean, double stddev) noexcept {
 
 Index Rng::below(Index n) {
   if (n < 1) throw ArgumentError(fmt::format("[Rng::below] n: expected >= 1, got {}", n));
-  // The first 2^64 mod n words are refused, so that every remainder is left equally often.
+  // The first 2^64 mod n words are rejected, so that every remainder is equally frequent.
   const auto count = static_cast<std::uint64_t>(n);
   const std::uint64_t refused = (std::uint64_t{0} - count) % count;
   std::uint64_t word = next();
@@ -163,7 +163,7 @@ void Rng::load_state(const std::string& state) {
   }
   const double spare = std::bit_cast<double>(words[kWords]);
   good = good && std::isfinite(spare);
-  // The generator never leaves zero, and never is there.
+  // The state zero is invalid: the generator never leaves it and never reaches it.
   good = good && (words[0] | words[1] | words[2] | words[3]) != 0;
   if (!good) {
     throw ArgumentError(

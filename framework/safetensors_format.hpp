@@ -1,4 +1,4 @@
-// Constants of the safetensors format, for its writer and its reader.
+// Constants of the safetensors format, shared by writer and reader.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,6 @@ namespace unroll::detail::safetensors {
 
 inline constexpr const char* kMetadata = "__metadata__";
 inline constexpr std::uint64_t kPrefix = 8;                 // bytes of the header length
-inline constexpr std::uint64_t kLargestHeader = 100000000;  // the format's own limit
+inline constexpr std::uint64_t kLargestHeader = 100000000;  // the format's limit
 
 }  // namespace unroll::detail::safetensors

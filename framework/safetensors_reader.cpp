@@ -1,4 +1,4 @@
-// The safetensors format, read: every rule of it is checked before any element is.
+// Reads the safetensors format: checks every rule of it before it reads an element.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ struct Entry {
   std::uint64_t begin = 0, end = 0;  // bytes after the header
 };
 
-// A word that may be the name of a type, of those too that are younger than this reader.
+// Whether a word may be the name of a type, including types newer than this reader.
 bool is_type_name(const std::string& word) {
   constexpr std::size_t kLongest = 24;
   return !word.empty() && word.size() <= kLongest && std::all_of(word.begin(), word.end(), [](char c) {
@@ -42,7 +42,7 @@ bool is_type_name(const std::string& word) {
   });
 }
 
-// Reads the header as it comes, so that time and memory grow with its length only.
+// Parses the header as a stream, so that time and memory grow only with its length.
 class HeaderReader final : public detail::JsonEvents {
  public:
   // data: bytes after the header.
@@ -54,8 +54,8 @@ class HeaderReader final : public detail::JsonEvents {
   std::map<std::string, std::string> metadata;
 
  private:
-  // Where in the header we are: outside of it, among its names, in the metadata, in an entry, in a list of
-  // one.
+  // The place in the header: outside, among its names, in the metadata, in an entry, or in a list of an
+  // entry.
   enum class Place { outside, header, metadata, entry, list };
   using Numbers = std::vector<std::uint64_t>;
 
@@ -144,12 +144,12 @@ class HeaderReader final : public detail::JsonEvents {
                        : key_ == "shape"        ? &entry_.has_shape
                        : key_ == "data_offsets" ? &entry_.has_offsets
                                                 : nullptr;
-    if (seen == nullptr) wanted_entry(quoted(key_) + " beside them");
+    if (seen == nullptr) wanted_entry(quoted(key_) + " as well");
     if (std::exchange(*seen, true)) twice(key_);
   }
 
   void add_number(std::uint64_t number) {
-    // More sizes than any format has axes need not be kept.
+    // Longer shapes than any format allows need not be kept.
     constexpr std::size_t kMostAxes = 64;
     Numbers& list = key_ == "shape" ? entry_.shape : entry_.offsets;
     if (key_ == "shape" && list.size() == kMostAxes) wanted(fmt::format("more than {}", kMostAxes));
@@ -219,7 +219,7 @@ class HeaderReader final : public detail::JsonEvents {
   std::string name_, key_;
   Entry entry_;
   std::set<std::string>
-      names_;  // JSON parsers keep one of two equal names silently; that would hide a tensor
+      names_;  // JSON parsers silently keep one of two equal names; that would hide a tensor
 };
 
 class SafetensorsFile final : public TensorFile {
@@ -267,7 +267,7 @@ class SafetensorsFile final : public TensorFile {
     take(std::move(header.entries), data);
   }
 
-  // In the order of their places. The format leaves no byte out and uses none twice.
+  // In the order of their offsets. The format requires that every byte is used exactly once.
   void take(std::vector<Entry> entries, std::uint64_t data) {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);

@@ -24,7 +24,7 @@ using detail::safetensors::kLargestHeader;
 using detail::safetensors::kMetadata;
 using detail::safetensors::kPrefix;
 
-// value as JSON; what it holds must be UTF-8.
+// value as JSON; its strings must be UTF-8.
 std::string utf8_json(const Json& value) {
   try {
     return value.dump();
@@ -48,7 +48,7 @@ void save_tensors(const std::string& path, const StateDict<S>& state) {
   for (const auto& [name, tensor] : state.tensors) {
     if (name == kMetadata) {
       throw ArgumentError(
-          fmt::format("[save_tensors] tensors: expected names other than '{}', got it", kMetadata));
+          fmt::format("[save_tensors] tensors: expected names other than '{}', got that name", kMetadata));
     }
     const std::uint64_t end = offset + tensor.size() * sizeof(S);
     add(name, fmt::format(R"({{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", to_string(dtype_of<S>()),

@@ -12,7 +12,7 @@
 
 namespace unroll {
 
-// Starts as the baseline.
+// Starts with the baseline.
 constinit unsigned kernel::isa_in_use = 0;
 
 namespace {
@@ -20,8 +20,8 @@ namespace {
 #ifdef UNROLL_SEVERAL_ISAS
 constexpr const char* kNames[] = {"baseline", "avx2", "avx512"};
 
-// Sets that can be used: each needs the ones before it. The compiler's function also asks whether the
-// operating system saves the wide registers.
+// The usable sets: each requires the previous ones. The compiler's function also checks that the operating
+// system saves the wide registers.
 unsigned supported_count() noexcept {
   __builtin_cpu_init();
   const auto has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -62,7 +62,7 @@ unsigned place_at_start() {
   }
 }
 
-// Before the initialisers of the program's own objects, which may compute something.
+// Runs before the initialisers of the program's own objects, which may compute something.
 struct ChooseAtStart {
   ChooseAtStart() { kernel::isa_in_use = place_at_start(); }
 };

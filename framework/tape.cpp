@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kFirstChunk = std::size_t{1} << 14;  // the arena's chunks double from here
 constexpr std::size_t kLargestChunk = std::size_t{1} << 22;
-// What a small model needs, so that its tape does not grow step by step.
+// Enough for a small model, so that its tape does not grow step by step.
 constexpr std::size_t kFirstNodes = 64, kFirstLeaves = 16;
 
 std::uint64_t next_serial() noexcept {
@@ -23,13 +23,13 @@ std::uint64_t next_serial() noexcept {
   return ++counter;
 }
 
-// Held while a thread ends and while a tape ends on a thread that has not made it.
+// Held while a thread ends, and while a tape ends on a thread that has not made it.
 constinit std::mutex leaving;
 
 }  // namespace
 
-// Of a thread that has made tapes. Those that outlive it have no home any more; the address may be that of
-// another thread's state by then.
+// The state of a thread that has made tapes. Tapes that outlive the thread have no home; its address may
+// belong to another thread's state by then.
 struct Tape::Leave {
   ~Leave() {
     const std::scoped_lock lock(leaving);
@@ -98,8 +98,7 @@ bool Tape::has_used(const Var<S>& var) const noexcept {
     const auto& list = std::get<PooledVector<Var<S>>>(lists);
     return std::any_of(list.begin(), list.end(), [&](const Var<S>& other) { return other.same_as(var); });
   };
-  // An inner tape that goes on has the parameter now; one that may have ended was the last to read the
-  // constant.
+  // A live inner tape now owns the parameter; an ended one may have been the last reader of the constant.
   return (detail::thread_state.tape != this && holds(leaves_)) || holds(also_read_);
 }
 
@@ -140,7 +139,8 @@ void Tape::release() noexcept {
     hand_on_places(*inner);
   }
   clear_nodes();
-  // Chunks but the last go back; what was on the tape is a constant from here on, parameters join anew.
+  // Frees all chunks but the last; values of this tape are constants from here on, and parameters get new
+  // nodes.
   for (std::size_t i = 0; i + 1 < chunks_.size(); ++i) detail::pool_free(chunks_[i].data, chunks_[i].bytes);
   if (chunks_.size() > 1) chunks_.erase(chunks_.begin(), chunks_.end() - 1);
   if (!chunks_.empty()) cursor_ = reinterpret_cast<std::size_t>(chunks_.back().data);
@@ -304,7 +304,7 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
     } else if (g->data.shape() != inputs[i].shape()) {
       detail::throw_wrong_gradient("gradients", g->data.shape(), inputs[i].shape());
     } else {
-      ++g->references;  // the same input may be asked for twice
+      ++g->references;  // the same input may be requested twice
       result.emplace_back(g);
     }
   }

@@ -1,4 +1,4 @@
-// Tape: records what a thread computes and runs it backward.
+// Tape: records the ops of a thread and runs them backward.
 #pragma once
 
 #include <array>
@@ -25,15 +25,15 @@ struct Node;
 class Backprop;
 class MemoryTracker;
 
-// What a kind of node can do; one static table per op instantiation.
+// The functions of one kind of node: one static table per op instantiation.
 struct NodeType {
-  // Hands upstream (d loss / d output) on to the node's parents.
+  // Passes upstream (d loss / d output) on to the node's parents.
   void (*run)(Node&, Backprop&, std::uint32_t index);
   std::span<const std::uint32_t> (*parents)(const Node&) noexcept;
   void (*destroy)(Node&) noexcept;
   void (*drop_gradient)(ValueBase*) noexcept;  // releases a gradient of this node's scalar type
-  bool is_port = false;                        // one output of a node with several
-  bool gathers_outputs = false;                // the node that those outputs lead to
+  bool is_port = false;                        // an output of a node with several outputs
+  bool gathers_outputs = false;                // the node with several outputs
 };
 
 struct Node {
@@ -41,19 +41,19 @@ struct Node {
   const char* name;
 };
 
-// This thread's recording state. Constant-initialised, so that reading it costs no guard.
+// This thread's recording state. Constant-initialised: reading it needs no guard.
 struct ThreadState {
   Tape* tape = nullptr;  // innermost tape of this thread
   bool recording = false;
-  std::uint32_t no_grad = 0;           // NoGrad objects that live
-  std::uint32_t detect_nonfinite = 0;  // DetectNonfinite objects that live
-  std::uint64_t clock = 0;             // counts the tapes and NoGrad objects that have begun
+  std::uint32_t no_grad = 0;           // live NoGrad objects
+  std::uint32_t detect_nonfinite = 0;  // live DetectNonfinite objects
+  std::uint64_t clock = 0;             // counts the tapes and NoGrad objects begun
 
   void update_recording() noexcept;
 };
 inline thread_local constinit ThreadState thread_state{};
 
-// Checks of the mode that looks for NaN and infinity (anomaly.cpp).
+// Checks for NaN and infinity under DetectNonfinite (anomaly.cpp).
 struct CheckedInput {
   const std::string& name;
   bool finite;
@@ -73,10 +73,10 @@ void drop_gradient(ValueBase* base) noexcept {
 
 }  // namespace detail
 
-// Records the ops of its thread from construction until it goes out of scope or stop() is called. Without a
-// tape nothing is recorded. Tapes nest: the innermost records, and what another tape computed is a constant
-// to it. They may end in any order, and on another thread, too, while the one that made it does nothing with
-// tapes. Nodes lie in creation order, so backward is a loop from the last to the first and nothing recurses.
+// Records the ops of its thread from construction until destruction or stop(). Without a tape nothing is
+// recorded. Tapes nest: the innermost one records, and values computed on another tape are constants to it.
+// Tapes may end in any order, also on another thread while the thread that made them uses no tapes. Nodes are
+// in creation order: the backward pass is a loop from the last to the first, without recursion.
 //
 //   Tape tape;
 //   auto loss = mse_loss(model(x), y);
@@ -88,44 +88,44 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // Records nothing from here on; backward() still works.
+  // Stops recording; backward() still works.
   void stop() noexcept;
 
   // Adds d loss / d p to the gradient of every parameter p that loss depends on. loss must have one element.
-  // Throws TapeError when it has more, is not on this tape, or when a parameter, constant or result that was
-  // used has changed since.
+  // Throws TapeError if it has more, if it is not on this tape, or if a parameter, constant or result that
+  // was used has changed since.
   template <class S>
   void backward(const Var<S>& loss);
-  // The same for sum(output * upstream); upstream has output's shape.
+  // Does the same for sum(output * upstream); upstream has output's shape.
   template <class S>
   void backward(const Var<S>& output, const Var<S>& upstream);
 
-  // Forgets what was recorded and keeps the parameters' gradients: for micro-batches.
+  // Drops the recorded ops and keeps the parameters' gradients: for micro-batches.
   void release() noexcept;
 
-  // Number of recorded nodes, the bytes of the tape itself (values not counted), and those of them in use.
+  // The number of recorded nodes; the bytes of the tape itself, without values; the bytes of these in use.
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
   std::size_t used_bytes() const noexcept;
 
-  // The innermost tape of this thread, or null.
+  // Returns the innermost tape of this thread, or null.
   static Tape* current() noexcept { return detail::thread_state.tape; }
   static bool is_recording() noexcept { return detail::thread_state.recording; }
 
   // For record() and the backward pass.
   std::uint64_t serial() const noexcept { return serial_; }
-  // Throws TapeError when something that was used has changed since.
+  // Throws TapeError if a value has changed since a recorded op used it.
   void check_unchanged(const char* where) const;
   template <class S>
   std::uint32_t node_of(const Var<S>& var) {
     detail::Value<S>* value = var.get();
     if (value == nullptr) [[unlikely]]
-      return detail::kNoNode;  // an optional input that was not given
+      return detail::kNoNode;  // an absent optional input
     if (value->tape == serial_) return value->node;
     if (value->leaf == nullptr) return detail::kNoNode;
     return add_leaf(var);
   }
-  // Marks what a recorded op uses: constants need it, for what has a place on this tape it says nothing new.
+  // Marks a value as used by a recorded op. Only constants need it: other values have a node on this tape.
   template <class S>
   void note_use(const Var<S>& var) {
     if (!var.defined()) return;
@@ -180,9 +180,9 @@ class Tape {
   void remember_context();
   void clear_nodes() noexcept;
   void clear_leaf_gradients() noexcept;
-  // Takes this tape out of its thread's.
+  // Removes this tape from its thread's list.
   void unlink(detail::ThreadState& home) noexcept;
-  // Parameters whose place on this tape an inner one would give back get the place before.
+  // When `inner` ends after this tape, parameters get back the place that they had before this tape.
   void hand_on_places(Tape& inner) noexcept;
   template <class S>
   bool has_used(const Var<S>& var) const noexcept;  // as a parameter, result or constant
@@ -191,10 +191,10 @@ class Tape {
   template <class S>
   void note_change(const Var<S>& var);
 
-  // A value that was changed in place after an op that uses it was recorded.
+  // A value that was changed in place after a recorded op used it.
   struct Change {
     const char* kind;
-    const std::string* name;  // "" for one without
+    const std::string* name;  // "" if it has none
     Shape shape;
   };
 
@@ -202,25 +202,25 @@ class Tape {
   std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
   PooledVector<Chunk> chunks_;
   std::vector<detail::Node*, PoolAllocator<detail::Node*>> nodes_;
-  std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters that it has met
+  std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters used on this tape
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
-  std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step per node, when looking for NaN
+  std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step by node, under DetectNonfinite
   std::optional<Change> change_;                             // the first one
-  // Constants of this tape that an inner one has used after it: their `reader` no longer names this tape.
+  // Constants of this tape that an inner tape used later: their `reader` no longer names this tape.
   std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> also_read_;
   struct Leave;
-  std::atomic<detail::ThreadState*> home_;  // of the thread that made it; null: that has ended
+  std::atomic<detail::ThreadState*> home_;  // of the thread that made it; null after that thread's end
   Tape* outer_;
   bool stopped_ = false;
   std::uint64_t birth_;    // on the thread's clock
-  std::uint32_t no_grad_;  // NoGrad objects from before it that live: only later ones keep it from recording
+  std::uint32_t no_grad_;  // live NoGrad objects older than this tape; only newer ones stop its recording
 };
 
 inline void detail::ThreadState::update_recording() noexcept {
   recording = tape != nullptr && !tape->stopped_ && no_grad <= tape->no_grad_;
 }
 
-// While it lives, this thread records nothing but on tapes that begin later.
+// Stops recording on this thread while it lives, except on tapes that begin later.
 class NoGrad {
  public:
   NoGrad() noexcept : birth_(++detail::thread_state.clock) {
@@ -239,19 +239,19 @@ class NoGrad {
   std::uint64_t birth_;
 };
 
-// d sum_k(outputs[k] * upstream[k]) / d inputs[i], computed on the current tape without touching any
-// parameter's gradient; only what leads to the inputs is computed. inputs may be parameters or any values on
-// the tape; an input that the outputs do not depend on gets zeros. An empty upstream means 1 for every output
-// (then each must have one element). With create_graph the result is itself recorded and can be
+// Returns d sum_k(outputs[k] * upstream[k]) / d inputs[i] for every i, computed on the current tape. No
+// parameter's gradient changes, and only what leads to the inputs is computed. inputs are parameters or any
+// values on the tape; an input that the outputs do not depend on gets zeros. An empty upstream means 1 for
+// every output, which must then have one element. With create_graph the result is recorded and can be
 // differentiated again. Throws TapeError without a tape, ShapeError for an upstream of another shape.
 template <class S>
 std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
                               const std::vector<Var<S>>& upstream = {}, bool create_graph = false);
 
-// One input of an op with the rule for its gradient: upstream (shape of the output) -> gradient (shape of the
-// input), written with ops so that it can itself be differentiated. A rule may also have
+// One input of an op with its gradient rule: upstream (shape of the output) -> gradient (shape of the input),
+// written with ops so that it can be differentiated again. A rule may also have
 //   bool add_to(const Var<SOut>& upstream, Tensor<S>& sum)
-// which adds the same gradient to a sum in place, or returns false and leaves it alone.
+// which adds the gradient to sum in place, or returns false and leaves sum unchanged.
 template <class S, class Rule>
 struct Input {
   const Var<S>& var;
@@ -268,21 +268,21 @@ namespace detail {
 // One backward pass over a tape.
 class Backprop {
  public:
-  // Adds gradient to what node has so far.
+  // Adds gradient to the sum at node.
   template <class S>
   void add(std::uint32_t node, Var<S>&& gradient);
   bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
   bool keeps(std::uint32_t node) const noexcept { return node < kept_.size() && kept_[node]; }
-  // The gradient that has arrived at node, still owned by the pass; null when none has, as behind the last
+  // Returns the gradient at node, still owned by the pass; null if none has arrived or node follows the last
   // seed.
   ValueBase* gradient(std::uint32_t node) const noexcept {
     return node < gradients_.size() ? gradients_[node] : nullptr;
   }
-  // The same, handed over.
+  // Returns the same and gives up ownership.
   ValueBase* take(std::uint32_t node) noexcept {
     return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
   }
-  // The sum of what has arrived at node, when a rule may add to it: nobody else holds it and no tape records.
+  // Returns the sum at node if a rule may add to it in place (no other owner, nothing records), else null.
   template <class S>
   Tensor<S>* sum_in_place(std::uint32_t node) const noexcept {
     if (checks_ || thread_state.recording || node >= gradients_.size() || gradients_[node] == nullptr)
@@ -290,7 +290,7 @@ class Backprop {
     auto* held = static_cast<Value<S>*>(gradients_[node]);
     return held->references == 1 ? &held->data : nullptr;
   }
-  // Whether what rules return is checked for NaN and infinity.
+  // Returns whether the results of rules are checked for NaN and infinity.
   bool checks() const noexcept { return checks_; }
   Tape& tape() const noexcept { return tape_; }
 
@@ -300,9 +300,9 @@ class Backprop {
   Backprop& operator=(const Backprop&) = delete;
   template <class S>
   void seed(std::span<const Var<S>> outputs, std::span<const Var<S>> upstream);
-  // Runs from the last seed to the first node. The gradients of `keep` nodes stay to be taken.
+  // Runs from the last seed to the first node. The gradients of `keep` nodes can be taken afterwards.
   void run(std::span<const std::uint32_t> keep);
-  // Restricts the pass to what leads to the targets.
+  // Restricts the pass to the nodes that lead to the targets.
   void restrict_to(std::span<const std::uint32_t> targets);
 
  private:
@@ -320,7 +320,7 @@ template <class SOut, class... S, class... Rule>
 struct OpNode<SOut, Input<S, Rule>...> : Node {
   static constexpr std::size_t kInputs = sizeof...(S);
   std::array<std::uint32_t, kInputs> parent;
-  std::tuple<std::optional<Rule>...> rules;  // only of the inputs that need a gradient
+  std::tuple<std::optional<Rule>...> rules;  // only for the inputs that need a gradient
 
   OpNode(const char* op, const std::array<std::uint32_t, kInputs>& parents, Input<S, Rule>&&... inputs)
       : Node{&kType, op}, parent(parents) {
@@ -364,16 +364,16 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
 
 }  // namespace detail
 
-// Puts output on the tape as the result of op with these inputs, and returns it. Every op, of the library or
-// of a user, ends in this call:
+// Records output on the tape as the result of op on these inputs, and returns it. Every op, built-in or
+// custom, ends in this call:
 //
 //   template <class S> Var<S> cube(const Var<S>& x) {
 //     Var<S> y(Tensor<S>(xt::pow<3>(x.value())));
 //     return record("cube", y, input(x, [x](const Var<S>& g) { return g * 3.0 * x * x; }));
 //   }
 //
-// A rule holds what it needs by copying Vars; rules of inputs that need no gradient are dropped at once. op
-// must outlive the tape (a string literal).
+// Rules copy the Vars that they need; the rules of inputs that need no gradient are dropped at once. op must
+// outlive the tape (a string literal).
 template <class SOut, class... S, class... Rule>
 Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   const auto& state = detail::thread_state;

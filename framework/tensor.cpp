@@ -18,7 +18,7 @@ void detail::check_elements(const std::size_t* sizes, std::size_t axes) {
   Index elements = 1;
   for (std::size_t axis = 0; axis < axes; ++axis) {
     const auto size = static_cast<Index>(sizes[axis]);
-    // Below 0: a size of "-1" that was converted.
+    // Below 0: a converted size of "-1".
     if (size >= 0 && (size == 0 || !__builtin_mul_overflow(elements, size, &elements))) continue;
     throw ShapeError(
         fmt::format("[Tensor] shape: expected a number of elements that memory can hold, got ({})",

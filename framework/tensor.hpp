@@ -25,12 +25,12 @@ namespace detail {
 
 // Throws ShapeError.
 [[noreturn]] void throw_too_many_axes(std::size_t axes);
-// Throws ShapeError unless the number of elements fits Index, also without the sizes that are 0.
+// Throws ShapeError unless the number of elements fits Index, also when the sizes of 0 are left out.
 void check_elements(const std::size_t* sizes, std::size_t axes);
 
 }  // namespace detail
 
-// A vector of at most kMaxRank elements that lives inside its owner: the shape type of Tensor.
+// A vector of at most kMaxRank elements, stored inline: the shape type of Tensor.
 template <class T>
 class InlineVector {
  public:
@@ -45,10 +45,10 @@ class InlineVector {
   using const_iterator = const T*;
   using reverse_iterator = std::reverse_iterator<iterator>;
   using const_reverse_iterator = std::reverse_iterator<const_iterator>;
-  using allocator_type = std::allocator<T>;  // xtensor asks for the name, nothing is allocated
+  using allocator_type = std::allocator<T>;  // required by xtensor; nothing is allocated
 
   InlineVector() noexcept = default;
-  // Element by element: a copy of the whole array would wait for the narrow stores that filled it.
+  // Copies element by element: a copy of the whole array would wait for the narrow stores that filled it.
   InlineVector(const InlineVector& other) noexcept : size_(other.size_) {
     for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
   }
@@ -57,7 +57,7 @@ class InlineVector {
     for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
     return *this;
   }
-  // What was moved from is (0): a tensor whose elements have gone elsewhere has none, and says so.
+  // Leaves (0) behind: a moved-from tensor has no elements, and its shape says so.
   InlineVector(InlineVector&& other) noexcept : InlineVector(std::as_const(other)) { other.leave_zero(); }
   InlineVector& operator=(InlineVector&& other) noexcept {
     if (this == &other) return *this;
@@ -159,7 +159,7 @@ class InlineVector {
   size_type size_ = 0;
 };
 
-// Sizes along each axis, outermost first; () is a scalar.
+// The sizes of the axes, outermost first; () is a scalar.
 using Shape = InlineVector<std::size_t>;
 
 }  // namespace unroll
@@ -173,8 +173,8 @@ struct rebind_container<X, unroll::InlineVector<T>> {
 
 namespace unroll {
 
-// What xtensor calls, found by the type of the shape, for the strides of a new tensor and its number of
-// elements; xtensor's own would let that number wrap around. Throws ShapeError where it does not fit Index.
+// Computes the strides and the number of elements of a new tensor; xtensor finds this overload by the type of
+// the shape. xtensor's own version lets the number wrap around. Throws ShapeError if it does not fit Index.
 template <xt::layout_type L>
 requires(L == xt::layout_type::row_major) std::size_t
     compute_strides(const Shape& shape, xt::layout_type, InlineVector<Index>& strides,
@@ -188,19 +188,19 @@ requires(L == xt::layout_type::row_major) std::size_t
     sizes |= size;
     elements *= size;
   }
-  // Three sizes of 20 bits, and six of 10, have a product of 60 at most.
+  // The product of three 20-bit sizes, or of six 10-bit sizes, has at most 60 bits.
   if (sizes >> (shape.size() <= 3 ? 20 : 10) != 0) [[unlikely]]
     detail::check_elements(shape.data(), shape.size());
   return elements;
 }
 
-// So many numbers from the pool, not initialised: a tensor's storage, and the scratch space of kernels, which
-// need no shape.
+// n uninitialised elements from the pool: the storage of tensors, and scratch space of kernels, which needs
+// no shape.
 template <class S>
 using Buffer = xt::uvector<S, PoolAllocator<S>>;
 
-// The container of every value: a genuine xtensor container (contiguous, row-major, rank <= 6), so that all
-// of xtensor works on it. S is float or double for numbers, std::int64_t for labels, bool for masks.
+// The container of all values: an xtensor container (contiguous, row-major, rank <= 6), so all of xtensor
+// works on it. S is float or double for values, std::int64_t for labels, bool for masks.
 template <class S>
 using Tensor = xt::xarray_container<Buffer<S>, xt::layout_type::row_major, Shape>;
 
@@ -209,19 +209,19 @@ using IndexTensor = Tensor<std::int64_t>;
 // Conditions: true selects.
 using Mask = Tensor<bool>;
 
-// Number of elements of a shape; 1 for a scalar.
+// Returns the number of elements of a shape; 1 for a scalar.
 inline std::size_t element_count(const Shape& shape) noexcept {
   std::size_t n = 1;
   for (std::size_t d : shape) n *= d;
   return n;
 }
 
-// A tensor of this shape with undefined elements.
+// Returns a tensor of this shape with undefined elements.
 template <class S>
 Tensor<S> empty(const Shape& shape) {
   return Tensor<S>(shape);
 }
-// A tensor of this shape with every element equal to value.
+// Returns a tensor of this shape with every element equal to value.
 template <class S>
 Tensor<S> full(const Shape& shape, S value) {
   return Tensor<S>(shape, value);
@@ -234,11 +234,11 @@ template <class S>
 Tensor<S> ones(const Shape& shape) {
   return full<S>(shape, S{1});
 }
-// A tensor of this shape filled row-major from values; throws ShapeError when the counts differ.
+// Returns a tensor of this shape filled row-major from values. Throws ShapeError if the counts differ.
 template <class S>
 Tensor<S> from_values(const Shape& shape, const std::vector<S>& values);
 
-// Element-wise conversion between scalar types.
+// Converts the elements to another scalar type.
 template <class To, class From>
 Tensor<To> convert_tensor(const Tensor<From>& from) {
   Tensor<To> to(from.shape());
@@ -247,13 +247,14 @@ Tensor<To> convert_tensor(const Tensor<From>& from) {
   return to;
 }
 
-// "(3,4)", as error messages and summaries print shapes.
+// Formats a shape as error messages and summaries print it: "(3,4)".
 std::string to_string(const Shape& shape);
 
-// Shape after NumPy broadcasting of a and b; throws ShapeError naming op when they do not fit.
+// Returns the shape after NumPy broadcasting of a and b. Throws ShapeError naming op if they do not
+// broadcast.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
-// An axis in [-rank, rank) as [0, rank); throws ShapeError naming op otherwise.
+// Maps an axis in [-rank, rank) to [0, rank). Throws ShapeError naming op for any other axis.
 std::size_t normalize_axis(const char* op, Index axis, std::size_t rank);
 
 extern template class InlineVector<std::size_t>;

@@ -19,7 +19,7 @@ void swap_bytes(std::vector<unsigned char>& bytes, std::size_t used, std::size_t
   }
 }
 
-// Elements in the order of the file, first axis fastest, put into rows.
+// Copies elements from file order, first axis fastest, to row-major order.
 template <class S>
 Tensor<S> row_major(const Tensor<S>& columns) {
   const Shape& shape = columns.shape();
@@ -113,7 +113,7 @@ std::string detail::type_of(const TensorInfo& info) {
 }
 
 std::optional<std::size_t> detail::element_bytes(Dtype dtype, const Shape& shape) noexcept {
-  // Zeros last: a shape that is too large stays so beside a zero, as NumPy and the strides want it.
+  // Zeros last: a shape that is too large stays too large next to a zero, as NumPy and the strides require.
   constexpr std::size_t largest = std::numeric_limits<std::ptrdiff_t>::max();
   std::size_t bytes = size_of(dtype);
   bool zero = false;

@@ -1,4 +1,4 @@
-// Files of named tensors, whatever their format.
+// TensorFile: a file of named tensors, in any supported format.
 #pragma once
 
 #include <cstdint>
@@ -13,22 +13,21 @@
 
 namespace unroll {
 
-// What a file says of a tensor before its elements are read.
+// A tensor's description, read before its elements.
 struct TensorInfo {
   std::string name;
   Dtype dtype = Dtype::f32;
   Shape shape = {};
   bool column_major = false;  // the first axis runs fastest (Fortran); Tensors are row-major
   bool big_endian = false;
-  // Why its elements cannot be read, in the words of a message behind "got": "F4", "text (<U5)", "7 axes";
-  // its type or shape means nothing then. Empty for all others.
+  // Why its elements cannot be read, as an error message continues after "got": "F4", "text (<U5)", "7 axes";
+  // type and shape are then meaningless. Empty for readable tensors.
   std::string unreadable = {};
 };
 
-// An open file: names, types, shapes and sizes have been read and checked, elements are read when asked for,
-// one tensor at a time. A tensor that cannot be read is listed as the others are. open_safetensors and
-// open_npz make one. What it says of itself is given by value: `for (const auto& t :
-// open_npz(path)->tensors())` is safe.
+// An open file. Names, types, shapes and sizes have been read and checked; elements are read on request, one
+// tensor at a time. Tensors that cannot be read are listed too. open_safetensors and open_npz make one. Lists
+// are returned by value: `for (const auto& t : open_npz(path)->tensors())` is safe.
 class TensorFile {
  public:
   virtual ~TensorFile() = default;
@@ -36,18 +35,18 @@ class TensorFile {
   TensorFile& operator=(const TensorFile&) = delete;
 
   std::string path() const { return path_; }
-  // In the file's order; no name twice.
+  // Returns the tensors in the file's order; names are unique.
   std::vector<TensorInfo> tensors() const { return tensors_; }
-  // Free text beside the tensors.
+  // Returns the file's free text by key.
   std::map<std::string, std::string> metadata() const { return metadata_; }
   bool contains(const std::string& name) const { return positions_.contains(name); }
-  // Throws FileError when there is none.
+  // Returns a tensor's description. Throws FileError if there is no such tensor.
   TensorInfo info(const std::string& name) const;
 
-  // The tensor as S: float, double, bool or a whole number of 8 to 64 bits. Throws FileError when there is
-  // none of this name, when its type cannot be read as S (readable_as), and when its elements are not all
-  // there; MemoryError when there is no memory for it. It is read into its own memory, with a block of 64 KiB
-  // beside it where types or bytes are turned; one that is column_major takes twice its memory meanwhile.
+  // Reads a tensor as S: float, double, bool or an integer of 8 to 64 bits. Throws FileError if there is no
+  // tensor of this name, if its type cannot be read as S (readable_as), or if elements are missing;
+  // MemoryError if there is no memory for it. Elements are read directly into the tensor, with a 64 KiB
+  // buffer if types or byte order are converted; a column_major tensor takes twice its memory meanwhile.
   template <class S>
   Tensor<S> read(const std::string& name, Rounding rounding = Rounding::refuse);
 
@@ -55,19 +54,20 @@ class TensorFile {
   [[noreturn]] virtual void fail(const std::string& what) const;
 
  protected:
-  // function is what error messages name, "load_tensors".
+  // function is the name in error messages, for example "load_tensors".
   TensorFile(std::string path, std::string function)
       : path_(std::move(path)), function_(std::move(function)) {}
 
-  // Throws FileError when there is one of this name. The elements' bytes must fit into std::size_t.
+  // Adds a tensor. Throws FileError for a name that exists. The elements' bytes must fit std::size_t.
   void add(TensorInfo info);
-  // Elements of the tensor at this position are read from the first byte to the last: begin, some next, end.
+  // Elements of the tensor at this position are read from the first byte to the last: begin, several next,
+  // end.
   virtual void begin(std::size_t position) = 0;
   virtual void next(void* to, std::size_t bytes) = 0;
   virtual void end() {}
   const TensorInfo& at(std::size_t position) const noexcept { return tensors_[position]; }
 
-  // Bytes that a tensor may take in memory; compressed files, which can claim anything, set a limit.
+  // The most bytes that a tensor may take in memory: a limit for compressed files, which can claim any size.
   std::optional<std::uint64_t> max_bytes_;
   std::map<std::string, std::string> metadata_;
 
@@ -81,17 +81,17 @@ class TensorFile {
   std::map<std::string, std::size_t> positions_;
 };
 
-// A safetensors file; serialization.hpp has the format and its rules. function is what error messages name.
-// Tensors of a type that is not known here (F4, F6 ..) or of more than 6 axes are listed as unreadable.
+// Opens a safetensors file; serialization.hpp describes the format and its rules. function is the name in
+// error messages. Tensors of an unknown type (F4, F6 ..) or with more than 6 axes are listed as unreadable.
 std::unique_ptr<TensorFile> open_safetensors(const std::string& path,
                                              const std::string& function = "open_safetensors");
 
 namespace detail {
 
-// What a message says of the type: "F32", or why it cannot be read.
+// Returns the type for a message: "F32", or why it cannot be read.
 std::string type_of(const TensorInfo& info);
 
-// Bytes of the elements, or nothing when memory could not hold that many, also beside a size of 0.
+// Returns the bytes of the elements, or nothing if they exceed any memory, also next to a size of 0.
 std::optional<std::size_t> element_bytes(Dtype dtype, const Shape& shape) noexcept;
 
 }  // namespace detail

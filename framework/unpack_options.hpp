@@ -1,4 +1,4 @@
-// How much of a compressed file is believed.
+// UnpackOptions: a limit for compressed files.
 #pragma once
 
 #include <algorithm>
@@ -6,11 +6,11 @@
 
 namespace unroll {
 
-// A compressed file of a few kilobytes can claim to hold gigabytes. What it says of its sizes is compared
-// with this limit before memory is asked for.
+// A compressed file of a few kilobytes can claim to hold gigabytes. Its claimed sizes are compared with this
+// limit before memory is allocated.
 struct UnpackOptions {
-  // Bytes that what is compressed may take in memory; 0: 256 MiB or 64 times the file's size, whichever is
-  // more.
+  // The most bytes that compressed contents may take in memory; 0: 256 MiB or 64 times the file's size,
+  // whichever is more.
   std::uint64_t max_bytes = 0;
 };
 

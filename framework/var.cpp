@@ -75,7 +75,7 @@ template <class S>
 Tensor<S> Var<S>::value() && {
   const Var last(std::move(*this));
   Tensor<S>& data = last.checked()->data;
-  // Nobody else can see what only this handle refers to: no copy is needed.
+  // A value with a single handle is invisible to others: no copy is needed.
   if (last.value_->references == 1 && last.value_->leaf == nullptr) return std::move(data);
   return data;
 }
@@ -83,7 +83,7 @@ Tensor<S> Var<S>::value() && {
 template <class S>
 Tensor<S>& Var<S>::mutable_value() & {
   Tensor<S>& data = checked()->data;
-  if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of what is about to change
+  if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of elements that are about to change
   for (Tape* tape = Tape::current(); tape != nullptr; tape = tape->outer_) {
     if (!tape->change_ && tape->has_used(*this)) tape->note_change(*this);
   }
@@ -113,7 +113,7 @@ void Var<S>::register_hook(Hook hook) {
     throw TapeError(
         "[Var::register_hook] expected a parameter or a value on the current tape, got a constant");
   }
-  // The engine keeps gradients without their type; a hook takes one over and gives one back.
+  // The engine keeps gradients without their type; a hook takes one and returns one.
   Tape::current()->hooks_[value_->node].push_back([hook = std::move(hook)](void* g) -> void* {
     Var<S> gradient(static_cast<detail::Value<S>*>(g));
     Var<S> replaced = hook(gradient);

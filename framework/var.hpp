@@ -20,43 +20,43 @@ namespace detail {
 
 inline constexpr std::uint32_t kNoNode = 0xffffffffU;
 
-// What a Var points at: a reference count (not atomic: a Var belongs to one thread at a time) and the place
-// of the value on the tape that last recorded it.
+// The target of a Var: a reference count (not atomic: a Var belongs to one thread at a time) and the value's
+// node on the tape that last recorded it.
 struct ValueBase {
   std::uint32_t references = 1;
   std::uint32_t node = kNoNode;
   std::uint64_t tape = 0;  // serial number of that tape; 0: none
-  // Serial number of the last tape that recorded an op of it as a constant; 0: none.
+  // Serial number of the last tape that recorded an op with this value as a constant; 0: none.
   std::uint64_t reader = 0;
 };
 
-// What only parameters have.
+// Data that only parameters have.
 template <class S>
 struct Leaf {
   std::string name;
   Var<S> gradient;
   std::uint64_t gradient_tape = 0;  // the tape that computed gradient
   std::vector<std::function<Var<S>(const Var<S>&)>> hooks;
-  std::shared_ptr<void> packed;  // the value laid out for products, while a tape uses it (ops/matmul.cpp)
+  std::shared_ptr<void> packed;  // the value packed for products, while a tape uses it (ops/matmul.cpp)
 };
 
 template <class S>
 struct Value;
 
-// This thread's discarded small values, whole containers by shape: an op's result has often just been an
-// earlier op's of the same shape, and setting up a container costs more than computing 16 elements. On a
-// thread that helps another there are none (borrowed_pool.hpp): what it makes, the other one discards.
+// This thread's discarded small values, kept whole by shape: the next op often needs a shape that was just
+// discarded, and setting up a container costs more than computing 16 elements. Helper threads keep none
+// (borrowed_pool.hpp): the helped thread discards their values.
 template <class S>
 struct Recycler {
   static constexpr std::uint32_t kSlots = 256, kNoSlot = kSlots;  // 2^8, for the upper 8 bits of slot_of
-  static constexpr std::size_t kLargest = 1024;                   // elements of a value that is kept
-  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;   // values
+  static constexpr std::size_t kLargest = 1024;                  // elements of the largest value that is kept
+  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
   Value<S>* slots[kSlots] = {};
   std::size_t held = 0;
   std::size_t limit = 0;  // 0 before this thread's first value and after its end, else kMaxHeld
 
-  // Shapes of the same elements mostly differ in their last axis. The upper bits of products with large odd
-  // numbers are well mixed.
+  // Shapes with equally many elements mostly differ in their last axis. The upper bits of products with large
+  // odd numbers are well mixed.
   static std::uint32_t slot_of(std::size_t elements, const Shape& shape) noexcept {
     const std::size_t last = shape.empty() ? 0 : shape.back();
     return static_cast<std::uint32_t>(elements * 0x9e3779b1 + last * 0x85ebca6b +
@@ -71,12 +71,12 @@ void open_recycler();
 
 template <class S>
 struct Value : ValueBase {
-  // Where the recycler keeps this value once it is discarded, and with how many elements. Values of tensors,
-  // as inputs are, would only pile up there.
+  // The slot that keeps this value once it is discarded, and its number of elements. Values made from
+  // tensors, such as inputs, get no slot: they would only accumulate.
   std::uint32_t slot = Recycler<S>::kNoSlot, elements = 0;
   Tensor<S> data;
   std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
-  Value* next = nullptr;          // among discarded values
+  Value* next = nullptr;          // in a list of discarded values
 
   explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)) {}
   explicit Value(const Shape& shape) : data(shape) {}
@@ -96,7 +96,7 @@ template <class S>
   return value;
 }
 
-// Takes a value out of its list.
+// Removes and returns the first value of a list.
 template <class S>
 Value<S>* taken(Value<S>*& from) noexcept {
   Value<S>* value = from;
@@ -109,7 +109,7 @@ Value<S>* taken(Value<S>*& from) noexcept {
   return value;
 }
 
-// take_value() where the first of the list has another shape: the next ones are looked at, or it makes room.
+// take_value() if the first value of the list has another shape: tries the next ones or makes room.
 template <class S>
 [[gnu::noinline]] Value<S>* take_further(const Shape& shape, std::size_t elements, std::uint32_t slot) {
   constexpr int kLookedAt = 8;
@@ -121,7 +121,7 @@ template <class S>
   return new_value<S>(shape, elements, slot);
 }
 
-// A value of this shape with undefined elements.
+// Returns a value of this shape with undefined elements.
 template <class S>
 Value<S>* take_value(const Shape& shape) {
   auto& cache = recycler<S>;
@@ -135,12 +135,12 @@ Value<S>* take_value(const Shape& shape) {
   return taken(first);
 }
 
-// Gives back a value that nobody refers to any more.
+// Recycles or frees a value without references.
 template <class S>
 void discard_value(Value<S>* value) noexcept {
   auto& cache = recycler<S>;
-  // A tensor that was moved out of its value, or changed its size, is not what the recycler keeps there; with
-  // another shape of this size take_value() deals.
+  // The recycler does not keep a value whose tensor was moved out or resized. take_value() handles another
+  // shape of the same size.
   if (value->slot != cache.kNoSlot && value->data.storage().size() == value->elements &&
       cache.held < cache.limit) [[likely]] {
     value->next = std::exchange(cache.slots[value->slot], value);
@@ -156,22 +156,22 @@ void discard_value(Value<S>* value) noexcept {
 
 }  // namespace detail
 
-// A handle to a value: copying it shares the value. While a tape records, results of ops know their place on
-// it. A Var made from a tensor is a constant; parameter() makes one whose gradient backward() computes.
-// A Var, like the tape, belongs to one thread at a time.
+// A handle to a value: copies share the value. While a tape records, results of ops know their node on it. A
+// Var made from a tensor is a constant; parameter() makes one whose gradient backward() computes. A Var, like
+// a tape, belongs to one thread at a time.
 template <class S>
 class Var {
  public:
   using Scalar = S;
   using Hook = std::function<Var(const Var&)>;
 
-  // An empty handle; using its value throws TapeError.
+  // Makes an empty handle; using its value throws TapeError.
   Var() noexcept = default;
-  // A constant.
+  // Makes a constant.
   Var(Tensor<S> tensor) : value_(new detail::Value<S>(std::move(tensor))) {}
-  // An uninitialised value of this shape, to be filled through mutable_value().
+  // Returns an uninitialised value of this shape, to be filled through mutable_value().
   static Var uninitialized(const Shape& shape) { return Var(detail::take_value<S>(shape)); }
-  // A constant of zeros, and one with this tensor's elements.
+  // Return a constant of zeros, and one with this tensor's elements.
   static Var zeros(const Shape& shape) {
     Var result = uninitialized(shape);
     std::fill_n(result.value_->data.data(), result.value_->data.storage().size(), S(0));
@@ -196,41 +196,43 @@ class Var {
   }
 
   bool defined() const noexcept { return value_ != nullptr; }
-  // The tensor; throws TapeError for an empty handle. A temporary's, as in model(x).value(), is handed over
-  // by value, since its handle is gone before the next statement.
+  // Returns the tensor; throws TapeError for an empty handle. A temporary, as in model(x).value(), returns it
+  // by value, because the handle is gone before the next statement.
   const Tensor<S>& value() const& { return checked()->data; }
   Tensor<S> value() &&;
   const Shape& shape() const& { return checked()->data.shape(); }
   Shape shape() && { return checked()->data.shape(); }
-  // Size along axis; a negative axis counts from the end.
+  // Returns the size along axis; a negative axis counts from the end.
   std::size_t shape(Index axis) const {
     return checked()->data.shape()[normalize_axis("Var::shape", axis, dimension())];
   }
   std::size_t dimension() const { return checked()->data.dimension(); }
   std::size_t size() const { return checked()->data.size(); }
-  // The elements, row by row. Of a temporary they would be gone with it: keep the Var, or its value().
+  // Returns the elements, row-major. Deleted for a temporary, whose elements go with it: keep the Var, or its
+  // value().
   const S* data() const& { return checked()->data.data(); }
   const S* data() && = delete;
-  // The only element; throws ShapeError when there are more.
+  // Returns the only element; throws ShapeError if there are more.
   S item() const {
     if (size() != 1) detail::throw_not_scalar(checked()->data.shape());
     return checked()->data.data()[0];
   }
 
-  // The tensor, to be changed in place (initialisation, optimizers): to be called for every change. A tape
-  // of this thread that has used this value, be it as a constant, refuses a later backward(), since what it
-  // recorded no longer holds.
+  // Returns the tensor for a change in place (initialisation, optimizers). Call it for every change. A tape
+  // of this thread that has used this value, also as a constant, then refuses backward(), because its record
+  // is out of date.
   Tensor<S>& mutable_value() &;
   Tensor<S>& mutable_value() && = delete;  // keep the Var
 
-  // True for a parameter and for what the current tape has computed from one.
+  // Returns true for a parameter and for values that the current tape has computed from one.
   bool requires_grad() const noexcept;
-  // The same value as a constant: gradients stop here. Shares nothing with the tape; copies the tensor.
+  // Returns the same value as a constant: gradients stop here. Copies the tensor and shares nothing with the
+  // tape.
   Var detach() const { return copy_of(value()); }
 
-  // A parameter's gradient, of the parameter's shape. It lives as long as the tape that computed it;
-  // a parameter has one gradient, so an inner tape's backward() takes the place of an outer one's.
-  // Throws TapeError when there is none.
+  // Returns a parameter's gradient, in the parameter's shape. It lives as long as the tape that computed it.
+  // A parameter has one gradient: an inner tape's backward() replaces an outer tape's. Throws TapeError if
+  // there is none.
   const Tensor<S>& grad() const& {
     if (!has_grad()) [[unlikely]]
       detail::throw_no_gradient(name());
@@ -240,25 +242,26 @@ class Var {
   bool has_grad() const noexcept {
     return value_ != nullptr && value_->leaf && value_->leaf->gradient.defined();
   }
-  // The gradient, to be changed in place (clipping).
+  // Returns the gradient for a change in place (clipping).
   Tensor<S>& mutable_grad() &;
   Tensor<S>& mutable_grad() && = delete;  // keep the Var
   void clear_grad() noexcept;
 
-  // Calls hook with this Var's complete gradient during every backward pass that computes it; a defined
-  // result replaces the gradient. On a parameter a hook stays, on another value it lasts as long as the tape.
-  // Throws TapeError for a constant, ArgumentError for an empty function.
+  // Calls hook with this Var's complete gradient in every backward pass that computes it; a defined result
+  // replaces the gradient. A hook on a parameter stays; on another value it lasts as long as the tape. Throws
+  // TapeError for a constant, ArgumentError for an empty function.
   void register_hook(Hook hook);
 
-  // A parameter's name, "" if it has none; error messages print it.
+  // Returns a parameter's name, which error messages print; "" if it has none.
   const std::string& name() const& noexcept;
   std::string name() && { return std::as_const(*this).name(); }
   void set_name(std::string name);
 
-  // True when both handles share one value.
+  // Returns true if both handles share one value.
   bool same_as(const Var& other) const noexcept { return value_ == other.value_; }
 
-  // For the tape and for ops. raw(): the elements of a value that the caller has just made, to be filled.
+  // For the tape and for ops. raw() gives the elements of a value that the caller has just made, to be
+  // filled.
   S* raw() const noexcept { return value_->data.data(); }
   detail::Value<S>* get() const noexcept { return value_; }
   detail::Value<S>* release() noexcept { return std::exchange(value_, nullptr); }
@@ -276,7 +279,7 @@ class Var {
 template <class S>
 Var(Tensor<S>) -> Var<S>;
 
-// A leaf whose gradient backward() computes; name is what error messages call it.
+// Returns a leaf whose gradient backward() computes; error messages print name.
 template <class S>
 Var<S> parameter(Tensor<S> tensor, std::string name = "") {
   Var<S> leaf(std::move(tensor));

@@ -6,8 +6,8 @@
 
 namespace unroll {
 
-// The functions last as long as the program, so that their copies, of which every call of a layer makes some,
-// count no references.
+// The functions live as long as the program, so their copies, of which every call of a layer makes some, need
+// no reference counts.
 template <class F>
 const Activation& Activation::built_in(const char* name, F f) {
   static const auto* const functions = new Functions{name, f, f};

@@ -10,10 +10,10 @@
 
 namespace unroll {
 
-// One of the functions below, or your own:
+// One of the functions below, or a custom one:
 //   Activation("softsign", [](const auto& x) { return x / (1.0 + abs(x)); })
-// Your own gets Var<float> and Var<double>, and differentiates by the ops it is made of. Two are equal when
-// they are copies of one.
+// A custom function takes Var<float> and Var<double>; its ops give the derivative. Copies of an Activation
+// compare equal.
 class Activation {
  public:
   static const Activation& identity();
@@ -22,7 +22,7 @@ class Activation {
   static const Activation& relu();
   static const Activation& gelu();
   static const Activation& softplus();
-  // clamp(x / 6 + 1 / 2, 0, 1), PyTorch's.
+  // clamp(x / 6 + 1 / 2, 0, 1), as in PyTorch.
   static const Activation& hard_sigmoid();
   static Activation leaky_relu(double slope = 0.01);
   static Activation elu(double alpha = 1.0);
@@ -31,7 +31,7 @@ class Activation {
   Activation(std::string name, F f)
       : functions_(std::make_shared<const Functions>(Functions{std::move(name), f, f})) {}
 
-  // Copies only: what was moved from is still a function.
+  // Copies only, so that a moved-from Activation is still a function.
   Activation(const Activation&) = default;
   Activation& operator=(const Activation&) = default;
 

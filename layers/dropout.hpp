@@ -1,4 +1,4 @@
-// Dropout as a layer with its own random numbers.
+// Dropout: a layer with its own random numbers.
 #pragma once
 
 #include "framework/ops.hpp"
@@ -8,13 +8,13 @@
 namespace unroll {
 
 // While training, sets each element to 0 with probability p and scales the rest by 1/(1-p) (Srivastava et al.
-// 2014); else the identity. Throws ArgumentError unless 0 <= p <= 1.
+// 2014); the identity in evaluation. Throws ArgumentError unless 0 <= p <= 1.
 template <class S>
 struct Dropout : MoveOnly {
   static constexpr const char* kName = "Dropout";
   double p = 0.0;
   bool training = true;
-  // Moves on with every call, so a Dropout that trains is not for two threads.
+  // Advances with every call, so two threads cannot share a Dropout that is training.
   mutable Rng rng{0};
 
   Dropout() = default;

@@ -8,11 +8,11 @@
 namespace unroll {
 
 struct EmbeddingOptions {
-  // The row of this id is zero at the start and never gets a gradient (padding).
+  // The row of this id (padding) starts as zeros and never gets a gradient.
   std::optional<Index> padding_id = std::nullopt;
 };
 
-// ids (...) -> rows of weight (V,E): (...,E). Initialised N(0,1). Throws ArgumentError for a size below 1,
+// Looks up ids (...) in weight (V,E): (...,E). Initialised N(0,1). Throws ArgumentError for a size below 1,
 // ShapeError for an id outside 0..V-1.
 template <class S>
 struct Embedding : MoveOnly {

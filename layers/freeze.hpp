@@ -1,4 +1,4 @@
-// freeze(): a stream of a layer.
+// freeze(): makes a stream from a layer.
 #pragma once
 
 #include "layers/linear.hpp"
@@ -7,7 +7,6 @@
 #include "layers/stream.hpp"
 
 namespace unroll {
-
 namespace detail {
 
 [[noreturn]] void throw_not_frozen(const LayerName& layer, const char* option);
@@ -47,18 +46,18 @@ Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<s
 
 }  // namespace detail
 
-// A stream with a copy of the layer's weights, from the layer's initial states: x (B,I) -> y (B,H). For every
-// cell with a hand-derived kernel, which it runs: Rnn (tanh, relu), Lstm (with projection), Gru and Mgu,
-// stacked or not, with every Bias. Whether the layer is training does not matter: a stream has no dropout and
-// no recurrent dropout. Throws ArgumentError for a batch below 1, a bidirectional layer, zoneout, and cells
-// and options without a kernel, which Recurrent::step runs.
+// Returns a stream with a copy of the layer's weights, starting from the layer's initial states: x (B,I) -> y
+// (B,H). Supports every cell with a hand-derived kernel: Rnn (tanh, relu), Lstm (with projection), Gru and
+// Mgu, stacked or not, with every Bias. A stream has no dropout and no recurrent dropout, also if the layer
+// is training. Throws ArgumentError for a batch below 1, a bidirectional layer, zoneout, and cells and
+// options without a kernel; use Recurrent::step for these.
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions& options = {}) {
   return detail::freeze_layer(layer, nullptr, options.batch);
 }
 
-// The same with a linear layer on the output of every step: x (B,I) -> y (B,O). Throws ShapeError for a head
-// with another input size, too.
+// Does the same with a linear layer on the output of every step: x (B,I) -> y (B,O). Also throws ShapeError
+// for a head with another input size.
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>& head,
                               const StreamOptions& options = {}) {

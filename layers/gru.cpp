@@ -24,7 +24,7 @@ Var<S> GruCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) 
     z = squash(input_part[1] + state_part[1]);
     n = options.activation(input_part[2] + r * state_part[2]);
   } else {
-    // The candidate's rows multiply r h, the other two h itself.
+    // The candidate's rows multiply r h, the other two gates' rows h.
     const auto w = split(weight_hh, {2 * H, H}, 0);
     const auto b = bias_hh.defined() ? split(bias_hh, {2 * H, H}, 0) : std::vector<Var<S>>(2);
     const auto state_part = chunk(linear(h_read, w[0], b[0]), 2, 1);

@@ -12,7 +12,8 @@ namespace unroll {
 
 // Where the reset gate acts: on W_hn h + b_hn (cuDNN, PyTorch), or on h before the product (Cho et al. 2014).
 enum class GruReset { after, before };
-// What z = 1 means: keep the old state (Cho et al. 2014, PyTorch), or take the new one (Chung et al. 2014).
+// The meaning of z = 1: keep the old state (Cho et al. 2014, PyTorch), or take the new one (Chung et al.
+// 2014).
 enum class GruUpdate { z_keeps, z_updates };
 
 struct GruOptions {
@@ -21,8 +22,8 @@ struct GruOptions {
   Bias bias = Bias::both;
   GruReset reset = GruReset::after;
   GruUpdate update = GruUpdate::z_keeps;
-  Activation gate_activation = Activation::sigmoid();  // of r and z
-  Activation activation = Activation::tanh();          // of n
+  Activation gate_activation = Activation::sigmoid();  // for r and z
+  Activation activation = Activation::tanh();          // for n
   RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
@@ -32,7 +33,7 @@ struct GruOptions {
 //   reset before: n = tanh(W_in x + b_in + W_hn (r h) + b_hn)
 //   z keeps: h' = z h + (1-z) n;   z updates: h' = (1-z) h + z n
 // Parameters: weight_ih (3H,I), weight_hh (3H,H), bias_ih and bias_hh (3H); gate rows in the order r z n. All
-// are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
+// are initialised U(-1/sqrt(H), 1/sqrt(H)) unless recurrent_init says otherwise.
 template <class S>
 struct GruCell : MoveOnly {
   static constexpr const char* kName = "Gru";
@@ -44,16 +45,17 @@ struct GruCell : MoveOnly {
   UNROLL_MOVE_ONLY(GruCell)
   // Throws ArgumentError for sizes below 1.
   GruCell(GruOptions options, Rng& rng);
-  // x (B,I), h (B,H) -> the next h.
+  // Returns the next h: x (B,I), h (B,H).
   Var<S> step(const Var<S>& x, const Var<S>& h) const { return step(x, h, h); }
-  // The same with another h (under dropout, say) for W_h. to read.
+  // Does the same; W_h. reads h_read instead of h (recurrent dropout).
   Var<S> step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) const;
   std::vector<std::string> gates() const { return {"r", "z", "n"}; }
-  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  // Throws ShapeError unless the parameters have the shapes that the options require; kernels rely on it.
   void check_parameters(const detail::LayerName& layer) const;
-  // The first option that the kernel has not, or null.
+  // Returns the first option that the kernel does not support, or null.
   const char* unsupported_option() const noexcept;
-  // Hand-derived (layers/kernels/gru.hpp). What unsupported_option() names it has not.
+  // Returns the hand-derived kernel (layers/kernels/gru.hpp), for all options but those that
+  // unsupported_option() names.
   bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
@@ -65,7 +67,7 @@ struct GruCell : MoveOnly {
   }
 };
 
-// A GRU over sequences: Gru<float> gru({.input = 28, .hidden = 64}, rng);  auto [y, states] = gru(x);
+// A GRU layer: Gru<float> gru({.input = 28, .hidden = 64}, rng);  auto [y, states] = gru(x);
 template <class S>
 using Gru = Recurrent<GruCell<S>>;
 

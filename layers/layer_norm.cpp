@@ -22,7 +22,7 @@ LayerNorm<S>::LayerNorm(Index features, LayerNormOptions opts) : options(opts), 
 
 template <class S>
 Var<S> LayerNorm<S>::operator()(const Var<S>& x) const {
-  // One that was moved from still has its size, and would do without weight and bias.
+  // A moved-from layer still has its size, and would run without weight and bias.
   if (size < 1 || (options.affine && !weight.defined())) detail::throw_empty_layer(kName, "forward");
   const LayerScope scope(kName, weight.name());
   if (x.dimension() == 0 || x.shape(-1) != static_cast<std::size_t>(size)) {

@@ -1,4 +1,4 @@
-// LayerNorm over the last axis.
+// LayerNorm: normalises over the last axis.
 #pragma once
 
 #include "framework/ops.hpp"
@@ -8,11 +8,11 @@ namespace unroll {
 
 struct LayerNormOptions {
   double eps = 1e-5;
-  bool affine = true;  // learn weight and bias
+  bool affine = true;  // learns weight and bias
 };
 
 // (x - mean) / sqrt(var + eps) * weight + bias over the last axis C (Ba, Kiros and Hinton 2016): x (...,C),
-// weight (C) ones and bias (C) zeros at the start. Throws ArgumentError for a size below 1 or eps < 0,
+// weight (C) initially ones, bias (C) initially zeros. Throws ArgumentError for a size below 1 or eps < 0,
 // ShapeError for another input size.
 template <class S>
 struct LayerNorm : MoveOnly {

@@ -11,7 +11,7 @@ struct LinearOptions {
   bool bias = true;
 };
 
-// y = x W^T + b: x (...,I) -> y (...,O), weight (O,I), bias (O). Initialised as PyTorch does: all elements
+// y = x W^T + b: x (...,I) -> y (...,O), weight (O,I), bias (O). Initialised like PyTorch's: all elements
 // U(-1/sqrt(I), 1/sqrt(I)). Throws ArgumentError for a size below 1, ShapeError for another input size.
 template <class S>
 struct Linear : MoveOnly {

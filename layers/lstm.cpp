@@ -37,7 +37,7 @@ LstmCell<S>::LstmCell(LstmOptions opts, Rng& rng) : options(std::move(opts)) {
     norm_c_bias = make.constant({hidden}, 0.0, "norm_c_bias");
   }
   if (options.forget_bias) {
-    // PyTorch adds both biases: all of it goes into one of them.
+    // PyTorch adds both biases: one of them gets all of it.
     for (Var<S>* bias : {&bias_ih, &bias_hh}) {
       if (!bias->defined()) continue;
       const double value = bias == &bias_ih ? *options.forget_bias : 0.0;

@@ -21,11 +21,11 @@ struct LstmOptions {
   bool peepholes = false;   // the gates see c (Gers and Schmidhuber 2000)
   bool layer_norm = false;  // of the input and recurrent products and of c (Ba et al. 2016)
   bool coupled = false;     // f = 1 - i (Greff et al. 2017); the stacked parameters have no rows for f
-  Activation gate_activation = Activation::sigmoid();  // of i, f and o
-  Activation activation = Activation::tanh();          // of g
-  Activation output_activation = Activation::tanh();   // of c on its way out
+  Activation gate_activation = Activation::sigmoid();  // for i, f and o
+  Activation activation = Activation::tanh();          // for g
+  Activation output_activation = Activation::tanh();   // for c in h' = o tanh(c')
   std::optional<double> forget_bias =
-      {};  // where b_if + b_hf begins, 1 say (Jozefowicz et al. 2015); none: drawn
+      {};  // initial b_if + b_hf, for example 1 (Jozefowicz et al. 2015); none: drawn
   RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
@@ -40,20 +40,19 @@ struct LstmState {
   }
 };
 
-// One LSTM step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), as PyTorch has
-// it:
+// One LSTM step (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), as in PyTorch:
 //   i, f, o = sigmoid(W_i. x + b_i. + W_h. h + b_h.),  g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 //   c' = f c + i g,  h' = o tanh(c'),  with a projection h' = W_hr (o tanh(c'))
-// and with the options, which change these lines only:
+// The options change only these lines:
 //   peepholes   i, f, o = sigmoid(... + p_i c), sigmoid(... + p_f c), sigmoid(... + p_o c'), p diagonal
 //   coupled     f = 1 - i, and the rows of f are missing everywhere
 //   layer_norm  W_i. x + b_i. + W_h. h + b_h.  ->  LN(W_i. x) w_i. + b_i. + LN(W_h. h) w_h. + b_h.
 //               tanh(c')  ->  tanh(LN(c') w_c + b_c);  LN standardises over all gates' rows together
 // Parameters: weight_ih (4H,I), weight_hh (4H,H or P), bias_ih and bias_hh (4H), weight_hr (P,H); gate rows
-// in the order i f g o (coupled: 3H, i g o); with peepholes weight_ch (3H), in the order i f o (coupled: 2H,
-// i o). All are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init or forget_bias says otherwise.
-// With layer_norm norm_ih and norm_hh (4H; coupled: 3H) and norm_c (H), which begin as 1, and norm_c_bias
-// (H), which begins as 0.
+// in the order i f g o (coupled: 3H, i g o). With peepholes weight_ch (3H), in the order i f o (coupled: 2H,
+// i o). All are initialised U(-1/sqrt(H), 1/sqrt(H)) unless recurrent_init or forget_bias says otherwise.
+// With layer_norm norm_ih and norm_hh (4H; coupled: 3H) and norm_c (H), initially 1, and norm_c_bias (H),
+// initially 0.
 template <class S>
 struct LstmCell : MoveOnly {
   static constexpr const char* kName = "Lstm";
@@ -67,16 +66,17 @@ struct LstmCell : MoveOnly {
   // Throws ArgumentError for sizes below 1, a projection outside 0..H-1, or a forget_bias without a bias or
   // with coupled gates.
   LstmCell(LstmOptions options, Rng& rng);
-  // x (B,I), state h and c -> the next state.
+  // Returns the next state: x (B,I), state h and c.
   State step(const Var<S>& x, const State& state) const;
   State zero_state(std::size_t batch) const;
   Index output_size() const noexcept { return options.projection > 0 ? options.projection : options.hidden; }
   std::vector<std::string> gates() const;
-  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  // Throws ShapeError unless the parameters have the shapes that the options require; kernels rely on it.
   void check_parameters(const detail::LayerName& layer) const;
-  // The first option that the kernel has not, or null.
+  // Returns the first option that the kernel does not support, or null.
   const char* unsupported_option() const noexcept;
-  // Hand-derived (layers/kernels/lstm.hpp). What unsupported_option() names it has not.
+  // Returns the hand-derived kernel (layers/kernels/lstm.hpp), for all options but those that
+  // unsupported_option() names.
   bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
@@ -94,7 +94,7 @@ struct LstmCell : MoveOnly {
   }
 };
 
-// An LSTM over sequences: Lstm<float> lstm({.input = 28, .hidden = 64}, rng);  auto [y, states] = lstm(x);
+// An LSTM layer: Lstm<float> lstm({.input = 28, .hidden = 64}, rng);  auto [y, states] = lstm(x);
 template <class S>
 using Lstm = Recurrent<LstmCell<S>>;
 

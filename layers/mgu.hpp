@@ -16,12 +16,12 @@ struct MguOptions {
   RecurrentInit recurrent_init = RecurrentInit::uniform;
 };
 
-// One step of a minimal gated unit (Zhou et al. 2016), a GRU whose one gate does the work of two:
+// One step of a minimal gated unit (Zhou et al. 2016), a GRU with one gate for reset and update:
 //   f  = sigmoid(W_if x + b_if + W_hf h + b_hf)
 //   n  = tanh(W_in x + b_in + W_hn (f h) + b_hn)
 //   h' = (1-f) h + f n
 // Parameters: weight_ih (2H,I), weight_hh (2H,H), bias_ih and bias_hh (2H); gate rows in the order f n. All
-// are initialised U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
+// are initialised U(-1/sqrt(H), 1/sqrt(H)) unless recurrent_init says otherwise.
 template <class S>
 struct MguCell : MoveOnly {
   static constexpr const char* kName = "Mgu";
@@ -33,14 +33,14 @@ struct MguCell : MoveOnly {
   UNROLL_MOVE_ONLY(MguCell)
   // Throws ArgumentError for sizes below 1.
   MguCell(MguOptions options, Rng& rng);
-  // x (B,I), h (B,H) -> the next h.
+  // Returns the next h: x (B,I), h (B,H).
   Var<S> step(const Var<S>& x, const Var<S>& h) const { return step(x, h, h); }
-  // The same with another h (under dropout, for example) for W_h. to read.
+  // Does the same; W_h. reads h_read instead of h (recurrent dropout).
   Var<S> step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) const;
   std::vector<std::string> gates() const { return {"f", "n"}; }
-  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  // Throws ShapeError unless the parameters have the shapes that the options require; kernels rely on it.
   void check_parameters(const detail::LayerName& layer) const;
-  // Hand-derived (layers/kernels/mgu.hpp).
+  // Returns the hand-derived kernel (layers/kernels/mgu.hpp).
   bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
@@ -52,7 +52,7 @@ struct MguCell : MoveOnly {
   }
 };
 
-// A minimal gated unit over sequences: Mgu<float> mgu({.input = 28, .hidden = 64}, rng);
+// A minimal gated unit layer: Mgu<float> mgu({.input = 28, .hidden = 64}, rng);
 template <class S>
 using Mgu = Recurrent<MguCell<S>>;
 

@@ -41,7 +41,7 @@ void SummaryRows::add(const std::string& name, const void* parameter, std::size_
   if (fresh) {
     row.parameters += size;
   } else {
-    // In the row of a layer, which of its parameters it is.
+    // In a layer's row: the name of the parameter in the layer.
     const std::string own = name.size() > row.name.size() && !row.name.empty()
                                 ? name.substr(row.name.size() + 1) + " "
                                 : (name == row.name ? "" : name + " ");

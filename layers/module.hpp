@@ -1,4 +1,4 @@
-// Modules: structs that list their members once, and what follows from that list.
+// Modules: structs that list their members once, and the functions that follow from this list.
 //
 //   template <class S> struct Mlp {
 //     Linear<S> hidden, out;
@@ -10,8 +10,8 @@
 // and convert, otherwise ignored). The list gives dotted names ("hidden.weight"), parameters(), summary(),
 // clone(), convert() and saving.
 //
-// Two members may be handles to one parameter, a tie: head.weight = embedding.weight. It is one parameter
-// with several names, then: counted and updated once, saved under each, and tied in every copy.
+// Two members may be tied, that is, handles to one parameter: head.weight = embedding.weight. A tied
+// parameter has several names. It is counted and updated once, saved under each name, and tied in every copy.
 #pragma once
 
 #include <any>
@@ -57,7 +57,7 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
       for_each_slot(member, path, f);
     } else if constexpr (is_vector<T>) {
       if constexpr (Module<typename T::value_type>) {
-        // The size is a setting of its own: a copy first takes it over, then fills the elements.
+        // The size is a separate setting: a copy sets it first and then fills the elements.
         std::size_t size = member.size();
         f(path + ".size", size);
         if constexpr (!std::is_const_v<std::remove_reference_t<decltype(member)>> &&
@@ -77,7 +77,7 @@ void for_each_slot(M& module, const std::string& prefix, F&& f) {
 
 }  // namespace detail
 
-// Calls f(dotted name, Var&) for every parameter that the module has.
+// Calls f(dotted name, Var&) for every parameter of the module.
 template <Module M, class F>
 void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
   detail::for_each_slot(module, prefix, [&](const std::string& name, auto& slot) {
@@ -88,7 +88,7 @@ void for_each_parameter(M& module, F&& f, const std::string& prefix = "") {
 }
 
 namespace detail {
-// M with its scalar type replaced, through nested template arguments: Recurrent<LstmCell<float>> -> <double>.
+// Replaces the scalar type of M, through nested template arguments: Recurrent<LstmCell<float>> -> <double>.
 template <class T, class To>
 struct Rebind {
   using type = T;
@@ -113,7 +113,7 @@ struct NamedParameter {
   Var<S> var;
 };
 
-// All parameters with their dotted names, in list order; a tied one under each of its names.
+// Returns all parameters with their dotted names, in list order; a tied parameter under each of its names.
 template <Module M>
 auto named_parameters(const M& module, const std::string& prefix = "") {
   std::vector<NamedParameter<scalar_t<M>>> list;
@@ -130,9 +130,8 @@ namespace detail {
 [[noreturn]] void throw_constant(const std::string& name);
 }
 
-// The parameters of one or several modules, each once, as an optimizer wants them. Labels each with its
-// (first) dotted name, so that error messages can say which it is. Throws TapeError for a member that is a
-// constant.
+// Returns the parameters of one or several modules for an optimizer, each once. Labels each with its (first)
+// dotted name for error messages. Throws TapeError for a member that is a constant.
 template <Module First, Module... Rest>
 auto parameters(const First& first, const Rest&... rest) {
   std::vector<Var<scalar_t<First>>> list;
@@ -152,7 +151,7 @@ auto parameters(const First& first, const Rest&... rest) {
   return list;
 }
 
-// Number of trainable scalars.
+// Returns the number of trainable scalars.
 template <Module M>
 std::size_t parameter_count(const M& module) {
   std::size_t count = 0;
@@ -167,15 +166,14 @@ namespace detail {
 
 [[noreturn]] void throw_slot_mismatch(const std::string& name);
 
-// Copies every slot of `from` into `to`, a module of the same template; how a parameter is copied is
-// `copy`'s.
+// Copies every slot of `from` into `to`, a module of the same template; `copy` copies the parameters.
 template <class To, class From, class Copy>
 void copy_slots(To& to, const From& from, Copy&& copy) {
   using Source = Var<scalar_t<From>>;
   std::vector<std::any> slots;
   for_each_slot(from, "", [&](const std::string&, const auto& slot) { slots.emplace_back(slot); });
   std::size_t next = 0;
-  // The list of `to` may grow while it is visited (options first, then the members they call for).
+  // The list of `to` may grow during the visit (first options, then the members that they require).
   for_each_slot(to, "", [&](const std::string& name, auto& slot) {
     using T = std::remove_cvref_t<decltype(slot)>;
     const std::any* source = next < slots.size() ? &slots[next++] : nullptr;
@@ -196,7 +194,7 @@ void copy_slots(To& to, const From& from, Copy&& copy) {
 
 namespace detail {
 
-// Copies of parameters: one for each, however many handles there are to it.
+// Copies parameters: one copy for each, for any number of handles to it.
 class FreshParameters {
  public:
   template <class To, class From>
@@ -225,7 +223,7 @@ struct CopyScope {
 
 }  // namespace detail
 
-// A second handle to the same parameters: training one trains the other. Everything else is copied.
+// Returns a second handle to the same parameters: training one trains the other. Everything else is copied.
 template <Module M>
 M share(const M& module) {
   if constexpr (std::is_constructible_v<M, const M&>) {
@@ -241,7 +239,7 @@ M share(const M& module) {
   }
 }
 
-// An independent copy, tied where the module is.
+// Returns an independent copy, with the same ties.
 template <Module M>
 M clone(const M& module) {
   M result = share(module);
@@ -252,8 +250,8 @@ M clone(const M& module) {
   return result;
 }
 
-// The same module with scalar type To (float or double) and its own parameters, tied where the module is. Of
-// the other scalar type it is made by its default constructor and filled through each().
+// Returns the same module with scalar type To (float or double) and its own parameters, with the same ties.
+// For the other scalar type it is default-constructed and filled through each().
 template <class To, Module M>
 auto convert(const M& module) {
   if constexpr (std::same_as<To, scalar_t<M>>) {
@@ -272,8 +270,8 @@ auto convert(const M& module) {
   }
 }
 
-// Switches every member called `training` of the module and its members (dropout): true while training, false
-// for evaluation.
+// Sets every member called `training` of the module and its members (dropout): true while training, false for
+// evaluation.
 template <Module M>
 void set_training(M& module, bool training) {
   detail::for_each_slot(module, "", [&](const std::string& name, auto& slot) {
@@ -283,8 +281,7 @@ void set_training(M& module, bool training) {
   });
 }
 
-// --- summary
-// ------------------------------------------------------------------------------------------------
+// --- summary ---
 
 struct SummaryRow {
   std::string name, kind, detail;
@@ -294,11 +291,11 @@ std::string format_summary(const std::vector<SummaryRow>& rows);
 
 namespace detail {
 
-// The rows of a summary, in which every parameter counts where it is met first.
+// The rows of a summary; a parameter counts where it occurs first.
 class SummaryRows {
  public:
   void begin(const std::string& name, const char* kind, const std::string& text);
-  // A parameter of the row that has begun; what it is tied to becomes part of the row's text.
+  // Adds a parameter to the current row; a tied one adds the name of its first occurrence to the row's text.
   void add(const std::string& name, const void* parameter, std::size_t size);
   std::vector<SummaryRow> rows;
 
@@ -308,7 +305,7 @@ class SummaryRows {
 
 template <class M>
 void summarize(const M& module, const std::string& name, SummaryRows& rows) {
-  // A module that describes itself is one row; any other is the rows of its members.
+  // A module that describes itself is one row; any other gives the rows of its members.
   if constexpr (requires {
                   { module.extra_repr() } -> std::convertible_to<std::string>;
                 }) {
@@ -338,8 +335,8 @@ void summarize(const M& module, const std::string& name, SummaryRows& rows) {
 }
 }  // namespace detail
 
-// A printable table: layers, shapes, parameter counts and their total; a tied parameter counts where it is
-// listed first, and is said to be shared where it comes again.
+// Returns a printable table: layers, shapes, parameter counts and their total. A tied parameter counts where
+// it is listed first; later rows say that it is shared.
 template <Module M>
 std::string summary(const M& module) {
   detail::SummaryRows rows;

@@ -1,4 +1,4 @@
-// Recurrent<Cell>: everything a sequence layer needs, from one cell's step().
+// Recurrent<Cell>: a sequence layer from one cell's step().
 #pragma once
 
 #include <array>
@@ -24,25 +24,23 @@ namespace unroll {
 // A recurrent layer made from a cell: a struct with
 //   using Scalar = S (or its first template argument), a member options with .input and .hidden, Cell(),
 //   Cell(options, Rng&), State step(x (B,I), State) const, and a member list each().
-// The type of options does not depend on S (convert() copies it): CellSizes, or a struct of the cell's own.
-// State is Var<S> (B,H), or a struct of Vars with a member h and its own each(). What else a cell may have:
+// The type of options does not depend on S (convert() copies it): CellSizes, or the cell's own struct. State
+// is Var<S> (B,H), or a struct of Vars with a member h and its own each(). Optional members of a cell:
 //
-//   zero_state(B), output_size()   when not every Var of the state is (B,options.hidden)
+//   zero_state(B), output_size()    if not every Var of the state is (B,options.hidden)
 //
-//   step(x, State, h_read)         when h is used outside the recurrent products, which read h_read,
-//                                  the h that recurrent dropout masks
+//   step(x, State, h_read)          for cells that use h outside W_hh: only the W_hh products read h_read
+//                                   (h after recurrent dropout)
 //
-//   gates()                        the names of the gates stacked in its weights, for verify
+//   gates()                         the names of the gates stacked in its weights, for verify
 //
-//   kernel(), unsupported_option()   a hand-derived kernel (layers/recurrent/kernel.hpp), which runs instead
-//   of
-//                                    the steps, and the first option that it has not
+//   kernel(), unsupported_option()  a hand-derived kernel (layers/recurrent/kernel.hpp) that replaces the
+//                                   steps, and the first option that it does not support
 //
 // Every option with its equations: layers/recurrent.md.
 //
-// Input (T,B,I) -> output (T,B,H) and the final states. Parameters are called as in PyTorch: the cell's name
-// for it with _l0, _l1 .. for the layer and _reverse for the backward direction; learned initial states
-// h0_l0, c0_l0 ..
+// Input (T,B,I) -> output (T,B,H) and the final states. Parameters have PyTorch's names: the cell's name with
+// _l0, _l1 .. for the layer and _reverse for the backward direction; learned initial states h0_l0, c0_l0 ..
 template <class Cell>
 class Recurrent : public MoveOnly {
  public:
@@ -57,13 +55,13 @@ class Recurrent : public MoveOnly {
 
   Recurrent() = default;
   UNROLL_MOVE_ONLY(Recurrent)
-  // Throws ArgumentError for sizes below 1, options out of range, and Path::fused where the kernel does not
-  // cover the options.
+  // Throws ArgumentError for sizes below 1, options out of range, and Path::fused if the kernel does not
+  // support the options.
   Recurrent(CellOptions cell, Rng& rng) : Recurrent(std::move(cell), RecurrentOptions{}, rng) {}
   Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng);
 
-  // x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes, ArgumentError for lengths
-  // outside 0..T.
+  // Runs the layer on x (T,B,I), or (B,T,I) with batch_first. Throws ShapeError for other shapes,
+  // ArgumentError for lengths outside 0..T.
   Output operator()(const Var<S>& x, const Inputs& given = {}) const { return run(x, given, nullptr); }
   // An input of the other scalar type does not compile.
   template <class Other>
@@ -74,30 +72,29 @@ class Recurrent : public MoveOnly {
     return {};
   }
 
-  // The same with the states after every step.
+  // Does the same and returns the states after every step.
   Trace with_all_states(const Var<S>& x, const Inputs& given = {}) const;
 
-  // One step, for use on a stream: x (B,I) and the states before it (none: the initial ones) -> output (B,H)
-  // and the states after it, as a sequence of one step gives them. Throws ArgumentError for a bidirectional
-  // layer.
+  // Runs one step of a stream: x (B,I) and the previous states (empty: the initial ones) -> output (B,H) and
+  // the next states, as for a sequence of one step. Throws ArgumentError for a bidirectional layer.
   Output step(const Var<S>& x, const States<State>& states = {}) const;
 
-  // The path that a call takes now.
+  // Returns the path that a call takes now.
   Path path() const noexcept {
     return options_.path != Path::tape && fallback_reason() == nullptr ? Path::fused : Path::tape;
   }
-  // Why a call cannot take the fused path now: the option that the kernel has not, or null.
+  // Returns why a call cannot take the fused path now, such as an unsupported option; null if it can.
   const char* fallback_reason() const noexcept {
     const char* option = option_fallback_reason();
     return option == nullptr && DetectNonfinite::active() ? "DetectNonfinite" : option;
   }
-  // Forces a path; throws ArgumentError for Path::fused where the kernel does not cover the options.
+  // Forces a path. Throws ArgumentError for Path::fused if the kernel does not support the options.
   void set_path(Path path);
   // Throws ArgumentError for a bidirectional layer: `function` sees only a part of the sequence.
   void require_one_direction(const char* function) const {
     if (options_.bidirectional) detail::throw_one_direction(name(), function);
   }
-  // Restarts the random numbers of dropout and zoneout: the same seed gives the same masks again.
+  // Restarts the random numbers of dropout and zoneout: the same seed gives the same masks.
   void reseed(std::uint64_t seed) { rng_ = Rng(seed); }
 
   const RecurrentOptions& options() const& noexcept { return options_; }
@@ -107,7 +104,7 @@ class Recurrent : public MoveOnly {
     require_cells("input_size");
     return static_cast<std::size_t>(cells_.front().options.input);
   }
-  // Features of the output: directions * H (or the projection's size).
+  // Returns the features of the output: directions * H (or the projection's size).
   std::size_t output_size() const {
     require_cells("output_size");
     return detail::output_size(cells_.back()) * directions();
@@ -126,7 +123,7 @@ class Recurrent : public MoveOnly {
     visit("options", self.options_);
     visit("training", self.training);
     visit("rng", self.rng_);
-    // The counts are settings, too: a copy first takes them over, then fills what they count.
+    // The counts are settings too: a copy sets them first and then fills the members.
     std::size_t cells = self.cells_.size(), learned = self.learned_.size();
     visit("cells", cells);
     visit("learned", learned);
@@ -158,7 +155,7 @@ class Recurrent : public MoveOnly {
     return result;
   }
 
-  // Throws ArgumentError for a layer without cells, which a default-constructed or moved-from one is.
+  // Throws ArgumentError for a layer without cells, that is, default-constructed or moved-from.
   void require_cells(const char* function) const {
     const std::size_t want = static_cast<std::size_t>(options_.layers) * directions();
     if (cells_.size() != want || cells_.front().options.input < 1)
@@ -181,14 +178,15 @@ class Recurrent : public MoveOnly {
       detail::throw_not_covered(name(), option_fallback_reason());
   }
 
-  // Nothing is kept when nothing records; and who looks for NaN wants the step that it is found in.
+  // Nothing is kept without a recording tape; DetectNonfinite needs the original time step.
   bool recomputes() const noexcept {
     return (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) && Tape::is_recording() &&
            !DetectNonfinite::active();
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
-  // All layers on two threads, where that pays, from and to sequence and states; false: it has done nothing.
+  // Runs all layers on two threads if that pays, from and to sequence and states; returns false if it did
+  // nothing.
   bool run_stack(Var<S>& sequence, States<State>& states, const detail::PackedSequence& plan) const;
   using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
   Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
@@ -200,11 +198,11 @@ class Recurrent : public MoveOnly {
 
   RecurrentOptions options_;
   std::vector<Cell> cells_;
-  States<State> learned_;  // initial states (1,H), as cells_; empty: zeros
-  mutable Rng rng_{0};     // of dropout and zoneout
+  States<State> learned_;  // initial states (1,H), one per cell; empty: zeros
+  mutable Rng rng_{0};     // for dropout and zoneout
 };
 
-// Outside the class, so that those of the library's own cells are compiled in the library only.
+// Defined outside the class, so that those of the library's cells are compiled only in the library.
 
 template <class Cell>
 Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
@@ -225,7 +223,7 @@ Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
         var = parameter(var.value(), name + "0");
       });
     }
-    // The next layer reads what this one puts out, which only the cell knows (projection).
+    // The next layer reads this layer's output, whose size only the cell knows (projection).
     cell.input = static_cast<decltype(cell.input)>(detail::output_size(cells_.back()) * directions());
   }
   require_forced_path();
@@ -291,7 +289,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
     const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
     sequence = index_select(rows, 0, *plan.pack);
   }
-  // What the caller sees of an output inside: padded again, axes in the caller's order.
+  // The output in the caller's form: padded again, axes in the caller's order.
   const auto restored = [&](Var<S> v) {
     if (plan.ragged) v = plan.padded(v);
     return options_.batch_first ? transpose(v, 0, 1) : v;
@@ -335,7 +333,7 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
     -> Results {
   const std::size_t first = layer * directions();
   if constexpr (detail::HasKernel<Cell>) {
-    // With recomputation one after the other: what they run again records on this thread.
+    // Recomputation runs the directions one after the other, because the second run records on this thread.
     if (directions() == 2 && path() == Path::fused && !recomputes()) {
       return detail::run_fused_directions<Cell>(std::span<const Cell, 2>(&cells_[first], 2), x,
                                                 std::span<const State, 2>(&states[first], 2),

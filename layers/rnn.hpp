@@ -19,9 +19,8 @@ struct RnnOptions {
 };
 
 // One step of an Elman RNN (Elman 1990): h' = f(W_ih x + b_ih + W_hh h + b_hh), f = tanh, relu or any other
-// function.
-// Parameters: weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H). All are initialised
-// U(-1/sqrt(H), 1/sqrt(H)), unless recurrent_init says otherwise.
+// function. Parameters: weight_ih (H,I), weight_hh (H,H), bias_ih and bias_hh (H). All are initialised
+// U(-1/sqrt(H), 1/sqrt(H)) unless recurrent_init says otherwise.
 template <class S>
 struct RnnCell : MoveOnly {
   static constexpr const char* kName = "Rnn";
@@ -33,14 +32,15 @@ struct RnnCell : MoveOnly {
   UNROLL_MOVE_ONLY(RnnCell)
   // Throws ArgumentError for sizes below 1.
   RnnCell(RnnOptions options, Rng& rng);
-  // x (B,I), h (B,H) -> the next h.
+  // Returns the next h: x (B,I), h (B,H).
   Var<S> step(const Var<S>& x, const Var<S>& h) const;
   std::vector<std::string> gates() const { return {"h"}; }
-  // Throws ShapeError unless the parameters have the shapes that the options call for, as kernels trust.
+  // Throws ShapeError unless the parameters have the shapes that the options require; kernels rely on it.
   void check_parameters(const detail::LayerName& layer) const;
-  // The first option that the kernel has not, or null.
+  // Returns the first option that the kernel does not support, or null.
   const char* unsupported_option() const noexcept;
-  // Hand-derived (layers/kernels/rnn.hpp). What unsupported_option() names it has not.
+  // Returns the hand-derived kernel (layers/kernels/rnn.hpp), for all options but those that
+  // unsupported_option() names.
   bptt::Kernel<S> kernel() const noexcept;
 
   static void each(auto& self, auto&& visit) {
@@ -52,7 +52,7 @@ struct RnnCell : MoveOnly {
   }
 };
 
-// An RNN over sequences: Rnn<float> rnn({.input = 28, .hidden = 64}, rng);  auto [y, states] = rnn(x);
+// An RNN layer: Rnn<float> rnn({.input = 28, .hidden = 64}, rng);  auto [y, states] = rnn(x);
 template <class S>
 using Rnn = Recurrent<RnnCell<S>>;
 

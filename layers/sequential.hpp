@@ -1,4 +1,4 @@
-// Sequential: modules and functions, one after the other.
+// Sequential: modules and functions in a row.
 #pragma once
 
 #include <tuple>
@@ -8,11 +8,10 @@
 
 namespace unroll {
 
-// Applies its parts in order, each to the result of the one before. A part is a module or any function of a
-// Var:
+// Applies its parts in order, each to the previous result. A part is a module or any function of a Var:
 //
-//   Sequential net(Linear<float>(8, 16, rng), [](const auto& x) { return tanh(x); }, Linear<float>(16, 4,
-//   rng));
+//   Sequential net(Linear<float>(8, 16, rng), [](const auto& x) { return tanh(x); },
+//                  Linear<float>(16, 4, rng));
 //
 // Parts are named by their position: "0.weight", "2.bias".
 template <class... Parts>

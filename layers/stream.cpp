@@ -51,7 +51,7 @@ void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts
         fmt::format("[Stream.set_states] states: expected {} per layer, got {} (the states of another cell?)",
                     per_layer == 2 ? "h and c" : "h", parts.size() / layers));
   }
-  // All are checked before one is written: a stream that throws goes on as it was.
+  // Checks all before it writes one: a stream that throws keeps its state.
   for (const bool write : {false, true}) {
     for (std::size_t k = 0; k < parts.size(); ++k) {
       const detail::StreamPart place = model_->layers[k / per_layer].part(k % per_layer);
@@ -183,14 +183,14 @@ namespace detail {
 
 void throw_not_frozen(const LayerName& layer, const char* option) {
   throw ArgumentError(
-      fmt::format("[{}.freeze] options: expected those of the frozen step, got {} (Recurrent::step has it)",
+      fmt::format("[{}.freeze] options: expected those that a stream supports, got {} (use Recurrent::step)",
                   layer.str(), option));
 }
 
 void throw_no_stream(const LayerName& layer) {
   throw ArgumentError(
-      fmt::format("[{}.freeze] cell: expected one with a hand-derived kernel, got another (Recurrent::step "
-                  "runs every cell)",
+      fmt::format("[{}.freeze] cell: expected one with a hand-derived kernel, got another (use "
+                  "Recurrent::step)",
                   layer.str()));
 }
 

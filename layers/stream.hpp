@@ -1,5 +1,5 @@
-// Stream: a recurrent layer frozen for one step at a time, for audio callbacks and sensors. No layer is
-// needed to run it, and its own library, unroll::stream, has none.
+// Stream: a frozen recurrent layer that runs one step at a time, for audio callbacks and sensors. Its
+// library, unroll::stream, contains no layers.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ struct StreamOptions {
 
 enum class StreamKind { rnn_tanh, rnn_relu, lstm, gru_reset_after, gru_reset_before, mgu };
 
-// One layer's weights, in the layouts of PyTorch: the gates one below the other, an LSTM's as i f g o, a
-// GRU's as r z n, a minimal gated unit's as f n.
+// One layer's weights in PyTorch's layouts: gates stacked by rows, i f g o for an LSTM, r z n for a GRU,
+// f n for a minimal gated unit.
 template <class S>
 struct StreamWeights {
   StreamKind kind;
@@ -29,7 +29,7 @@ struct StreamWeights {
   Tensor<S> weight_hh;                        // (gates H, H); with a projection (4H, P)
   std::optional<Tensor<S>> bias_ih, bias_hh;  // (gates H)
   std::optional<Tensor<S>> weight_hr;         // (P, H), an LSTM's projection
-  bool z_keeps = true;                        // what a GRU's z = 1 means: keep h, or take the new one
+  bool z_keeps = true;                        // GRU, z = 1: keep h, or take the new one
 };
 
 // A linear map on the output of every step.
@@ -41,15 +41,15 @@ struct StreamHead {
 
 namespace detail {
 
-// One cell as a stream is built from it.
+// The description of one cell; absent weights are undefined Vars.
 template <class S>
 struct StreamCell {
   bptt::Kernel<S> kernel;
   std::size_t input;  // I
-  VarList<S> inputs;  // the kernel's (recurrent/kernel.hpp), without x; states (1,..): learned, or undefined
+  VarList<S> inputs;  // to_inputs() without x; states are learned ones (1,..), or undefined
 };
 
-// A layer as a stream is built from it.
+// The description of a layer, from which a stream is built.
 template <class S>
 struct StreamSource {
   LayerName layer;
@@ -59,10 +59,10 @@ struct StreamSource {
   Var<S> head_weight = {}, head_bias = {};
 };
 
-// What the streams of one freeze() share and none of them changes: weights and the initial state.
+// The immutable data that all streams of one freeze() share: weights and the initial state.
 template <class S>
 struct StreamModel;
-// What each of them has for itself: its memory.
+// The data of one stream: its memory.
 template <class S>
 struct StreamState;
 template <class S>
@@ -70,33 +70,33 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
 
 }  // namespace detail
 
-// A frozen recurrent layer (freeze() makes one, of a layer in layers/freeze.hpp) and the state of B
-// sequences, in memory of fixed size. It is independent of the layer; what runs on it is the equations of the
-// layer's sequence forward in evaluation, without a tape.
+// A frozen recurrent layer (layers/freeze.hpp makes one from a layer) and the state of B sequences, in memory
+// of fixed size. It is independent of the layer and computes the equations of the layer's sequence forward in
+// evaluation, without a tape.
 //
-// step() and reset() neither allocate nor lock, wait, throw or call a BLAS. A stream belongs to one thread at
-// a time; several streams, clones too, run on several threads at once.
+// step() and reset() do not allocate, lock, wait, throw or call a BLAS. A stream belongs to one thread at a
+// time; different streams, including clones, can run on different threads.
 template <class S>
 class Stream {
  public:
   using Scalar = S;
 
-  // An empty stream, which takes no input.
+  // Makes an empty stream, which accepts no input.
   Stream() = default;
   Stream(Stream&&) = default;
   Stream& operator=(Stream&&) = default;
   Stream(const Stream&) = delete;  // stream.clone()
   Stream& operator=(const Stream&) = delete;
 
-  // One step: x (B,I) -> y (B,H), with a projection (B,P), with a head (B,O); both row after row. y is valid
-  // until the next call of a member and always at the same address; it may be given to step() as x. An x of
-  // another size than batch() * input_size() is not read, changes nothing and gives an empty y.
+  // Runs one step: x (B,I) -> y (B,H), with a projection (B,P), with a head (B,O), all row-major. y is valid
+  // until the next call of a member and always at the same address; it may be the next x. An x of another
+  // size than batch() * input_size() is not read, changes nothing and gives an empty y.
   std::span<const S> step(std::span<const S> x) noexcept;
 
-  // Back to the layer's initial states: learned ones as they were when it was frozen, or zeros.
+  // Restores the layer's initial states: learned ones as they were when the layer was frozen, or zeros.
   void reset() noexcept;
 
-  // Goes on from the states that the layer has returned, one for each layer:
+  // Continues from states that the layer has returned, one for each layer:
   // stream.set_states(lstm(past).states). Throws ShapeError for another number or other shapes, ArgumentError
   // for the states of another kind of cell.
   template <class State>
@@ -107,8 +107,8 @@ class Stream {
     }
     write_states(states.size(), parts);
   }
-  // The states as the layer takes them: stream.template states<LstmState<S>>(), or <Var<S>> for RNN and GRU.
-  // Throws ArgumentError for another kind of cell.
+  // Returns the states in the layer's form: stream.template states<LstmState<S>>(), or <Var<S>> for RNN and
+  // GRU. Throws ArgumentError for another kind of cell.
   template <class State>
   States<State> states() const {
     States<State> result;
@@ -123,15 +123,15 @@ class Stream {
     return result;
   }
 
-  // A second voice: the same weights, not copied, and a state of its own, which begins as this one's is now.
+  // Returns a stream that shares the weights and has its own state, initially a copy of this one's.
   Stream clone() const;
 
-  // B, I, and the numbers that a row of y has; 0 for an empty stream.
+  // Return B, I and the elements of a row of y; 0 for an empty stream.
   std::size_t batch() const noexcept;
   std::size_t input_size() const noexcept;
   std::size_t output_size() const noexcept;
 
-  // What freeze() makes; of null, an empty stream.
+  // Used by freeze(); null makes an empty stream.
   explicit Stream(std::shared_ptr<const detail::StreamModel<S>> model);
 
  private:
@@ -139,12 +139,12 @@ class Stream {
   std::vector<std::vector<Tensor<S>>> read_states(std::size_t parts_of_state) const;
 
   std::shared_ptr<const detail::StreamModel<S>> model_;
-  std::shared_ptr<detail::StreamState<S>> state_;  // owned; shared_ptr for the type that is not complete here
+  std::shared_ptr<detail::StreamState<S>> state_;  // not shared; its type is incomplete here
 };
 
-// A stream of layers one on top of the other, and maybe a head, from their weights alone: all that a program
-// needs that links unroll::stream, without the layers and their BLAS. Its initial states are zeros. Throws
-// ArgumentError for a batch below 1 and no layer, ShapeError for weights that do not fit each other.
+// Returns a stream of stacked layers, with an optional head, from their weights: for programs that link
+// unroll::stream, without the layers and their BLAS. Its initial states are zeros. Throws ArgumentError for a
+// batch below 1 or no layers, ShapeError for weights that do not fit together.
 template <class S>
 Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamOptions& options = {});
 template <class S>

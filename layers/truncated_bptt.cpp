@@ -11,7 +11,7 @@ namespace unroll {
 std::vector<Window> windows(Index steps, Index size) {
   if (size < 1) throw ArgumentError(fmt::format("[windows] size: expected >= 1, got {}", size));
   if (steps < 0) throw ArgumentError(fmt::format("[windows] steps: expected >= 0, got {}", steps));
-  constexpr Index kMost = Index{1} << 28;  // what is beyond is a mistake, and would fill the memory
+  constexpr Index kMost = Index{1} << 28;  // more must be a mistake, and would fill the memory
   const Index count = steps == 0 ? 0 : (steps - 1) / size + 1;
   if (count > kMost)
     throw ArgumentError(

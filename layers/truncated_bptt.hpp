@@ -1,5 +1,4 @@
-// Windows: truncated backpropagation through time, over a long sequence in pieces with the state carried
-// along.
+// for_each_window: truncated backpropagation through time over a long sequence, with the state carried along.
 #pragma once
 
 #include <utility>
@@ -29,15 +28,16 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
-// 0..steps cut into windows of `size` steps, the last one maybe shorter. Throws ArgumentError for a size
+// Cuts 0..steps into windows of `size` steps; the last one may be shorter. Throws ArgumentError for a size
 // below 1.
 std::vector<Window> windows(Index steps, Index size);
-// How much of sequences of these lengths falls into the window: their lengths inside it.
+// Returns the lengths of these sequences inside the window.
 std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths);
 
-// Runs a layer over a sequence of `steps` steps, window after window. Each has a tape of its own, so that
-// gradients end at its border, and begins with the states that the one before ended with. input(window),
-// called on that tape, gives the window's x (T,B,I), or (B,T,I) with batch_first:
+// Runs a layer over a sequence of `steps` steps, window by window (Werbos 1990; Williams and Peng 1990). Each
+// window has its own tape, so gradients end at its first step, and starts from the final states of the
+// previous window. input(window), called on that tape, returns the window's x (T,B,I), or (B,T,I) with
+// batch_first:
 //
 //   for_each_window(gru, T, 35, {}, [&](Window w) { return embedding(letters(w)); },
 //                   [&](Tape& tape, const auto& result, Window w) {
@@ -45,9 +45,9 @@ std::vector<Index> lengths_in(Window window, const std::vector<Index>& lengths);
 //     adam.step();
 //   });
 //
-// (Werbos 1990; Williams and Peng 1990.) Lengths and initial states are those of the whole; returns the
-// states at the end. Throws ArgumentError for a bidirectional layer, a window size below 1 and lengths
-// outside 0..steps, and what the layer throws.
+// Lengths and initial states are those of the whole sequence; returns the final states. Throws ArgumentError
+// for a bidirectional layer, a window size below 1 and lengths outside 0..steps; exceptions of the layer pass
+// through.
 template <class Cell, class Input, class F>
 States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps, Index size,
                                       RecurrentInputs<state_t<Cell>> given, Input&& input, F&& f) {
@@ -65,13 +65,13 @@ States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, Index steps,
   return given.states;
 }
 
-// The same for an x that is there as a whole, (T,B,I) or (B,T,I): a constant on the windows' tapes, unless it
-// is a parameter.
+// Does the same for the whole x, (T,B,I) or (B,T,I): a constant on the windows' tapes, unless it is a
+// parameter.
 template <class Cell, class F>
 States<state_t<Cell>> for_each_window(const Recurrent<Cell>& layer, const Var<scalar_t<Cell>>& x, Index size,
                                       RecurrentInputs<state_t<Cell>> given, F&& f) {
   const Index time_axis = layer.options().batch_first ? 1 : 0;
-  if (x.dimension() != 3) layer(x);  // says what it wants
+  if (x.dimension() != 3) layer(x);  // throws for the shape
   const auto part = [&](Window window) { return slice(x, time_axis, {window.first, window.last}); };
   return for_each_window(layer, static_cast<Index>(x.shape(time_axis)), size, std::move(given), part,
                          std::forward<F>(f));

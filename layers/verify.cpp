@@ -32,7 +32,7 @@ Pass differentiate(const VerifyProblem& problem, const std::vector<Tensor<double
   return pass;
 }
 
-// sum_k upstream[k] * output[k], computed by the tape's ops without a tape.
+// Returns sum_k upstream[k] * output[k], computed by ops without a tape.
 double weighted_sum(const VerifyProblem& problem, const std::vector<Tensor<double>>& values,
                     const std::vector<Var<double>>& upstream) {
   std::vector<Var<double>> inputs;
@@ -92,7 +92,7 @@ class Worst {
   double in_tolerances_ = -1.0;
 };
 
-// Derivatives of the weighted sum by differences, at the values of the problem or at others.
+// Derivatives of the weighted sum by differences, at the problem's values or at others.
 class Differences {
  public:
   Differences(const VerifyProblem& problem, std::vector<Tensor<double>> values,
@@ -105,15 +105,15 @@ class Differences {
 
   struct Slope {
     double value;
-    bool kink;  // the slopes to both sides part, and not by less for a smaller step
+    bool kink;  // the slopes to both sides differ, and not by less for a smaller step
   };
-  // By element j of input i; close to what the tape has found if it can be.
+  // The derivative by element j of input i; close to the tape's result if possible.
   Slope operator()(std::size_t i, std::size_t j, double tape) {
     const auto agrees = [&](double d) { return std::abs(d - tape) <= options_.numeric_tolerance; };
     const Sides coarse = sides(i, j, options_.step);
     if (agrees(coarse.slope())) return {coarse.slope(), false};
-    // Where they part, the difference quotient itself may be too coarse (layer norm of nearly equal values):
-    // a smaller step and Richardson's extrapolation take its h^2 error away.
+    // If they disagree, the difference quotient itself may be too coarse (layer norm of nearly equal values):
+    // a smaller step and Richardson's extrapolation remove its h^2 error.
     const Sides fine = sides(i, j, options_.step / 4.0);
     const double d = fine.slope() + (fine.slope() - coarse.slope()) / 15.0;
     const bool kink = !agrees(d) && std::abs(fine.jump()) > options_.numeric_tolerance &&
@@ -145,7 +145,7 @@ class Differences {
   double here_;
 };
 
-// A point close by, at which what depends on a kink by accident is off it.
+// A nearby point, where values that are at a kink by accident are off it.
 std::vector<Tensor<double>> moved(std::vector<Tensor<double>> values, Rng& rng) {
   for (Tensor<double>& tensor : values) {
     for (double& x : tensor) x += 1e-2 * std::max(1.0, std::abs(x)) * rng.normal();
@@ -163,13 +163,13 @@ void check_options(const VerifyOptions& options) {
   positive("numeric_tolerance", options.numeric_tolerance);
 }
 
-// What was compared with what.
+// Returns which paths were compared.
 std::string compared(const VerifyProblem& problem, std::size_t kinks) {
   std::string text =
       problem.fallback_reason == nullptr
           ? "kernel, tape and central differences"
           : fmt::format("tape and central differences, no kernel: {}", problem.fallback_reason);
-  if (kinks > 0) text += fmt::format("; {} derivatives on a kink beside it", kinks);
+  if (kinks > 0) text += fmt::format("; {} derivatives at a kink, compared nearby", kinks);
   return text;
 }
 
@@ -232,7 +232,7 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       for (const auto& [input, j] : kinks) {
         if (input == i) numeric.data()[j] = near(i, j, numeric.data()[j]).value;
       }
-      compare_numeric("beside a kink, gradient of", i, beside.gradients[i], numeric);
+      compare_numeric("near a kink, gradient of", i, beside.gradients[i], numeric);
     }
   }
   report.message =

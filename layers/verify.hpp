@@ -1,4 +1,4 @@
-// verify: hand-derived BPTT against the tape against central differences.
+// verify: compares a hand-derived kernel, the tape and central differences.
 #pragma once
 
 #include <functional>
@@ -12,34 +12,34 @@
 namespace unroll {
 
 struct VerifyOptions {
-  std::uint64_t seed = 1;             // of initial states and upstream gradients
+  std::uint64_t seed = 1;             // for initial states and upstream gradients
   std::vector<Index> lengths = {};    // (B), as for the layer
-  bool training = false;              // with dropout and zoneout, under the same masks every time
+  bool training = false;              // with dropout and zoneout, always under the same masks
   double step = 1e-6;                 // of the central differences, times max(1, |x|)
   double analytic_tolerance = 1e-11;  // fused against tape: atol and rtol, relative to the largest entry
   double numeric_tolerance = 1e-6;    // against central differences
 };
 
-// The comparison that came out worst, measured in its own tolerance.
+// The worst comparison, in units of its tolerance.
 struct VerifyReport {
-  bool ok = false;              // false in a report that verify() has not made, too
+  bool ok = false;              // also false in a default-constructed report
   bool with_kernel = false;     // whether a hand-derived kernel took part
   double worst_analytic = 0.0;  // largest |fused - tape| / (1 + max|tape|) over all outputs and gradients
   double worst_numeric = 0.0;   // largest |tape - numeric| / (1 + max|numeric|) over all gradients
   std::string where =
       {};  // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
-  std::string message = {};  // all of it in a sentence, which says what was compared with what
+  std::string message = {};  // all of this in one sentence, including what was compared
   explicit operator bool() const noexcept { return ok; }
 };
 
 namespace detail {
 
-// One array that both paths compute, with a way to say what an element of it is.
+// One array that both paths compute, and a function that names its elements.
 struct VerifyEntry {
   std::string name;
   std::function<std::string(const Shape& position)> locate;
 };
-// A layer reduced to a function of tensors, so that the comparison is written once.
+// A layer as a function of tensors, for the comparison.
 struct VerifyProblem {
   const char* kind;
   std::vector<VerifyEntry> inputs;   // x, initial states, parameters
@@ -47,24 +47,24 @@ struct VerifyProblem {
   std::vector<Tensor<double>> values;
   // (path, inputs) -> outputs
   std::function<std::vector<Var<double>>(Path, const std::vector<Var<double>>&)> run;
-  const char* fallback_reason;  // why no kernel takes part, or null
+  const char* fallback_reason;  // why there is no kernel, or null
 };
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
-// "gate f, row 2": which gate a row of a stacked weight of so many rows belongs to.
+// Returns the gate of a row of a stacked weight with this number of rows: "gate f, row 2".
 std::string locate_gate(const Shape& position, std::size_t rows, std::size_t hidden,
                         const std::vector<std::string>& gates);
 std::string locate_step(const Shape& position, std::size_t time_axis);
 
 }  // namespace detail
 
-// Checks a recurrent layer on the input x (T,B,I) in double: outputs, final states and all inner states by
-// the hand-derived kernel and by the tape, and the gradients of every parameter, the input and the initial
-// states by kernel, tape and central differences, with random upstream gradients on all results and random
-// initial states (or the layer's learned ones, moved away from where they are). The report names the worst
-// parameter, gate and time step. A layer without kernel for its options is checked against central
-// differences. A derivative on a kink of the function (relu at 0), where the differences to both sides part,
-// is compared beside it. Throws ArgumentError for options out of range and what the layer throws.
+// Checks a recurrent layer in double on the input x (T,B,I). It compares outputs, final states and all inner
+// states between the hand-derived kernel and the tape, and the gradients of every parameter, the input and
+// the initial states between kernel, tape and central differences. Upstream gradients are random for all
+// results; initial states are random, also learned ones. The report names the worst parameter, gate and time
+// step. Without a kernel for the layer's options, the tape is checked against central differences. At a kink
+// of the function (relu at 0), where the differences to both sides disagree, the derivative is compared at
+// a nearby point. Throws ArgumentError for options out of range; exceptions of the layer pass through.
 template <class Cell, class S = scalar_t<Cell>>
 VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const VerifyOptions& options = {}) {
   auto copy = convert<double>(layer);
@@ -103,7 +103,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
     if (!learned) states.push_back(std::move(state));
   }
   problem.outputs.insert(problem.outputs.end(), inner.begin(), inner.end());
-  // Parameters come cell by cell, each cell's learned states after its own.
+  // Parameters are listed cell by cell; each cell's learned states follow its parameters.
   std::vector<detail::VerifyEntry> parameter_entries;
   std::vector<bool> is_state;
   for (const auto& cell : copy.cells()) {
@@ -149,8 +149,8 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   return detail::verify_problem(problem, options);
 }
 
-// The step of a cell whose state is one Var: (x, h, the parameters in order) -> the next h. The cell outlives
-// the function and stays as it is.
+// Returns the step of a cell whose state is one Var as a function: (x, h, the parameters in order) -> the
+// next h. The cell must outlive the function and stay unchanged.
 template <class Cell>
 GradcheckFunction step_function(const Cell& cell) {
   return [&cell](const std::vector<Var<double>>& inputs) {
@@ -162,7 +162,7 @@ GradcheckFunction step_function(const Cell& cell) {
   };
 }
 
-// Inputs for it: x (B,I) and h (B,H), normal, and the cell's parameters as they are.
+// Returns inputs for it: x (B,I) and h (B,H), normal, and the cell's current parameters.
 template <class Cell>
 std::vector<Tensor<double>> step_inputs(const Cell& cell, Index batch, Rng& rng) {
   const auto rows = static_cast<std::size_t>(batch);

@@ -11,22 +11,23 @@ struct AdagradOptions {
   double weight_decay = 0.0;
   double initial_accumulator_value = 0.0;
   double eps = 1e-10;
-  bool maximize = false;  // climb instead of descend: -g in place of g
+  bool maximize = false;  // maximises: uses -g instead of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
 
+// Adagrad (Duchi et al. 2011):
 //   d = g + weight_decay p
 //   s = s + d^2, from initial_accumulator_value
 //   p = p - lr / (1 + (t - 1) lr_decay) d / (sqrt(s) + eps)
-// with t the number of this parameter's updates. Duchi et al. 2011. State: sum (s).
+// where t is the number of this parameter's updates. State: sum (s).
 template <class S>
 class Adagrad final : public ConfiguredOptimizer<S, AdagradOptions> {
  public:
   // Throws ArgumentError for options out of range.
   explicit Adagrad(const std::vector<Var<S>>& parameters, const AdagradOptions& options = {})
       : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", parameters, options) {}
-  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
   explicit Adagrad(const std::vector<ParameterGroup<S, AdagradOptions>>& groups)
       : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", groups) {}
 

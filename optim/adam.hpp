@@ -10,27 +10,27 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0.0;  // L2: goes through the moments
+  double weight_decay = 0.0;  // L2: added to the gradient, so the moments see it
   bool amsgrad = false;
-  bool maximize = false;  // climb instead of descend: -g in place of g
+  bool maximize = false;  // maximises: uses -g instead of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
 
+// Adam (Kingma and Ba 2015; amsgrad: Reddi et al. 2018):
 //   d = g + weight_decay p
 //   m = beta1 m + (1 - beta1) d
 //   v = beta2 v + (1 - beta2) d^2
 //   w = max(w, v) (amsgrad), v (otherwise)
 //   p = p - lr / (1 - beta1^t) m / (sqrt(w) / sqrt(1 - beta2^t) + eps)
-// with t the number of this parameter's updates. Kingma and Ba 2015; Reddi et al. 2018 for amsgrad. State:
-// exp_avg (m), exp_avg_sq (v), max_exp_avg_sq (w).
+// where t is the number of this parameter's updates. State: exp_avg (m), exp_avg_sq (v), max_exp_avg_sq (w).
 template <class S>
 class Adam final : public ConfiguredOptimizer<S, AdamOptions> {
  public:
   // Throws ArgumentError for options out of range.
   explicit Adam(const std::vector<Var<S>>& parameters, const AdamOptions& options = {})
       : ConfiguredOptimizer<S, AdamOptions>("Adam", parameters, options) {}
-  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
   explicit Adam(const std::vector<ParameterGroup<S, AdamOptions>>& groups)
       : ConfiguredOptimizer<S, AdamOptions>("Adam", groups) {}
 

@@ -39,13 +39,13 @@ double largest_of(const Tensor<S>& tensor) {
   double largest = 0.0;
   for (const S value : tensor) {
     const double size = std::abs(static_cast<double>(value));
-    if (!(size <= largest)) largest = size;  // takes a NaN
+    if (!(size <= largest)) largest = size;  // also takes a NaN
     if (std::isnan(largest)) break;
   }
   return largest;
 }
 
-// What one more gradient makes of the sum of powers, or of the maximum.
+// Adds one more gradient to the sum of powers, or to the maximum.
 template <class S>
 double add_gradient(double total, const Tensor<S>& gradient, double p) {
   if (std::isinf(p)) {

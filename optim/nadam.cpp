@@ -29,7 +29,7 @@ void NAdam<S>::update(const NAdamOptions& options, const ParameterUpdate<S>& u) 
   };
   S& kept_product = *u.state[2].data();
   const double product = static_cast<double>(kept_product) * mu(t);
-  // As in the loops, not for ever a subnormal number.
+  // As in the loops: does not stay subnormal for ever.
   kept_product =
       product < static_cast<double>(std::numeric_limits<S>::min()) ? S(0) : static_cast<S>(product);
   kernel::updates<S>().nadam(

@@ -10,28 +10,29 @@ struct NAdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0.0;  // L2: goes through the moments
+  double weight_decay = 0.0;  // L2: added to the gradient, so the moments see it
   double momentum_decay = 4e-3;
   void check() const;
   std::vector<StateInfo> state() const;
 };
 
+// Adam with Nesterov momentum (Dozat 2016):
 //   d = g + weight_decay p
 //   mu(t) = beta1 (1 - 0.96^(t momentum_decay) / 2)
 //   m = beta1 m + (1 - beta1) d
 //   v = beta2 v + (1 - beta2) d^2
 //   n = (1 - mu(t)) d / (1 - mu(1)...mu(t)) + mu(t+1) m / (1 - mu(1)...mu(t+1))
 //   p = p - lr n / (sqrt(v / (1 - beta2^t)) + eps)
-// with t the number of this parameter's updates. Dozat 2016. State: exp_avg (m), exp_avg_sq (v), mu_product
-// (mu(1)...mu(t), one number). PyTorch 1.13 computes this with foreach=True; its loop over single tensors
-// takes mu(t) twice into the last product, against its documentation and later versions.
+// where t is the number of this parameter's updates. State: exp_avg (m), exp_avg_sq (v), mu_product
+// (mu(1)...mu(t), a scalar). PyTorch 1.13 computes this with foreach=True; its single-tensor loop multiplies
+// mu(t) into the last product twice, unlike its documentation and later versions.
 template <class S>
 class NAdam final : public ConfiguredOptimizer<S, NAdamOptions> {
  public:
   // Throws ArgumentError for options out of range.
   explicit NAdam(const std::vector<Var<S>>& parameters, const NAdamOptions& options = {})
       : ConfiguredOptimizer<S, NAdamOptions>("NAdam", parameters, options) {}
-  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
   explicit NAdam(const std::vector<ParameterGroup<S, NAdamOptions>>& groups)
       : ConfiguredOptimizer<S, NAdamOptions>("NAdam", groups) {}
 

@@ -1,4 +1,4 @@
-// All of optim: optimizers, clipping and learning-rate schedules.
+// Optimizers, gradient clipping and learning-rate schedules.
 #pragma once
 
 #include "optim/adadelta.hpp"

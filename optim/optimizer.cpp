@@ -83,9 +83,8 @@ template <class S>
 std::size_t Optimizer<S>::only_group(const char* function, const char* for_all) const {
   require_parameters(function);
   if (groups_.size() == 1) return 0;
-  throw ArgumentError(
-      fmt::format("[{0}.{1}] expected the number of a group, got none of {2} ({3} changes all)", name_,
-                  function, groups_.size(), for_all));
+  throw ArgumentError(fmt::format("[{0}.{1}] group: expected a number < {2}, got none ({3} changes all)",
+                                  name_, function, groups_.size(), for_all));
 }
 
 template <class S>
@@ -108,7 +107,7 @@ void Optimizer<S>::step() {
       continue;
     }
     any = true;
-    // Without state beside it a parameter may change its shape.
+    // A parameter without state may change its shape.
     if (p.grad().shape() != p.shape() || (!slots_[i].state.empty() && p.shape() != slots_[i].shape)) {
       const Shape& kept = slots_[i].state.empty() ? p.shape() : slots_[i].shape;
       throw ShapeError(
@@ -142,7 +141,7 @@ void Optimizer<S>::step() {
   ++step_count_;
 }
 
-// The parameter for an error message.
+// Returns the parameter's name for an error message.
 template <class S>
 std::string Optimizer<S>::label(std::size_t index) const {
   const std::string& name = parameters_[index].name();
@@ -198,8 +197,8 @@ void Optimizer<S>::load_state(const TensorMap<S>& state) {
   };
   const std::int64_t steps = count("step_count");
   if (groups_.size() > 1 && find("groups", {groups_.size()}) != group_sizes()) {
-    throw ArgumentError(fmt::format(
-        "[{}.load_state] 'groups': expected as many parameters in each group as here, got others", name_));
+    throw ArgumentError(
+        fmt::format("[{}.load_state] 'groups': expected this optimizer's group sizes, got others", name_));
   }
   std::vector<Slot> slots = slots_;
   for (Slot& slot : slots) {

@@ -1,4 +1,4 @@
-// Optimizer: changes parameters by their gradients. A new optimizer is a struct of options and one update
+// Optimizer: updates parameters by their gradients. A new optimizer is a struct of options and one update
 // function.
 #pragma once
 
@@ -15,20 +15,20 @@
 
 namespace unroll {
 
-// What an optimizer keeps beside every parameter.
+// State that an optimizer keeps for each parameter.
 struct StateInfo {
-  std::string_view name;  // of a string literal
+  std::string_view name;  // a string literal
   double initial = 0.0;
-  bool scalar = false;  // one number, instead of a tensor in the parameter's shape
+  bool scalar = false;  // one number instead of a tensor of the parameter's shape
   bool operator==(const StateInfo&) const = default;
 };
 
-// One parameter's share of a step.
+// The arguments of one parameter's update.
 template <class S>
 struct ParameterUpdate {
-  std::span<S> value;           // to be changed
-  std::span<const S> gradient;  // never changed
-  std::span<Tensor<S>> state;   // in the order of the options' state(), to be changed
+  std::span<S> value;           // updated in place
+  std::span<const S> gradient;  // read only
+  std::span<Tensor<S>> state;   // in the order of the options' state(), updated in place
   std::int64_t step;            // 1 at this parameter's first update
 };
 
@@ -36,14 +36,14 @@ namespace detail {
 [[noreturn]] void throw_other_state(const char* optimizer);
 }  // namespace detail
 
-// What all optimizers share: the parameters, the state beside them, and the step over both.
+// The common part of all optimizers: parameters, their state, and the step.
 //
 //   Adam<float> adam(parameters(model), {.lr = 3e-3});
 //   Tape tape;
 //   tape.backward(loss(model, x, y));
 //   adam.step();                      // inside the tape's scope, where the gradients live
 //
-// Groups have options of their own: here the biases no weight decay and the embedding a smaller lr.
+// Each group has its own options: here the biases have no weight decay and the embedding a smaller lr.
 //
 //   auto rest = parameters(model);
 //   AdamW<float> adam({{take_named(rest, "bias"), {.lr = 3e-3, .weight_decay = 0.0}},
@@ -52,8 +52,8 @@ namespace detail {
 //   const CosineSchedule schedule{.lr = 1.0, .period = 50};  // a factor on every group's own lr
 //   adam.scale_lr(schedule(epoch));
 //
-// Groups are counted from 0. A function without the group's number means the first one, if it reads, and
-// wants one group in all, if it writes; naming a group that there is not throws ArgumentError.
+// Groups are counted from 0. Getters default to group 0. Setters without a group need a single group. An
+// unknown group throws ArgumentError.
 template <class S>
 class Optimizer {
  public:
@@ -61,40 +61,39 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // "Adam", as error messages and checkpoints call it.
+  // Returns the name for error messages and checkpoints, for example "Adam".
   const char* optimizer_name() const noexcept { return name_; }
-  // The parameters, each once, in the order given: those of the first group, of the second and so on.
+  // Returns the parameters, each once, in the given order, group after group.
   const std::vector<Var<S>>& parameters() const& noexcept { return parameters_; }
   std::vector<Var<S>> parameters() && { return parameters_; }
-  // The parameters of one group.
+  // Returns the parameters of one group.
   std::span<const Var<S>> parameters(std::size_t group) const&;
   std::vector<Var<S>> parameters(std::size_t group) &&;
   std::size_t group_count() const noexcept { return groups_.size(); }
 
-  // Updates every parameter that has a gradient; the others, and every gradient, stay as they are. Throws
-  // TapeError when no parameter has one, ShapeError when a parameter has changed its shape, and ArgumentError
-  // for one without a gradient that nothing but the optimizer holds any more: a model in which it was
-  // replaced (head.weight = ...) after the optimizer was made would never be trained. Nothing has changed
-  // then.
+  // Updates every parameter that has a gradient; the other parameters and all gradients stay unchanged.
+  // Throws TapeError if no parameter has a gradient, ShapeError if a parameter has changed its shape, and
+  // ArgumentError for a parameter without a gradient that only the optimizer still holds: it was replaced in
+  // the model (head.weight = ...) after the optimizer was made, and its replacement would never be trained.
+  // Changes nothing if it throws.
   void step();
-  // Number of step() calls so far.
+  // Returns the number of step() calls.
   std::int64_t step_count() const noexcept { return step_count_; }
 
   double lr(std::size_t group = 0) const { return group_lr(checked_group("lr", group)); }
   // Throws ArgumentError unless lr is finite and >= 0.
   void set_lr(double lr) { set_group_lr(only_group("set_lr", "scale_lr"), lr); }
   void set_lr(double lr, std::size_t group) { set_group_lr(checked_group("set_lr", group), lr); }
-  // Every group's lr = factor times the lr that it had at construction. Throws ArgumentError unless factor is
+  // Sets every group's lr to factor times its lr at construction. Throws ArgumentError unless factor is
   // finite and >= 0.
   void scale_lr(double factor);
 
-  // All that the next step depends on besides the parameters, their gradients and the options, to be saved:
-  // "step_count", for each parameter "P.step" and "P.Q" for every quantity Q kept, where P is the name that
-  // the parameter had at construction, or "#" and its position, and with several groups "groups", the number
-  // of parameters in each.
+  // Returns all that the next step depends on besides parameters, gradients and options: "step_count"; for
+  // each parameter "P.step", and "P.Q" for every quantity Q kept; with several groups also "groups", the
+  // number of parameters in each. P is the parameter's name at construction, or "#" and its position.
   TensorMap<S> state() const;
-  // Takes over what state() gave. Throws ArgumentError for a missing or unknown name or other groups,
-  // ShapeError for another shape; then nothing has changed.
+  // Restores a snapshot made by state(). Throws ArgumentError for a missing or unknown name or other groups,
+  // ShapeError for another shape. Changes nothing if it throws.
   void load_state(const TensorMap<S>& state);
 
  protected:
@@ -103,18 +102,19 @@ class Optimizer {
     std::vector<StateInfo> kept;
     double lr;
   };
-  // name is the optimizer's own in error messages and must outlive it. A parameter listed twice in a group
-  // (tied weights) is updated once. Throws ArgumentError for no groups, a group without parameters, a
-  // parameter in two groups, an empty handle or a constant.
+  // name appears in error messages and must outlive the optimizer. A parameter listed twice in a group (tied
+  // weights) is updated once. Throws ArgumentError for no groups, a group without parameters, a parameter in
+  // two groups, an empty handle or a constant.
   Optimizer(const char* name, const std::vector<Group>& groups);
   Optimizer(Optimizer&&) noexcept = default;
   Optimizer& operator=(Optimizer&&) noexcept = default;
 
-  // Throws ArgumentError, naming the function, for an optimizer that was moved from.
+  // Throws ArgumentError, naming the function, for a moved-from optimizer.
   void require_parameters(const char* function) const;
-  // group. Throws ArgumentError, naming the function, when there is no such group
+  // Returns group. Throws ArgumentError, naming the function, if there is no such group.
   std::size_t checked_group(const char* function, std::size_t group) const;
-  // or when there are several, hinting at what does work on all.
+  // Returns the only group. Throws ArgumentError, naming the function, if there are several; for_all is the
+  // function to suggest.
   std::size_t only_group(const char* function, const char* for_all) const;
 
  private:
@@ -125,7 +125,7 @@ class Optimizer {
   struct GroupInfo {
     std::vector<StateInfo> kept;
     double lr;                 // at construction
-    std::size_t first, count;  // its part of parameters_
+    std::size_t first, count;  // range in parameters_
   };
   struct Slot {
     std::string key;  // in state()
@@ -145,9 +145,9 @@ class Optimizer {
 };
 
 // An optimizer with options: a struct with a double lr and the members
-//   void check() const;                     throws ArgumentError for a value that is not allowed
-//   std::vector<StateInfo> state() const;   what is kept beside each parameter with these options
-// The optimizer itself is the one function update(options, u).
+//   void check() const;                     throws ArgumentError for an invalid value
+//   std::vector<StateInfo> state() const;   the state kept per parameter with these options
+// The optimizer is the single function update(options, u).
 template <class S, class Options>
 class ConfiguredOptimizer : public Optimizer<S> {
  public:
@@ -157,8 +157,8 @@ class ConfiguredOptimizer : public Optimizer<S> {
     return options_[this->checked_group("options", group)];
   }
   Options options(std::size_t group = 0) && { return options_[this->checked_group("options", group)]; }
-  // New options from the next step on. Throws ArgumentError for values not allowed, and when they need other
-  // state beside the parameters than before.
+  // Sets the options from the next step on. Throws ArgumentError for invalid values, and if they need other
+  // state per parameter than before.
   void set_options(const Options& options) {
     set_options(options, this->only_group("set_options", "set_options(options, group) for each"));
   }

@@ -1,4 +1,4 @@
-// Checks of options: what optimizers, clipping and schedules have in common.
+// Checks of options, shared by optimizers, clipping and schedules.
 #pragma once
 
 namespace unroll {

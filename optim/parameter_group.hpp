@@ -1,4 +1,4 @@
-// Groups of parameters, each with options of its own.
+// Groups of parameters, each with its own options.
 #pragma once
 
 #include <string_view>
@@ -8,15 +8,15 @@
 
 namespace unroll {
 
-// An optimizer is made of one or several such groups.
+// Parameters with their options; an optimizer has one or several groups.
 template <class S, class Options>
 struct ParameterGroup {
   std::vector<Var<S>> parameters;
   Options options = {};
 };
 
-// Takes out of the list, and returns, the parameters whose names contain the word; the others stay, in their
-// order. Throws ArgumentError when there is none.
+// Removes from the list, and returns, the parameters whose names contain the word; the others keep their
+// order. Throws ArgumentError if there is none.
 template <class S>
 std::vector<Var<S>> take_named(std::vector<Var<S>>& parameters, std::string_view word);
 

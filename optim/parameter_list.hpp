@@ -1,4 +1,4 @@
-// Lists of parameters as users hand them over. Internal: included by .cpp files only.
+// Lists of parameters as users pass them. Internal: included only by .cpp files.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace unroll::detail {
 
-// Each parameter once, in the order of its first place. Throws ArgumentError naming the function for an empty
-// handle or a constant.
+// Returns each parameter once, in the order of first occurrence. Throws ArgumentError naming the function for
+// an empty handle or a constant.
 template <class S>
 std::vector<Var<S>> distinct_parameters(const char* where, const std::vector<Var<S>>& parameters);
 

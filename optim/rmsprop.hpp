@@ -12,26 +12,27 @@ struct RmsPropOptions {
   double weight_decay = 0.0;
   double momentum = 0.0;
   bool centered = false;
-  bool maximize = false;  // climb instead of descend: -g in place of g
+  bool maximize = false;  // maximises: uses -g instead of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
 
+// RMSprop (Hinton 2012, lecture 6e; centered: Graves 2013):
 //   d = g + weight_decay p
 //   v = alpha v + (1 - alpha) d^2
 //   a = alpha a + (1 - alpha) d,  w = v - a^2 (centered);  w = v (otherwise)
 //   d = d / (sqrt(w) + eps)
 //   b = momentum b + d,  d = b (momentum)
 //   p = p - lr d
-// Hinton 2012 (lecture 6e); Graves 2013 for the centered form, whose w is held at 0 where rounding takes it
-// below. State: square_avg (v), grad_avg (a) if centered, momentum_buffer (b) if momentum > 0.
+// If rounding makes the centered w negative, it is 0. State: square_avg (v), grad_avg (a) if centered,
+// momentum_buffer (b) if momentum > 0.
 template <class S>
 class RmsProp final : public ConfiguredOptimizer<S, RmsPropOptions> {
  public:
   // Throws ArgumentError for options out of range.
   explicit RmsProp(const std::vector<Var<S>>& parameters, const RmsPropOptions& options = {})
       : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", parameters, options) {}
-  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
   explicit RmsProp(const std::vector<ParameterGroup<S, RmsPropOptions>>& groups)
       : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", groups) {}
 

@@ -20,9 +20,9 @@ void require_count(const char* where, const char* option, std::int64_t value, st
   throw ArgumentError(fmt::format("[{}] {}: expected >= {}, got {}", where, option, low, value));
 }
 
-// What every schedule of k checks.
+// The checks of every schedule of k.
 void check(const char* where, double lr, std::int64_t k) {
-  require_above(where, "lr", lr, 0.0);  // 0 is what a forgotten lr would be
+  require_above(where, "lr", lr, 0.0);  // 0 would be a forgotten lr
   require_count(where, "k", k, 0);
 }
 
@@ -137,7 +137,7 @@ double OneCycleSchedule::at(std::int64_t k, double start, double top, double end
   while (i + 1 < phases.size() && step > phases[i].last_step) first_step = phases[i++].last_step;
   const Phase& phase = phases[i];
   const double length = phase.last_step - first_step;
-  // A phase without length (pct_start total_steps = 1, but for rounding) is at its end.
+  // A phase without length (pct_start total_steps = 1, up to rounding) is at its end.
   const double share = std::abs(length) < 1e-9 ? 1.0 : (step - first_step) / length;
   return anneal == Anneal::kCos ? cosine(phase.from, phase.to, share)
                                 : phase.from + (phase.to - phase.from) * share;
@@ -221,7 +221,7 @@ double PlateauSchedule::operator()(double metric) {
   require_at_least("PlateauSchedule", "lr_min", lr_min, 0.0);
   require_at_least("PlateauSchedule", "eps", eps, 0.0);
   const double sign = mode == Mode::kMin ? -1.0 : 1.0, best = memory.best;
-  // Relative to the size of the best: a negative one is to be beaten, too.
+  // Relative to the size of the best, so that negative metrics can improve too.
   const double bar = threshold_mode == Threshold::kAbsolute
                          ? best + sign * threshold
                          : best * (1.0 + std::copysign(threshold, sign * best));

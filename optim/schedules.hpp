@@ -4,12 +4,12 @@
 //   for (std::int64_t epoch = 0; epoch < 50; ++epoch) {
 //     adam.set_lr(schedule(epoch));
 //
-// With lr = 1 a schedule is a factor, which moves every group of an optimizer from its own lr:
-// adam.scale_lr(schedule(epoch)). What is not proportional to lr (a lr_min) wants a schedule for each group:
+// With lr = 1 a schedule is a factor on every group's own lr: adam.scale_lr(schedule(epoch)). A schedule that
+// is not proportional to lr (one with lr_min) needs one instance per group:
 // adam.set_lr(schedules[group](epoch), group).
 //
-// A schedule is a struct of options and one function, so a user's own is any function of the epoch. All throw
-// ArgumentError for options out of range, as those of a schedule without options are, and for a negative
+// A schedule is a struct of options and one function; any function of the epoch can replace it. All schedules
+// throw ArgumentError for options out of range, which a default-constructed schedule has, and for a negative
 // epoch.
 #pragma once
 
@@ -52,8 +52,8 @@ struct ExponentialSchedule {
   double operator()(std::int64_t k) const;
 };
 
-// lr_min + (lr - lr_min) (1 + cos(pi k / period)) / 2; beyond the period it rises again (Loshchilov and
-// Hutter 2017).
+// lr_min + (lr - lr_min) (1 + cos(pi k / period)) / 2; rises again after the period (Loshchilov and Hutter
+// 2017).
 struct CosineSchedule {
   double lr = 0.0;
   std::int64_t period = 0;
@@ -61,8 +61,8 @@ struct CosineSchedule {
   double operator()(std::int64_t k) const;
 };
 
-// The falling half of the cosine again and again: the first time over period steps, each time factor times as
-// many (Loshchilov and Hutter 2017).
+// The falling half of the cosine, restarted: the first run takes period steps, each further run factor times
+// as many (Loshchilov and Hutter 2017).
 struct CosineRestartsSchedule {
   double lr = 0.0;
   std::int64_t period = 0;
@@ -71,10 +71,10 @@ struct CosineRestartsSchedule {
   double operator()(std::int64_t k) const;
 };
 
-// One cycle over total_steps (Smith and Topin 2018): from max_lr / div_factor up to max_lr during the share
-// pct_start of the steps, then down to max_lr / div_factor / final_div_factor; with three phases down to the
-// start first, as long as the way up, and to the end over the rest. The momentum runs the other way. Throws
-// ArgumentError for k >= total_steps.
+// One cycle over total_steps (Smith and Topin 2018): from max_lr / div_factor up to max_lr in the fraction
+// pct_start of the steps, then down to max_lr / div_factor / final_div_factor. With three phases it first
+// goes down to the start, in as many steps as up, and then to the end in the rest. The momentum moves in the
+// opposite direction. Throws ArgumentError for k >= total_steps.
 struct OneCycleSchedule {
   enum class Anneal { kCos, kLinear };
   double max_lr = 0.0;
@@ -87,16 +87,16 @@ struct OneCycleSchedule {
   double base_momentum = 0.85;
   double max_momentum = 0.95;
   double operator()(std::int64_t k) const;
-  // SGD's momentum, or Adam's beta1, for step k.
+  // Returns SGD's momentum, or Adam's beta1, for step k.
   double momentum(std::int64_t k) const;
 
  private:
   double at(std::int64_t k, double start, double top, double end) const;
 };
 
-// Up from lr_min to max_lr over steps_up and down again over steps_down (0: as many), again and again (Smith
-// 2017). The height over lr_min is full in every cycle, half the last cycle's, or full times gamma^k; the
-// momentum runs the other way.
+// Cycles up from lr_min to max_lr over steps_up and down again over steps_down (0: the same number) (Smith
+// 2017). The height over lr_min is the same in every cycle, halves with each cycle, or is scaled by gamma^k.
+// The momentum moves in the opposite direction.
 struct CyclicSchedule {
   enum class Mode { kTriangular, kTriangular2, kExpRange };
   double max_lr = 0.0;
@@ -104,11 +104,11 @@ struct CyclicSchedule {
   std::int64_t steps_up = 2000;
   std::int64_t steps_down = 0;
   Mode mode = Mode::kTriangular;
-  double gamma = 1.0;  // of kExpRange
+  double gamma = 1.0;  // for kExpRange
   double base_momentum = 0.8;
   double max_momentum = 0.9;
   double operator()(std::int64_t k) const;
-  // SGD's momentum for step k.
+  // Returns SGD's momentum for step k.
   double momentum(std::int64_t k) const;
 
  private:
@@ -135,28 +135,28 @@ struct PolynomialSchedule {
 // Any of the above, or a function.
 using Schedule = std::function<double(std::int64_t)>;
 
-// The product of several schedules: give one the learning rate and the others lr = 1.
+// The product of several schedules: set lr in one of them and lr = 1 in the others.
 struct ChainedSchedule {
   std::vector<Schedule> factors = {};
   double operator()(std::int64_t k) const;
 };
 
-// One schedule after the other: number i + 1 takes over at milestones[i] and counts from there.
+// One schedule after another: schedule i + 1 starts at milestones[i] and counts from there.
 struct SequentialSchedule {
   std::vector<Schedule> schedules = {};
   std::vector<std::int64_t> milestones = {};
   double operator()(std::int64_t k) const;
 };
 
-// Lowers lr when a metric has stopped getting better: called after each epoch with the epoch's metric it
-// returns the lr of the next. A metric is better when it beats the best so far by threshold, absolute, or
-// relative to its size: best - |best| threshold. After more than `patience` epochs in a row without a better
-// one, lr = max(lr factor, lr_min), unless that changes it by less than eps, and then `cooldown` epochs pass
-// uncounted. NaN and infinities are never better.
+// Lowers lr when a metric stops improving. Called after each epoch with the epoch's metric, it returns the lr
+// of the next epoch. A metric is better if it beats the best by threshold: absolute, or relative to its size,
+// best - |best| threshold. After more than `patience` epochs in a row without improvement, lr = max(lr
+// factor, lr_min), unless that changes lr by less than eps; then `cooldown` epochs are not counted. NaN and
+// infinities are never better.
 struct PlateauSchedule {
   enum class Mode { kMin, kMax };
   enum class Threshold { kRelative, kAbsolute };
-  double lr = 0.0;  // the present one
+  double lr = 0.0;  // the current one
   Mode mode = Mode::kMin;
   double factor = 0.1;
   std::int64_t patience = 10;
@@ -166,7 +166,7 @@ struct PlateauSchedule {
   double lr_min = 0.0;
   double eps = 1e-8;
 
-  // What it remembers between calls.
+  // The state between calls.
   struct Memory {
     double best = std::numeric_limits<double>::quiet_NaN();  // NaN: no metric yet
     std::int64_t bad_epochs = 0;
@@ -176,8 +176,8 @@ struct PlateauSchedule {
 
   double operator()(double metric);
 
-  // lr and memory as text, every bit of them, for a checkpoint's metadata. Throws ArgumentError for a text
-  // that state() has not given; then nothing has changed.
+  // Save and restore lr and memory exactly, as text for a checkpoint's metadata. load_state() throws
+  // ArgumentError for a text that is not from state(), and then changes nothing.
   std::string state() const;
   void load_state(const std::string& state);
 };

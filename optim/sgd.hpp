@@ -10,24 +10,25 @@ struct SgdOptions {
   double momentum = 0.0;
   double dampening = 0.0;
   double weight_decay = 0.0;
-  bool nesterov = false;  // wants momentum > 0 and dampening = 0
-  bool maximize = false;  // climb instead of descend: -g in place of g
+  bool nesterov = false;  // requires momentum > 0 and dampening = 0
+  bool maximize = false;  // maximises: uses -g instead of g
   void check() const;
   std::vector<StateInfo> state() const;
 };
 
+// Gradient descent with momentum (Polyak 1964; nesterov: Sutskever et al. 2013):
 //   d = g + weight_decay p
 //   b = d at a parameter's first update, then momentum b + (1 - dampening) d
 //   d = d + momentum b (nesterov), b (momentum), d (neither)
 //   p = p - lr d
-// Polyak 1964; Sutskever et al. 2013 for Nesterov's form. State: momentum_buffer (b) if momentum > 0.
+// State: momentum_buffer (b) if momentum > 0.
 template <class S>
 class Sgd final : public ConfiguredOptimizer<S, SgdOptions> {
  public:
   // Throws ArgumentError for options out of range.
   explicit Sgd(const std::vector<Var<S>>& parameters, const SgdOptions& options = {})
       : ConfiguredOptimizer<S, SgdOptions>("Sgd", parameters, options) {}
-  // Several groups. Throws ArgumentError for a parameter in two of them, too.
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
   explicit Sgd(const std::vector<ParameterGroup<S, SgdOptions>>& groups)
       : ConfiguredOptimizer<S, SgdOptions>("Sgd", groups) {}
 

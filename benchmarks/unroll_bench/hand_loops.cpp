@@ -1,6 +1,5 @@
-// What a good C++ programmer writes for exactly one model: plain loops, sizes known to the compiler, no
-// library. Compiled with -O3 -march=native -ffast-math, so that the compiler vectorises them with its own
-// vector exp and tanh.
+// Handwritten code for exactly one model: plain loops, sizes known to the compiler, no library. Compiled with
+// -O3 -march=native -ffast-math, so that the compiler vectorises them with its own vector exp and tanh.
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -126,8 +125,8 @@ struct ScalarRnn {
   }
 };
 
-// W3 and W9: an LSTM of one sequence; weights (input, output), so that the inner loop runs over neighbours.
-// Aligned, so that it does not depend on the heap whether its rows cross the lines of the cache.
+// W3 and W9: an LSTM of one sequence; weights (input, output), so that the inner loop is contiguous. Aligned,
+// so that rows do not cross cache lines depending on the heap.
 template <class S, std::size_t T, std::size_t I, std::size_t H>
 struct alignas(64) LstmLoop {
   static constexpr std::size_t G = 4 * H;
@@ -198,7 +197,7 @@ struct alignas(64) LstmLoop {
       for (std::size_t j = 0; j < G; ++j) wh[i][j] -= lr * dwh[i][j];
     for (std::size_t j = 0; j < G; ++j) b[j] -= lr * db[j];
   }
-  // One step of a stream: the state stays in place.
+  // One step of a stream: the state is updated in place.
   void stream() {
     forward(0);
     std::memcpy(h[0], h[1], sizeof(h[0]));
@@ -211,7 +210,7 @@ std::function<Step()> maker() {
   return [] {
     return [model = std::make_shared<Model>()] {
       ((*model).*step)();
-      asm volatile("" : : "r"(model.get()) : "memory");  // what the step has written is used
+      asm volatile("" : : "r"(model.get()) : "memory");  // marks the step's writes as used
     };
   };
 }
@@ -226,7 +225,7 @@ void add(std::vector<Variant>& list, const char* scalar) {
   list.push_back({"W2", "hand", scalar, 1, 1.0, maker<W2, &W2::step>()});
   list.push_back({"W3", "hand", scalar, 1, 1.0, maker<W3, &W3::step>()});
   list.push_back({"W9", "hand", scalar, 1, 1.0, maker<W9, &W9::stream>()});
-  // y = y f + o, again and again, and its way back: what a chain of taped ops costs without the tape.
+  // y = y f + o, repeated, and its backward pass: the cost of a chain of taped ops without the tape.
   for (const std::size_t elements : kChainSizes) {
     const std::size_t ops = elements > 1024 ? 200 : 10000;
     list.push_back({"ops" + std::to_string(elements), "hand", scalar, 1, static_cast<double>(ops), [=] {

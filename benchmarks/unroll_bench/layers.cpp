@@ -1,4 +1,4 @@
-// The workloads by Unroll's public API: what a user writes.
+// The workloads by Unroll's public API, as a user writes them.
 #include <memory>
 
 #include "unroll.hpp"
@@ -57,7 +57,7 @@ struct ScalarRnn {
   }
 };
 
-// The layer alone: an upstream gradient for its output stands for what follows.
+// The layer alone: an upstream gradient for its output replaces the rest of a model.
 template <class Layer>
 struct LayerAlone {
   using S = typename Layer::Scalar;

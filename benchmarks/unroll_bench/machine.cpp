@@ -24,7 +24,7 @@ const cpu_set_t& allowed() {
   return set;
 }
 
-// A line of /proc/self/status in bytes, "VmHWM" say.
+// Returns a line of /proc/self/status in bytes, for example "VmHWM".
 double status_bytes(const std::string& key) {
   std::ifstream file("/proc/self/status");
   for (std::string line; std::getline(file, line);) {
@@ -42,7 +42,7 @@ void clear_blas_overrides(char** argv) {
     unsetenv(name);
     changed = true;
   }
-  // For the libraries that thread by OpenMP: they are measured on one core.
+  // For libraries that use OpenMP: they are measured on one core.
   const char* threads = std::getenv("OMP_NUM_THREADS");
   if (threads == nullptr || std::string(threads) != "1") {
     setenv("OMP_NUM_THREADS", "1", 1);
@@ -87,7 +87,7 @@ double peak_bytes(const std::function<void()>& work) {
   if (pipe(ends) != 0) return 0.0;
   const pid_t child = fork();
   if (child == 0) {
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak is that of this process from here on
+    std::ofstream("/proc/self/clear_refs") << "5";  // resets the peak to this process's from here on
     const double before = status_bytes("VmRSS");
     double grown = 0.0;
     try {

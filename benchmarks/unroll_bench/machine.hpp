@@ -1,4 +1,4 @@
-// The machine that a measurement runs on, and how it is kept still.
+// The machine of a measurement: its properties, and measures against noise.
 #pragma once
 
 #include <functional>
@@ -6,24 +6,24 @@
 
 namespace unroll::bench {
 
-// OpenBLAS obeys variables such as OPENBLAS_CORETYPE when it is loaded: with any of them set, starts this
-// program again without. Returns when there is nothing to clear.
+// OpenBLAS obeys variables such as OPENBLAS_CORETYPE when it is loaded. If any of them is set, restarts this
+// program without them; otherwise returns.
 void clear_blas_overrides(char** argv);
 
-// CPUs that this process may run on.
+// Returns the number of CPUs that this process may run on.
 int cpu_count();
 
-// Keeps the calling thread on the last CPU, or lets it use all of them when threads > 1.
+// Pins the calling thread to the last CPU, or lets it use all of them if threads > 1.
 void pin(int threads);
 
 std::string cpu_name();
-// The kernels that OpenBLAS has chosen for this CPU.
+// Returns the kernels that OpenBLAS has chosen for this CPU.
 std::string blas_core();
 
-// Threads of OpenBLAS itself, for what calls it directly.
+// Sets the threads of OpenBLAS itself, for code that calls it directly.
 void set_blas_threads(int threads);
 
-// Bytes by which a new process grows at its peak while it runs work; 0 when it fails.
+// Returns the bytes by which a new process grows at its peak while it runs work; 0 if it fails.
 double peak_bytes(const std::function<void()>& work);
 
 }  // namespace unroll::bench

@@ -1,4 +1,4 @@
-// unroll_bench: Unroll, hand-written loops, bare matrix products and other libraries on the same workloads in
+// unroll_bench: Unroll, handwritten loops, matrix products alone and other libraries on the same workloads in
 // one run.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -40,7 +40,7 @@ class Collector : public benchmark::BenchmarkReporter {
   std::map<std::string, double> per_;
 };
 
-// The steps of the workload that is being measured, built and warmed up at their first use.
+// The steps of the current workload, built and warmed up at first use.
 std::map<std::string, Step> built;
 
 void measure(benchmark::State& state, const Variant& v) {

@@ -1,5 +1,5 @@
-// The workloads by oneDNN's training primitives for RNN, LSTM and GRU (linear before reset), with weights
-// brought into the primitive's own layout at every step, as they change at every step.
+// The workloads by oneDNN's training primitives for RNN, LSTM and GRU (linear before reset). Weights are
+// reordered into the primitive's layout at every step, because they change at every step.
 #include <dnnl.hpp>
 #include <memory>
 
@@ -165,7 +165,7 @@ struct Training {
 void add_onednn(std::vector<Variant>& list) {
   for (const Workload& w : kWorkloads) {
     if (w.classes > 0 || w.streaming || w.directions == 2 || std::string(w.name) == "W2")
-      continue;  // one direction of the layer alone
+      continue;  // only one direction
     list.push_back({w.name, "onednn", "float", 1, 1.0,
                     [w] { return [model = std::make_shared<Training>(w)] { model->step(); }; }});
   }

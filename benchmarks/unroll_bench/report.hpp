@@ -1,4 +1,4 @@
-// What was measured, as a table and as JSON.
+// Reports the measurements as a table and as JSON.
 #pragma once
 
 #include <map>
@@ -13,19 +13,19 @@ struct Record {
   std::string workload, variant, scalar;
   int threads = 1;
   double median_us = 0, p10_us = 0, p90_us = 0;
-  std::string reference;  // the variant that ratio refers to, of the same scalar and threads; "": none
+  std::string reference;  // the variant that ratio refers to, for the same scalar and threads; "": none
   double ratio = 0;       // median / the reference's median
-  double bytes = 0;       // growth of a process that builds the model and runs steps, at its peak
+  double bytes = 0;       // peak growth of a process that builds the model and runs steps
 };
 
-// From the microseconds of every repetition, by Variant::id(). The layouts of the roofline become one record:
-// the best.
+// Makes records from the microseconds of every repetition, by Variant::id(). The roofline's layouts become
+// one record: the best.
 std::vector<Record> summarize(const std::vector<Variant>& variants,
                               const std::map<std::string, std::vector<double>>& times,
                               const std::map<std::string, double>& bytes);
 
 std::string table(const std::vector<Record>& records);
-// Throws std::runtime_error when the file cannot be written.
+// Throws std::runtime_error if the file cannot be written.
 void write_json(const std::string& path, const std::vector<Record>& records);
 
 }  // namespace unroll::bench

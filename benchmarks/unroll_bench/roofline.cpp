@@ -1,5 +1,5 @@
-// The matrix products of a training step and nothing else, on the same BLAS: what no implementation that uses
-// it can beat. Four weight layouts; the step's time is that of the best one.
+// Only the matrix products of a training step, on the same BLAS: a lower bound for implementations that use
+// it. Four weight layouts; the best one counts.
 #include <cblas.h>
 
 #include <memory>
@@ -65,7 +65,7 @@ struct Products {
     }
     for (std::size_t cell = w.layers * w.directions; cell-- > 0;) {
       const std::size_t layer = cell / w.directions, in = input_size(layer);
-      for (std::size_t t = w.T; t-- > 1;) {  // the initial state's gradient is not asked for
+      for (std::size_t t = w.T; t-- > 1;) {  // the initial state's gradient is not requested
         if (backward_transposed) {
           gemm(false, true, B, H, G, da.data() + t * B * G, G, wh.data(), G, 0, dh.data(), H);
         } else {

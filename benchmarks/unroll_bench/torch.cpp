@@ -1,4 +1,4 @@
-// The workloads by libtorch: its own layers, and an LSTM cell written in its ops.
+// The workloads by libtorch: its layers, and an LSTM cell written in its ops.
 #include <torch/torch.h>
 
 #include <memory>

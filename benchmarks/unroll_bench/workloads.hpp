@@ -1,4 +1,4 @@
-// The workloads W1-W10 and what can run them.
+// The workloads W1-W10 and the variants that run them.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct Workload {
   CellKind cell;
   std::size_t T, B, I, H, layers;
   std::size_t
-      classes;  // of a linear head on the last h with cross-entropy; 0: an upstream gradient for the output
+      classes;  // for a linear head on the last h with cross-entropy; 0: an upstream gradient for the output
   bool streaming;         // forward, one step at a time
   const char* reference;  // the variant that ratios refer to
   std::size_t directions = 1;
@@ -40,12 +40,11 @@ inline constexpr Workload kWorkloads[] = {
 
 using Step = std::function<void()>;
 
-// A way to run a workload: make() builds model and data and returns one step, which may be called again and
-// again.
+// A way to run a workload: make() builds model and data and returns one step, which can be called repeatedly.
 struct Variant {
   std::string workload, name, scalar;
   int threads = 1;
-  double per = 1.0;  // what one step is divided by: the ops of a chain
+  double per = 1.0;  // divides the time of a step: the ops of a chain
   std::function<Step()> make;
 
   std::string id() const { return workload + "/" + name + "/" + scalar + "/" + std::to_string(threads); }
@@ -60,10 +59,10 @@ void add_op_chains(std::vector<Variant>& list);
 void add_torch(std::vector<Variant>& list);
 void add_onednn(std::vector<Variant>& list);
 
-// The sizes that the op chain runs on.
+// The sizes of the op chain.
 inline constexpr std::size_t kChainSizes[] = {1, 16, 256, 65536};
 
-// Numbers in [-scale, scale), the same for every variant.
+// Values in [-scale, scale), the same for every variant.
 template <class S>
 std::vector<S> numbers(std::size_t count, double scale, unsigned seed) {
   std::vector<S> values(count);

@@ -15,8 +15,8 @@ namespace {
 constexpr std::size_t kStepsAnEpoch = 250;
 constexpr const char* kDescription =
     "The adding problem (Le et al. 2015, Arjovsky et al. 2016): T steps of a number from 0 to 1 and a mark,\n"
-    "which is 1 in one step of each half; the answer is the sum of the two marked numbers. To say 1 always\n"
-    "has a mean squared error of 0.167; solved is an error below 0.001 on 1000 fresh sequences.\n\n"
+    "which is 1 in one step of each half; the answer is the sum of the two marked numbers. Always answering\n"
+    "1 has a mean squared error of 0.167; the problem is solved below 0.001 on 1000 fresh sequences.\n\n"
     "The rows of the table in examples/README.md (X 1, 2, 3):\n"
     "  adding_problem --cell lstm --seed X\n"
     "  adding_problem --cell gru --seed X\n"

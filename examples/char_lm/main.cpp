@@ -1,4 +1,4 @@
-// A character model of a text: learns it, is tested on its end, writes in its style.
+// A character model of a text: trains on it, is tested on its end, and writes in its style.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -35,14 +35,16 @@ struct Options {
 bool parse(int argc, const char* const* argv, Options& o) {
   CLI::App app(kDescription, "char_lm");
   add_training_options(app, o.training, {.epochs = "10", .hidden = "128", .batch = "32", .lr = "0.004"});
-  app.add_option("--text", o.text, "your own text, cut 90 : 5 : 5 to train, valid, test")->type_name("FILE");
+  app.add_option("--text", o.text, "your own text, split 90 : 5 : 5 into train, valid, test")
+      ->type_name("FILE");
   app.add_option("--name", o.name, "saves NAME.safetensors and NAME.checkpoint")->capture_default_str();
   app.add_flag("--resume", o.resume, "continue exactly from NAME.checkpoint");
   app.add_option("--sample", o.sample, "do not train: write text with this model")->type_name("FILE");
   app.add_option("--prompt", o.prompt, "how the sample begins (default: with a new line)")->type_name("TEXT");
   add_whole_number(app, "--length", o.length, "characters to write (default 300)", 0, 1000000);
   add_whole_number(app, "--top-k", o.top_k, "draw from the N most probable (default: all)", 1, 1000000);
-  add_number_above(app, "--temperature", o.temperature, "above 1 wilder, below tamer (default 0.8)", 0, 100);
+  add_number_above(app, "--temperature", o.temperature, "above 1 more random, below less (default 0.8)", 0,
+                   100);
   return parse_command_line(app, argc, argv);
 }
 
@@ -64,7 +66,7 @@ struct Model {
   }
 };
 
-// Truncated backpropagation through time: the states go on from window to window, without their history.
+// Truncated backpropagation through time: the states continue from window to window, without their history.
 template <class Layer>
 struct StreamLoss : CarriedStates<typename Layer::State> {
   Var<float> operator()(const Model<Layer>& model, const TextBatch& batch) {
@@ -76,7 +78,7 @@ struct StreamLoss : CarriedStates<typename Layer::State> {
   }
 };
 
-// Lines as they are; what else is no character to be seen is escaped.
+// Keeps lines; escapes other invisible characters.
 std::string printable(std::string_view text) {
   std::string shown;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -90,7 +92,7 @@ std::string printable(std::string_view text) {
 template <class Layer>
 void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const Options& o) {
   const Tensor<float>& rows = model.embedding.weight.value();
-  const std::size_t special = vocabulary.special_count();  // which are not to be drawn
+  const std::size_t special = vocabulary.special_count();  // not to be drawn
   Stream<float> stream = freeze(model.layer, model.head);
   std::span<const float> logits;
   const auto read = [&](std::int64_t id) { logits = stream.step({&rows(id, 0), rows.shape()[1]}); };
@@ -105,12 +107,12 @@ void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const
   fmt::print("{}\n", printable(o.prompt + vocabulary.decode(drawn)));
 }
 
-// A user's text in its parts, each long enough for what reads it: batch streams, or one.
+// Splits a user's text into parts, each long enough for its reader: batch streams, or one.
 TextSplit read_parts(const std::string& file, Index batch) {
   const std::string text = read_text(file);
   if (is_markup(text)) print_note("char_lm", escaped(file) + " is " + file_kind(text));
   const Shares shares{.valid = 0.05, .test = 0.05};
-  Index want = 30;  // of which 2 are to test
+  Index want = 30;  // of which 2 are for test
   const auto part = [&](Index size) {
     return static_cast<Index>(shares.test * static_cast<double>(size) + 0.5);
   };
@@ -118,7 +120,7 @@ TextSplit read_parts(const std::string& file, Index batch) {
   const Index got = std::ssize(characters(text));
   if (got < want) {
     throw FileError(
-        fmt::format("{}: expected at least {} characters (for --batch {}, cut 90 : 5 : 5), got {}",
+        fmt::format("{}: expected at least {} characters (for --batch {}, split 90 : 5 : 5), got {}",
                     escaped(file), want, batch, got));
   }
   return split_text(text, shares);

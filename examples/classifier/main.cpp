@@ -1,4 +1,4 @@
-// Sequences to classes: words to their language, rows of pixels to digits, or the user's own file.
+// Classifies sequences: words by their language, rows of pixels by their digit, or the user's own file.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -15,15 +15,15 @@ namespace unroll::examples {
 namespace {
 
 constexpr const char* kDescription =
-    "Learns to tell sequences apart: words (languages), digits (8 rows of 8 pixels), or your own file.\n\n"
+    "Learns to classify sequences: words (languages), digits (8 rows of 8 pixels), or your own file.\n\n"
     "The table in examples/README.md (TASK words, digits; CELL rnn, lstm, gru; X 1, 2, 3):\n"
     "  classifier --task TASK --cell CELL --seed X\n"
-    "Two words with the model that it has saved: classifier --predict huis przyjaciel";
+    "Two words with the saved model: classifier --predict huis przyjaciel";
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, UTF-8, a header line, then one row per sample. Columns: label "
     "(any text); text (read letter by letter), or else numbers (all other columns but those that count the "
-    "rows, standardised; --steps T cuts them into T steps); split (train, valid, test; without it every "
-    "label is cut 70 : 15 : 15 by a hash).";
+    "rows, standardised; --steps T splits them into T steps); split (train, valid, test; without it the "
+    "rows of every label are split 70 : 15 : 15 by a hash).";
 
 const std::map<std::string, Recipe> kTasks{
     {"words", {.epochs = 18, .batch = 64, .hidden = 128, .lr = 2e-3, .clip = 5.0}},
@@ -37,7 +37,7 @@ struct Options : TrainingOptions {
   std::optional<Index> steps;
 };
 
-// Letters through an embedding, numbers as they are; a recurrent layer, whose last state scores the classes.
+// Letters go through an embedding, numbers unchanged; the last state of a recurrent layer scores the classes.
 template <class Layer>
 struct Classifier {
   using Scalar = float;
@@ -147,7 +147,7 @@ int run(int argc, const char* const* argv) {
   CLI::App app(kDescription, "classifier");
   app.footer(kFormat);
   add_choice(app, "--task", o.task, "default words, or with --data your own", "TASK", {"words", "digits"});
-  app.add_option("--data", o.data, "your file, or that of a task (words: folder of LABEL.tsv)");
+  app.add_option("--data", o.data, "your file, or a task's (words: folder of LABEL.tsv)");
   add_whole_number(app, "--steps", o.steps, "time steps per row of numbers", 1, 1000000);
   app.add_option("--label", o.label, "your file: the column of classes (default label)")->type_name("NAME");
   app.add_option("--model", o.model, "to write or read (default TASK.safetensors)")->type_name("FILE");

@@ -1,4 +1,4 @@
-// A recurrent cell of one's own: its gradients are checked, then it learns to read digits row by row.
+// A custom recurrent cell: checks its gradients, then trains it to read digits row by row.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -17,8 +17,8 @@ constexpr const char* kDescription =
     "The scores in examples/README.md (X 1, 2, 3):\n"
     "  custom_layer --seed X";
 
-// Minimal gated unit (Zhou, Wu, Zhang and Zhou 2016): a GRU whose one gate does both jobs. Copy it, rename
-// it, change step(): this is all that a cell needs.
+// Minimal gated unit (Zhou, Wu, Zhang and Zhou 2016): a GRU with one gate. Copy it, rename it, change step():
+// a cell needs nothing else.
 //   f  = sigmoid(W_f [h, x] + b_f)
 //   n  = tanh(W_n [f h, x] + b_n)
 //   h' = (1-f) h + f n
@@ -32,7 +32,7 @@ struct MinimalGatedUnit {
   MinimalGatedUnit(CellSizes n, Rng& rng)
       : options(n), forget(n.hidden + n.input, n.hidden, rng), fresh(n.hidden + n.input, n.hidden, rng) {}
 
-  // x (B,I), h (B,H) -> the next h.
+  // Returns the next h: x (B,I), h (B,H).
   Var<S> step(const Var<S>& x, const Var<S>& h) const {
     const Var<S> f = sigmoid(forget(concat({h, x}, 1)));
     const Var<S> n = tanh(fresh(concat({f * h, x}, 1)));
@@ -59,14 +59,14 @@ struct Model {
   }
 };
 
-// One line for a check; false when it failed.
+// Prints one line for a check; returns false if it failed.
 bool print_check(const char* what, const auto& report) {
   fmt::print("{:<28}{}\n", what, report ? "ok" : "FAILED: " + report.message);
   return report.ok;
 }
 
-// The gradients of a step and their own gradients against central differences, and those of a layer over
-// sequences of several lengths.
+// Compares the first and second derivatives of a step, and those of a layer over sequences of several
+// lengths, with central differences.
 bool check_gradients(Rng& rng) {
   const Recurrent<MinimalGatedUnit<double>> layer({.input = 3, .hidden = 4}, rng);
   const auto& cell = layer.cells()[0];

@@ -22,14 +22,14 @@ constexpr const char* kDescription =
     "  next_value --task TASK --cell CELL --seed X";
 constexpr const char* kFormat =
     "Your own file: comma or tab separated, a header line, then one row per step, oldest first; a column "
-    "split says train, valid (chooses the best epoch) or test, else they are the first 70, the next 15 and "
-    "the last 15 %. Columns year and month or quarter name the steps, unless they are ignored. An epoch is "
-    "10 updates on random windows. Beyond the end a forecast is the next input.";
+    "split says train, valid (chooses the best epoch) or test; without it they are the first 70, the next "
+    "15 and the last 15 %. Columns year and month or quarter name the steps, unless they are ignored. An "
+    "epoch is 10 updates on random windows. Beyond the end each forecast is the next input.";
 
 struct Task : Recipe {
   const char *file, *column;
-  Index ahead = 10, window = 48, warmup = 6, period = 0;  // warmup: a window's first steps, without loss
-  double weight_decay = 0.0, noise = 0.0;                 // noise on what is read, in standard deviations
+  Index ahead = 10, window = 48, warmup = 6, period = 0;  // warmup: the first steps of a window, without loss
+  double weight_decay = 0.0, noise = 0.0;                 // noise on the inputs, in standard deviations
   bool learns_valid = false;
 };
 const std::map<std::string, Task> kTasks{
@@ -44,7 +44,7 @@ struct Options : TrainingOptions {
   std::optional<Index> period, ahead;
 };
 
-// x (T,B,I), the value first -> at every step the value that follows (T,B,1).
+// x (T,B,I), value first -> the next value at every step (T,B,1).
 template <class Layer>
 struct Forecaster {
   using Scalar = float;
@@ -60,13 +60,13 @@ struct Forecaster {
   Var<float> operator()(const Var<float>& x) const { return slice(x, -1, {0, 1}) + head(layer(x).output); }
 };
 
-// The series, whose parts this program knows.
+// The series whose split this program knows.
 Series read(const Options& o) {
   const Table table = read_given(o.data, o.table);
   const auto counters = row_numbers(table).sure;
   if (std::find(counters.begin(), counters.end(), o.column) != counters.end())
     print_note("next_value", fmt::format("column {} only counts the rows", quoted(o.column)));
-  table.matrix<float>({o.column});  // as the network reads it: an error names the line
+  table.matrix<float>({o.column});  // in the network's type: an error names the line
   Series series = read_series(table, o.column);
   for (const SeriesPart& part : series.parts) {
     if (part.name != "train" && part.name != "valid" && !part.name.starts_with("test")) {
@@ -78,7 +78,7 @@ Series read(const Options& o) {
   return series;
 }
 
-// The first step of which there is a forecast of every name.
+// The first step with a forecast under every name.
 Index first_forecast(const NamedForecasts& forecasts) {
   Index first = 0;
   for (const auto& [name, forecast] : forecasts) {
@@ -92,7 +92,7 @@ Index first_forecast(const NamedForecasts& forecasts) {
 template <class Layer>
 int learn(const Options& o, const Task& task, const Series& series) {
   SeriesPart train = series.part("train"), valid = series.part("valid");
-  if (valid.size() == 0) valid.first = valid.last = train.last;  // no such part: what follows is scored
+  if (valid.size() == 0) valid.first = valid.last = train.last;  // no such part: the rest is scored
   if (task.learns_valid) train.last = valid.first = valid.last;
   if (train.size() < 3 || train.first > 0 || (valid.size() > 0 && valid.first != train.last))
     throw FileError(escaped(o.data) + ": expected at least 3 rows of train first, then those of valid");
@@ -156,7 +156,7 @@ int run(int argc, const char* const* argv) {
   CLI::App app(kDescription, "next_value");
   app.footer(kFormat);
   add_choice(app, "--task", o.task, "default sunspots, or your own", "TASK", {"sunspots", "elnino", "toy"});
-  app.add_option("--csv,--data", o.data, "your file, or that of a task")->type_name("FILE");
+  app.add_option("--csv,--data", o.data, "your file, or a task's")->type_name("FILE");
   app.add_option("--column", o.column, "your file: what to forecast")->type_name("NAME");
   add_whole_number(app, "--period", o.period, "rows of a season, 12 for months", 2, 100000);
   add_whole_number(app, "--horizon", o.ahead, "steps to forecast beyond the end", 1, 100000);
@@ -173,7 +173,7 @@ int run(int argc, const char* const* argv) {
   if (o.data.empty()) o.data = std::string(UNROLL_EXAMPLE_DATA) + task.file;
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";
-  o.picture = std::exchange(o.plot, "");  // not of the training
+  o.picture = std::exchange(o.plot, "");  // not for the training
   require_different_files(o, o.model, {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}});
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);

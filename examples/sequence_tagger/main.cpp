@@ -1,4 +1,4 @@
-// Puts the marks back on words that were typed without them: every letter is tagged with its form.
+// Restores the diacritics of words that were typed without them: tags every letter with its form.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -21,7 +21,7 @@ using Words = std::vector<std::string>;
 
 constexpr Recipe kRecipe{.epochs = 20, .batch = 32, .hidden = 96, .lr = 4e-3, .clip = 1.0};
 
-// Letters (T,B) -> scores (T,C,B) of their forms; each is read with those on both sides.
+// Letters (T,B) -> scores (T,C,B) of their forms; each letter is read with its context on both sides.
 template <class Layer>
 struct Tagger {
   using Scalar = float;
@@ -31,7 +31,7 @@ struct Tagger {
   Layer layer;
   Linear<float> head;
 
-  // Of the sizes and alphabets in its file.
+  // With the sizes and alphabets of a file.
   Tagger(const Metadata& file, Rng& rng)
       : letters(file.parsed<Vocabulary>("letters")),
         forms(file.parsed<Vocabulary>("forms")),
@@ -56,7 +56,7 @@ struct Tagger {
     const auto scores = (*this)(Batches<float>(word_alone).batch(0));
     const float* row = scores.data();
     std::string word;
-    for (const auto letter : characters(plain)) {  // one that is unknown stays as it is
+    for (const auto letter : characters(plain)) {  // unknown letters stay unchanged
       const std::int64_t best = std::max_element(row + forms.special_count(), row + forms.size()) - row;
       word += letters.find(letter) ? forms.decode({&best, 1}) : std::string(letter);
       row += forms.size();
@@ -65,7 +65,7 @@ struct Tagger {
   }
 };
 
-// Right letters, of those that carry a mark in one of the words, and right words, in percent.
+// Correct letters, among those that carry a mark in some word, and correct words, in percent.
 void print_score(const std::string& name, const Words& plain, const Words& truth, const Words& restored) {
   const auto join = [](const Words& words) { return fmt::to_string(fmt::join(words, " ")); };
   const std::string texts[] = {join(plain), join(truth), join(restored)};
@@ -122,7 +122,7 @@ int run(int argc, const char* const* argv) {
   TrainingOptions o;
   GivenTable given;
   Words words;
-  CLI::App app("Puts the marks back on words, letter by letter. Reads a table: split, word, ascii.",
+  CLI::App app("Restores the diacritics of words, letter by letter. Reads a table: split, word, ascii.",
                "sequence_tagger");
   app.footer(
       "The table in examples/README.md (LANGUAGE pl, es; CELL lstm, gru; X 1, 2, 3):\n"

@@ -1,4 +1,5 @@
-// Forecasts as a device would: a model is trained, frozen, primed with the past, then called for every value.
+// Forecasts like a device: trains a model, freezes it, primes it with the past, then calls it for every
+// value.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -30,7 +31,7 @@ struct Model {
   Linear<float> head;
 
   Model(Index hidden, Rng& rng) : lstm({.input = 1, .hidden = hidden}, rng), head(hidden, 1, rng) {}
-  // x (T,B,1) -> the values that follow (T,B,1)
+  // x (T,B,1) -> the next values (T,B,1)
   Var<float> operator()(const Var<float>& x) const { return x + head(lstm(x).output); }
   static void each(auto& self, auto&& visit) {
     visit("lstm", self.lstm);
@@ -38,7 +39,7 @@ struct Model {
   }
 };
 
-// What a device calls with every new value for a forecast of the next: it does not allocate, lock or throw.
+// A device calls this with every new value for a forecast of the next: it does not allocate, lock or throw.
 class Forecaster {
  public:
   explicit Forecaster(Stream<float> stream) : stream_(std::move(stream)) {}
@@ -48,7 +49,7 @@ class Forecaster {
   Stream<float> stream_;
 };
 
-// Learns from windows of the values (N,1), drawn at random: an epoch is all updates.
+// Trains on windows of the values (N,1), drawn at random: all updates are one epoch.
 TrainResult train(Model& model, const Tensor<float>& values, Index updates, std::uint64_t seed) {
   Batches<float> batches(windows(values, {.length = kWindow, .target = WindowTarget::every_step}),
                          {.batch_size = 16, .shuffle = true, .seed = seed, .num_samples = 16 * updates});

@@ -1,4 +1,4 @@
-// From the name on the command line to the layer's type.
+// Maps a cell's name on the command line to the layer's type.
 #pragma once
 
 #include <string>

@@ -16,7 +16,7 @@
 namespace unroll::examples {
 namespace {
 
-// The whole text as a number; nothing else may follow it.
+// Parses the whole text as a number; nothing else may follow it.
 template <class T>
 std::optional<T> number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
@@ -26,7 +26,7 @@ std::optional<T> number(std::string_view text) {
   return value;
 }
 
-// Calls store(text), which returns false when the text is not what the option wants.
+// Calls store(text), which returns false if the text is not valid for the option.
 template <class Store>
 CLI::Option* add_checked(CLI::App& app, const std::string& names, const std::string& help, const char* type,
                          std::string want, Store store) {
@@ -132,7 +132,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Trainin
 
 void add_run_options(CLI::App& app, TrainingOptions& options, const std::string& drawing) {
   constexpr const char* kGroup = "Logs";
-  app.add_option("--log", options.log, "write log.csv, log.jsonl and, where built, TensorBoard's events")
+  app.add_option("--log", options.log, "write log.csv, log.jsonl and, if built in, TensorBoard events")
       ->type_name("FOLDER")
       ->group(kGroup);
   app.add_option("--plot", options.plot, "draw " + drawing + " with gnuplot: FILE.png or FILE.svg")

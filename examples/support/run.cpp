@@ -24,7 +24,7 @@ Metadata model_metadata(const std::string& program, const TrainingOptions& given
 Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& model,
          const Metadata& metadata)
     : lr_(recipe.lr) {
-  std::fflush(stdout);  // what the program has said so far is seen during the training
+  std::fflush(stdout);  // shows earlier output during the training
   if (!model.ends_with(".safetensors") && !model.ends_with(".npz"))
     throw ArgumentError("--model: expected a name that ends in .safetensors or .npz, got '" + model + "'");
   require_writable(model);
@@ -52,7 +52,7 @@ Run::Run(const TrainingOptions& given, const Recipe& recipe, const std::string& 
   options.resume = given.resume;
   options.resume_hint = "the same command with --resume";
   options.on_stop = [file = options.checkpoint](const TrainResult& result) {
-    std::error_code ignored;  // what is left is only in the way
+    std::error_code ignored;  // a leftover does no harm
     if (!result.interrupted()) std::filesystem::remove(file, ignored);
   };
 }
@@ -71,7 +71,7 @@ bool Run::finished(const TrainResult& result) const {
     fmt::print("best epoch {} ({} {:.4g}), saved in {}\n", result.best_epoch, options.monitor,
                result.best_score, escaped(options.best_file));
   }
-  if (result.interrupted()) fmt::print("interrupted; the test rows were not looked at\n");
+  if (result.interrupted()) fmt::print("interrupted; the test rows were not evaluated\n");
   return !result.interrupted();
 }
 

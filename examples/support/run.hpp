@@ -1,4 +1,4 @@
-// What a training leaves behind: the best model, logs, and a checkpoint to go on from.
+// The files of a training: the best model, logs, and a checkpoint to resume from.
 #pragma once
 
 #include <memory>
@@ -11,23 +11,24 @@
 
 namespace unroll::examples {
 
-// What every saved model says of itself: program, cell and hidden.
+// The metadata of every saved model: program, cell and hidden.
 Metadata model_metadata(const std::string& program, const TrainingOptions& given, const Recipe& recipe);
 
-// A trainer's options: the recipe's epochs and clipping, the model of the best epoch in its file, the command
-// line's logs. The checkpoint lies beside the model, as MODEL.checkpoint, until a training that is not
-// interrupted leaves nothing to go on from.
+// The options of a trainer: the recipe's epochs and clipping, the file for the model of the best epoch, the
+// command line's logs. The checkpoint is MODEL.checkpoint next to the model, and is removed after a complete
+// training.
 class Run {
  public:
-  // Throws ArgumentError for a file's name, FileError for one that cannot be written.
+  // Throws ArgumentError for an invalid file name, FileError for a file that cannot be written.
   Run(const TrainingOptions& given, const Recipe& recipe, const std::string& model, const Metadata& metadata);
 
-  // For classes: a rate that falls along half a cosine over all steps, of so many batches an epoch, and the
-  // epoch of the best valid/accuracy.
+  // For classification: a learning rate that falls along half a cosine over all steps, with this many batches
+  // per epoch, and the epoch of the best valid/accuracy.
   Run& classifies(std::size_t batches);
 
   TrainOptions options;
-  // Says which epoch was the best and where it is. False after an interruption, which it says, too.
+  // Prints which epoch was the best and where it is saved. Returns false, with a message, after an
+  // interruption.
   bool finished(const TrainResult& result) const;
 
  private:
@@ -35,9 +36,8 @@ class Run {
   std::vector<std::unique_ptr<Log>> logs_;
 };
 
-// Throws ArgumentError, which names both options, when two of these files, what the options write and the
-// model are one file, so that one would overwrite another. files: what is read and written besides, by
-// option.
+// Throws ArgumentError naming both options if two of these files, the options' outputs and the model are the
+// same file, so that one would overwrite another. files: other files read or written, by option.
 void require_different_files(const TrainingOptions& given, const std::string& model,
                              std::vector<detail::NamedFile> files);
 

@@ -1,4 +1,4 @@
-// Models that a program has saved, before they are built.
+// Checks of saved models before they are built.
 #pragma once
 
 #include <string>
@@ -25,11 +25,11 @@ struct WantedTensor {
   std::vector<Index> shape;
 };
 
-// Throws FileError unless the file has these tensors in these shapes: a model is as large as its metadata
-// say, and these might say anything.
+// Throws FileError unless the file has these tensors in these shapes: a model is built with the sizes of its
+// metadata, which may be wrong.
 void require_tensors(const std::string& file, const std::vector<WantedTensor>& wanted);
 
-// What the model's layer of this name needs, its first one, with so many inputs.
+// Returns the tensors of the model's first layer of this name, with this many inputs.
 template <class Layer>
 std::vector<WantedTensor> layer_tensors(const std::string& name, Index inputs, Index hidden) {
   return {{name + ".weight_ih_l0", {kGates<Layer> * hidden, inputs}},

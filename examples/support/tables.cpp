@@ -14,9 +14,9 @@
 namespace unroll::examples {
 namespace {
 
-// What all fields of a column are.
+// Properties that all fields of a column share.
 struct Numbering {
-  bool whole = true, texts = true;  // numbers, and no number at all
+  bool whole = true, texts = true;  // all numbers, or no number at all
   bool rises = true;                // from row to row
   bool counts = true;               // 0 1 2 .. or 1 2 3 ..
   bool different = true;
@@ -65,7 +65,7 @@ void add_table_options(CLI::App& app, GivenTable& given) {
   app.add_option_function<std::string>(
          "--delimiter",
          [&given](const std::string& text) { given.delimiter = text == "tab" ? '\t' : text[0]; },
-         "what separates columns (default: tab or comma)")
+         "column separator (default: tab or comma)")
       ->check(is_character)
       ->type_name("CHAR")
       ->group(kGroup);

@@ -1,4 +1,4 @@
-// A user's table: how it is read, by the command line.
+// Reads a user's table as the command line says.
 #pragma once
 
 #include <string>
@@ -19,20 +19,20 @@ struct GivenTable : TableOptions {
 // Adds --delimiter, --decimal, --header, --no-header and --ignore to app.
 void add_table_options(CLI::App& app, GivenTable& given);
 
-// The table without its columns that are to be ignored. Throws as read_table and Table::without.
+// Returns the table without the ignored columns. Throws like read_table and Table::without.
 Table read_given(const std::string& path, const GivenTable& given);
 
-// Columns of a table of 10 rows or more that tell its rows apart and nothing else.
+// Columns of a table of 10 rows or more that only identify its rows.
 struct RowNumbers {
-  // Surely: a first column that counts from 0 or 1; different whole numbers, in any order, under a name that
+  // Certain: a first column that counts from 0 or 1; different integers, in any order, under a name that
   // pandas or R gives an index (none, "Unnamed: 0", "rownames"), and the different texts of R's rows.
   std::vector<std::string> sure;
-  // Perhaps: whole numbers that rise from row to row, under any other name.
+  // Likely: integers that rise from row to row, under any other name.
   std::vector<std::string> likely;
 };
 RowNumbers row_numbers(const Table& table);
 
-// One line "PROGRAM: note: text" on standard error.
+// Prints one line "PROGRAM: note: text" on standard error.
 void print_note(const char* program, const std::string& text);
 
 }  // namespace unroll::examples

@@ -1,12 +1,11 @@
-// Sigmoid and tanh of a batch: the same code for every kernel that needs them. Internal: included by
-// simd.hpp.
+// Sigmoid and tanh of a batch, shared by all kernels. Internal: included by simd.hpp.
 #pragma once
 
 #include "framework/kernels/exp.hpp"
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// Inlined always: around a call everything that is in registers, the constants too, goes to memory.
+// Always inlined: a call would spill all registers, including the constants, to memory.
 
 // 1 / (1 + exp(-x)). 0 below -88.3 (float) and -709.4, where the result would be subnormal.
 template <class S>
@@ -21,13 +20,13 @@ template <class S>
 [[gnu::always_inline]] inline Batch<S> tanh(const Batch<S>& x) {
   return xsimd::tanh(x);
 }
-// One branch, where xsimd 8.1 takes two one after the other when the batch has small and large numbers: a
-// time loop waits for them.
+// One branch. xsimd 8.1 runs two, one after the other, if the batch has small and large elements, and a time
+// loop waits for both.
 template <>
 [[gnu::always_inline]] inline Batch<float> tanh<float>(const Batch<float>& x) {
   using V = Batch<float>;
   const V size = xsimd::abs(x), square = x * x;
-  // Small: x + x^3 p(x^2), of least relative error, 1.4e-9.
+  // Small: x + x^3 p(x^2), with the smallest relative error, 1.4e-9.
   const V square2 = square * square;
   const V low = xsimd::fma(V(0.13332452278376389F), square, V(-0.33333313888502924F));
   const V high = xsimd::fma(V(0.021007460164622746F), square, V(-0.053837430596669446F));

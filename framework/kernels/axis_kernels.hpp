@@ -1,5 +1,5 @@
-// Functions of whole lines along an axis. The loops are in simd/axis_kernels.cpp. Internal: included by .cpp
-// files only.
+// Softmax and standardisation along an axis. The loops are in simd/axis_kernels.cpp. Internal: included only
+// by .cpp files.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ namespace unroll::kernel {
 template <class S>
 struct AxisKernels {
   // x (outer, n, inner) -> y, along n. softmax: exp(x - m) / s with m = max(x), s = sum(exp(x - m)).
-  // log_softmax: (x - m) - log(s); subtracted in this order, large logits lose no digits. scratch has room
-  // for softmax_scratch(n, inner) numbers.
+  // log_softmax: (x - m) - log(s); in this order, large logits lose no digits. scratch has room for
+  // softmax_scratch(n, inner) elements.
   using Softmax = void (*)(const S* x, S* y, std::size_t outer, std::size_t n, std::size_t inner,
                            S* scratch) noexcept;
   Softmax softmax, log_softmax;

@@ -15,16 +15,15 @@
 
 #include "framework/errors.hpp"
 
-// Whether OpenBLAS has threads of its own, which it joins at the end and before a fork. It exports this, if
-// it was built with threads, but no header has it.
+// Whether OpenBLAS has its own threads, which it joins at exit and before a fork. It exports this if it was
+// built with threads, but no header declares it.
 extern "C" int blas_server_avail __attribute__((weak));
 
 namespace unroll::kernel {
 namespace {
 
-// OpenBLAS would start a thread per core; small recurrent products only get slower by that, and a result that
-// does not depend on the machine's core count is worth more. Set once, before the first product: the threads
-// are ours.
+// OpenBLAS would start one thread per core. That only slows small recurrent products down, and results should
+// not depend on the machine's number of cores. Set once, before the first product; threads are Unroll's.
 [[maybe_unused]] const bool kSingleThreaded = [] {
   openblas_set_num_threads(1);
   return true;
@@ -35,7 +34,7 @@ constexpr std::size_t kBuffer = std::size_t{1} << 27;  // OpenBLAS's BUFFER_SIZE
 std::atomic<int> threads_inside{0};
 std::atomic<int> buffers{0};  // that OpenBLAS has, or has memory for
 
-// Whether there is memory for so many bytes of buffers, which stay free for OpenBLAS to take.
+// Whether there is memory for this many bytes of buffers, which stay free for OpenBLAS to take.
 bool room_for_buffer(std::size_t bytes) {
   void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) return false;
@@ -43,8 +42,8 @@ bool room_for_buffer(std::size_t bytes) {
   return true;
 }
 
-// OpenBLAS starts a thread for every further core when it is loaded, before anybody can ask for fewer, and
-// each asks for a buffer until it gets one. Where there is none, who joins them waits for ever.
+// When it is loaded, OpenBLAS starts a thread for every other core, before a program can ask for fewer. Each
+// thread retries until it gets a buffer; without memory for one, joining the threads waits for ever.
 void leave_waiting_threads() noexcept {
   if (&blas_server_avail == nullptr) return;
   const auto threads = static_cast<std::size_t>(openblas_get_num_procs() - 1);
@@ -60,7 +59,7 @@ void want_buffers(int threads) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   if (threads <= buffers) return;
-  // For all threads that are inside: none of them need have taken its buffer yet.
+  // For all threads inside: none of them may have taken its buffer yet.
   const std::size_t bytes = kBuffer * static_cast<std::size_t>(threads);
   if (!room_for_buffer(bytes)) {
     throw MemoryError(
@@ -75,10 +74,11 @@ Int as(std::size_t v) {
 }
 
 #if UNROLL_ONEDNN
-// Multiplications up to which oneDNN 2.6 was measured as fast as OpenBLAS or faster (docs/performance.md).
+// The number of multiplications up to which oneDNN 2.6 was measured to be as fast as OpenBLAS or faster
+// (docs/performance.md).
 constexpr std::size_t kLargestForOneDnn = std::size_t{1} << 30;
 
-// OpenMP's threads for this thread's calls: none but itself, as above.
+// Sets OpenMP's threads for this thread's calls to one, as above.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }

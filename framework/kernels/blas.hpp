@@ -1,4 +1,4 @@
-// One matrix product by a library on the calling thread: OpenBLAS, or oneDNN where it is built in and faster.
+// One matrix product on the calling thread by OpenBLAS, or by oneDNN where it is built in and faster.
 // Internal.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace unroll::kernel {
 
-// C (m,n) = alpha op(A) op(B) + beta C, row by row; lda, ldb, ldc are the rows' strides as stored.
+// C (m,n) = alpha op(A) op(B) + beta C, row-major; lda, ldb, ldc are the row strides as stored.
 template <class S>
 struct BlasProduct {
   bool transpose_a, transpose_b;
@@ -25,8 +25,8 @@ template <class S>
 void run(const BlasProduct<S>& product);
 
 // While one lives, its thread may call the BLAS or LAPACK. OpenBLAS keeps a buffer for each thread that is
-// inside it and, where there is no memory for one, asks the system again for ever; so it is tried here first.
-// Throws MemoryError.
+// inside it and, without memory for one, retries for ever; so memory is checked here first. Throws
+// MemoryError.
 class BlasUse {
  public:
   BlasUse();

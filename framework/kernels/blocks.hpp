@@ -1,4 +1,4 @@
-// Copies of equally spaced blocks: what cutting and joining along an axis come down to. Internal.
+// Copies of equally spaced blocks, the basis of splitting and joining along an axis. Internal.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace unroll::kernel {
 
-// A row-major tensor around one of its axes, as (outer, size, inner).
+// A row-major tensor seen around one of its axes, as (outer, size, inner).
 struct AxisView {
   std::size_t outer = 1, size = 1, inner = 1;
 
@@ -18,8 +18,8 @@ struct AxisView {
   }
 };
 
-// Copies count blocks of this length; the steps lead from one block to the next, a negative step given as its
-// two's complement.
+// Copies count blocks of this length. The steps are the distances between blocks; a negative step is given as
+// its two's complement.
 template <class S>
 void copy_blocks(const S* from, std::size_t from_step, S* to, std::size_t to_step, std::size_t count,
                  std::size_t length) {

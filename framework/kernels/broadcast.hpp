@@ -1,4 +1,4 @@
-// Loops over broadcast operands. Internal: included by .cpp files only.
+// Loops over broadcast operands. Internal: included only by .cpp files.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace unroll::kernel {
 
-// Row-major steps of an operand along the axes of the broadcast shape: 0 where it is broadcast.
+// Returns an operand's row-major strides along the axes of the broadcast shape: 0 where it is broadcast.
 inline InlineVector<std::size_t> broadcast_strides(const Shape& operand, const Shape& out) {
   InlineVector<std::size_t> strides(out.size(), 0);
   std::size_t step = 1;
@@ -20,8 +20,8 @@ inline InlineVector<std::size_t> broadcast_strides(const Shape& operand, const S
   return strides;
 }
 
-// A broadcast loop nest over N operands with axes merged where all operands allow it, so that the innermost
-// loop is as long as possible.
+// A broadcast loop nest over N operands. Axes are merged where all operands allow it, to make the innermost
+// loop as long as possible.
 template <std::size_t N>
 struct LoopNest {
   InlineVector<std::size_t> size;                   // outermost first; at least one axis
@@ -54,8 +54,8 @@ struct LoopNest {
     walk(size.size() - 1, [&](const std::array<std::size_t, N>& offset) { inner(offset, size.back()); });
   }
 
-  // Calls inner(offsets, rows, length) once per plane of the two innermost axes; row_step(k) leads operand k
-  // from one row to the next.
+  // Calls inner(offsets, rows, length) once per plane of the two innermost axes; row_step(k) is operand k's
+  // distance between rows.
   template <class F>
   void run_planes(F&& inner) const {
     const bool flat = size.size() == 1;

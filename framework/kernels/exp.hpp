@@ -28,8 +28,8 @@ struct ExpConstants<double> {
   static constexpr Bits kOne = 0x3ff0000000000000;
 };
 
-// exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials of least relative error, 5e-10 and 4e-18, by
-// pairs of terms, which do not wait for each other
+// exp(r) = 1 + r + r^2 p(r) for |r| <= log(2)/2: polynomials with the smallest relative error, 5e-10 and
+// 4e-18, evaluated in independent pairs of terms.
 inline Batch<float> exp_polynomial(const Batch<float>& r) {
   using V = Batch<float>;
   const V r2 = r * r;
@@ -67,27 +67,27 @@ struct ExpParts {
     mantissa = exp_polynomial(xsimd::fnma(whole, V(C::kLog2Low), xsimd::fnma(whole, V(C::kLog2High), a)));
     k = xsimd::bitwise_cast<Bits>(shifted);
   }
-  // 2^n; infinity for the n behind the largest exponent.
+  // Returns 2^n; infinity above the largest exponent.
   static V power(const Bits& n) {
     return xsimd::bitwise_cast<V>((n << ExpConstants<S>::kMantissa) + Bits(ExpConstants<S>::kOne));
   }
 };
 
-// Right to 1.01 units in the last place, subnormal results included; xsimd 8.1's is infinite from 88.38
+// Accurate to 1.01 units in the last place, including subnormal results; xsimd 8.1's is infinite from 88.38
 // (float) and 709.44 on, and 0 where the result would be subnormal.
 template <class S>
 Batch<S> exp(const Batch<S>& x) {
   using V = Batch<S>;
   using C = ExpConstants<S>;
-  // Of two operands of which one is NaN, x86's minimum is the second.
+  // If one operand is NaN, x86's minimum returns the second.
   const ExpParts<S> e(xsimd::max(V(C::kLow), xsimd::min(V(C::kHigh), x)));
-  // 2^k in two factors, so that neither is infinite or zero where their product with exp(r) is not;
-  // multiplied, as NaN has to stay NaN.
+  // 2^k in two factors, so that neither is infinite or zero if their product with exp(r) is not; multiplied,
+  // so that NaN stays NaN.
   const auto half = e.k >> 1;
   return e.mantissa * e.power(half) * e.power(e.k - half);
 }
 
-// exp(a) for a from -87 (float) or -708 to kHigh: infinite from where 2^k is, at 88.38 and 709.44.
+// exp(a) for a from -87 (float) or -708 to kHigh: infinite where 2^k is, from 88.38 and 709.44 on.
 template <class S>
 Batch<S> exp_normal(const Batch<S>& a) {
   const ExpParts<S> e(a);

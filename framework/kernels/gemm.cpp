@@ -14,7 +14,8 @@ namespace unroll {
 namespace kernel {
 namespace {
 
-// Multiplications up to which a product is done here; BLAS is slower to start, above all for a few rows.
+// The number of multiplications up to which a product is computed here: a BLAS call costs more, above all for
+// a few rows.
 constexpr std::size_t kSmall = 1024;
 constexpr std::size_t kSmallFewRows = 8192;
 
@@ -28,7 +29,7 @@ void scale(S beta, S* c, std::size_t n) {
   }
 }
 
-// Products of a few numbers, where choosing a kernel would cost more than they do.
+// Products of a few elements, where choosing a kernel would cost more than the product.
 constexpr std::size_t kTiny = 16;
 
 template <class S>
@@ -46,14 +47,14 @@ void tiny(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   }
 }
 
-// Whether the product was small enough to be done here.
+// Returns whether the product was small enough to be computed here.
 template <class S>
 bool done_here(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
                const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
   if (m * n * k > (m < 4 ? kSmallFewRows : kSmall)) return false;
   const std::size_t a_row = transpose_a ? 1 : lda;
   const std::size_t a_column = transpose_a ? lda : 1;
-  // A matrix of one row or column is its own transpose: it is read the way that is faster.
+  // A matrix with one row or column equals its transpose: read it in the faster way.
   if (ldb == 1 && transpose_b && k == 1) {
     transpose_b = false;
     ldb = n;
@@ -68,7 +69,7 @@ bool done_here(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n,
   return true;
 }
 
-// Whether the product was one that packing its right factor makes faster than the BLAS, which packs both.
+// Returns whether packing only the right factor was faster than the BLAS, which packs both.
 template <class S>
 bool done_packed(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
                  const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
@@ -83,8 +84,8 @@ bool done_packed(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
   return true;
 }
 
-// Whether the product was A^T B with a B of no more columns than a register has numbers, as the gradient of a
-// narrow layer's weight is: C^T = B^T A fills whole registers.
+// Returns whether the product was A^T B with at most as many columns of B as a register has elements, for
+// example the gradient of a narrow layer's weight: C^T = B^T A fills whole registers.
 template <class S>
 bool done_turned(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
                  const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {
@@ -100,8 +101,8 @@ bool done_turned(bool transpose_a, bool transpose_b, std::size_t m, std::size_t 
 }
 
 // The BLAS, on one thread each. Large products are cut into parts of C's rows that do not depend on the
-// number of threads, so that the result does not either: a BLAS that cuts by itself gives other bits for
-// every number.
+// number of threads, so neither does the result: a BLAS that cuts by itself gives other bits for every
+// number.
 template <class S>
 void blas(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, S alpha,
           const S* a, std::size_t lda, const S* b, std::size_t ldb, S beta, S* c, std::size_t ldc) {

@@ -1,6 +1,6 @@
-// Which instruction set the kernels use. Every .cpp file in a directory named simd/ is compiled once per set,
-// in namespace UNROLL_ISA, and exports one table of functions; the rest of the library calls through the
-// tables. Internal: included by .cpp files and headers of kernels only.
+// The instruction set of the kernels. Every .cpp file in a directory named simd/ is compiled once per set, in
+// namespace UNROLL_ISA, and exports one table of functions; the rest of the library calls through the tables.
+// Internal: included only by .cpp files and by headers of kernels.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +12,18 @@
 
 namespace unroll::kernel {
 
-// The place in the tables of the set in use: 0 is the baseline. Constant-initialised, so that code which runs
-// before main finds the baseline at least; simd.cpp raises it at the start of the program.
+// The index of the current set in the tables; 0 is the baseline. Constant-initialised, so that code that runs
+// before main uses at least the baseline; simd.cpp raises it at the start of the program.
 extern constinit unsigned isa_in_use [[gnu::visibility("hidden")]];
 
-// What a file in simd/ exports: the functions for both scalar types.
+// The export of a file in simd/: the functions for both scalar types.
 template <template <class> class Functions>
 struct ForScalars : Functions<float>, Functions<double> {};
 
 }  // namespace unroll::kernel
 
 // UNROLL_SIMD_TABLE(Pointwise, pointwise) declares pointwise_table in the namespace of every set, for
-// simd/*.cpp to define, and the function pointwise<S>(), which returns Pointwise<S> of the set in use.
+// simd/*.cpp to define, and the function pointwise<S>(), which returns the current set's Pointwise<S>.
 #define UNROLL_SIMD_DECLARE_TABLE(isa, Functions, name)              \
   namespace isa {                                                    \
   extern const ::unroll::kernel::ForScalars<Functions> name##_table; \

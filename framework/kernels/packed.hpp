@@ -1,5 +1,4 @@
-// Packed<S>: a matrix laid out for being multiplied by many times, as the weights of a time loop are.
-// Internal.
+// Packed<S>: a matrix laid out for many products, like the weights of a time loop. Internal.
 #pragma once
 
 #include <algorithm>
@@ -12,13 +11,13 @@
 
 namespace unroll::kernel {
 
-// Multiplications from which a further thread pays. Measured: with 7 million it loses, with 100 million it
-// wins.
+// The number of multiplications from which another thread pays. Measured: with 7 million it loses, with 100
+// million it wins.
 inline constexpr std::size_t kWorthAThread = std::size_t{1} << 25;
-// Rows of the left factor from which packing the right one pays.
+// The rows of the left factor from which packing the right factor pays.
 inline constexpr std::size_t kRowsWorthPacking = 4;
 
-// The layout is that of kernels/packed_gemm.hpp for the instruction set in use.
+// Has the layout of kernels/packed_gemm.hpp for the current instruction set.
 template <class S>
 class Packed {
  public:
@@ -29,18 +28,18 @@ class Packed {
   Packed(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column)
       : numbers_(packing<S>().size(k, n)),
         panels_(packing<S>().pack(k, n, b, row, column, numbers_.data())) {}
-  // The transpose of weight (n,k), and weight (k,n) as it is.
+  // Pack the transpose of weight (n,k), and weight (k,n) as it is.
   static Packed transposed(const S* weight, std::size_t n, std::size_t k) { return {k, n, weight, 1, k}; }
   static Packed plain(const S* weight, std::size_t k, std::size_t n) { return {k, n, weight, n, 1}; }
-  // weight (k,n) without a copy where that is as fast: it must stay as long as this.
+  // Uses weight (k,n) without a copy where that is as fast; weight must outlive this.
   static Packed borrowed(const S* weight, std::size_t k, std::size_t n) {
     Packed result;
     result.panels_ = packing<S>().in_place(k, n, weight);
     return result.panels_.numbers != nullptr ? std::move(result) : plain(weight, k, n);
   }
 
-  // The transpose of weight (n,k) in panels of one register, for n in whole registers: a product that needs
-  // some registers of columns at a time reads each panel from its beginning to its end.
+  // Packs the transpose of weight (n,k) in panels of one register, for n in whole registers: a product that
+  // needs a few registers of columns at a time reads each panel from beginning to end.
   static Packed by_register(const S* weight, std::size_t n, std::size_t k) {
     const std::size_t width = packing<S>().width;
     Packed result;
@@ -55,12 +54,12 @@ class Packed {
   const Panels<S>& panels() const noexcept { return panels_; }
 
  private:
-  Buffer<S> numbers_;  // empty when borrowed
+  Buffer<S> numbers_;  // empty if borrowed
   Panels<S> panels_;
 };
 
 // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
-// a_column]. On as many threads as are allowed and pay: every row comes out the same whichever thread
+// a_column]. Uses as many threads as are allowed and pay; a row's bits do not depend on the thread that
 // computes it.
 template <class S>
 void multiply_packed(std::size_t m, std::size_t n, std::size_t k, const S* a, std::size_t a_row,

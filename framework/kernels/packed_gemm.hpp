@@ -1,5 +1,5 @@
-// Matrix products whose right factor is packed once and used many times, as the weights of a time loop are.
-// Internal: included by kernel files only.
+// Matrix products with a right factor that is packed once and used many times, like the weights of a time
+// loop. Internal: included only by kernel files.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// A panel is this many columns of the matrix. Packed, its rows follow each other without gaps and the last
-// panel is filled up with zeros.
+// The columns of a panel. In a packed panel rows follow each other without gaps; the last panel is padded
+// with zeros.
 template <class S>
 inline constexpr std::size_t kPanel = 2 * Batch<S>::size;
 
@@ -21,7 +21,7 @@ constexpr std::size_t packed_width(std::size_t n) noexcept {
   return n <= Batch<S>::size ? Batch<S>::size : kPanel<S>;
 }
 
-// Numbers that a packed (k,n) takes.
+// Returns the number of elements of a packed (k,n).
 template <class S>
 constexpr std::size_t packed_size(std::size_t k, std::size_t n) noexcept {
   const std::size_t width = packed_width<S>(n);
@@ -35,7 +35,7 @@ Panels<S> in_place(std::size_t k, std::size_t n, const S* b) noexcept {
 }
 
 #if defined(__SSE2__)
-// The rows of a block of 16 bytes by 16 bytes become its columns.
+// Transposes a block of 16 bytes by 16 bytes.
 inline void transpose_block(const float* from, std::size_t from_stride, float* to, std::size_t to_stride) {
   __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_stride),
          c = _mm_loadu_ps(from + 2 * from_stride), d = _mm_loadu_ps(from + 3 * from_stride);
@@ -61,7 +61,7 @@ template <class S>
 inline constexpr std::size_t kBlock = 1;
 #endif
 
-// The columns from j on, where a panel begins.
+// Returns the columns from j on, where a panel starts.
 template <class S>
 Panels<S> columns_from(std::size_t j, const Panels<S>& b) noexcept {
   return {b.numbers + j / kPanel<S> * b.panel, b.row, b.panel};
@@ -111,7 +111,7 @@ inline constexpr bool kManyRegisters = true;  // 32
 inline constexpr bool kManyRegisters = false;  // 16
 #endif
 
-// f(first) + ... + f(first+Count-1), halved again and again. Unrolled here, so that what f reads stays in
+// f(first) + ... + f(first+Count-1), as a binary tree. Unrolled here, so that the inputs of f stay in
 // registers.
 template <class V, std::size_t Count, class F>
 V sum_of(const F& f, std::size_t first = 0) {
@@ -123,9 +123,8 @@ V sum_of(const F& f, std::size_t first = 0) {
 }
 
 // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
-// a_column]. Every element is summed in the order of k whatever m is, so that a row's result does not depend
-// on the rows beside it; only the row of a batch of one may be summed in several parts, which keep the
-// multipliers busy.
+// a_column]. Every element is summed in the order of k for any m, so a row's result does not depend on the
+// other rows. Only the row of a batch of one may be summed in several parts, to keep the multipliers busy.
 template <class S>
 struct PackedGemm {
   std::size_t m, n, k;
@@ -135,8 +134,7 @@ struct PackedGemm {
   bool accumulate;
   S* c;
   std::size_t ldc;
-  std::size_t batch =
-      0;  // B, the sequences whose rows these are, those that have ended included; 0: other rows
+  std::size_t batch = 0;  // B, the sequences of these rows, including ended ones; 0: other rows
 
   void run() const {
     if (is_alone() && n <= kWidth && k <= kDepth && k > 0) return dot<1>(0, 0, 0, k);
@@ -144,7 +142,7 @@ struct PackedGemm {
   }
 
  private:
-  // Only a batch of one is summed in another order; where its sequence has ended, m is 0.
+  // Only a batch of one is summed in another order; after its sequence's end m is 0.
   bool is_alone() const { return m == 1 && batch == 1; }
 
   using V = Batch<S>;
@@ -181,7 +179,7 @@ struct PackedGemm {
     }
   }
 
-  // Up to three rows: several panels side by side, since one has too few independent sums.
+  // Up to three rows: several panels side by side, because one has too few independent sums.
   void few_rows(std::size_t i, std::size_t rows, std::size_t p, std::size_t depth) const {
     constexpr std::size_t kWide = 4;
     std::size_t j = 0;
@@ -199,7 +197,7 @@ struct PackedGemm {
     for (; j < n; j += kPanel<S>) panels<3, 1>(rows, i, j, p, depth);
   }
 
-  // Up to M rows of P panels, of the last one only the half that has columns.
+  // Up to M rows of P panels; of the last panel only the half that has columns.
   template <std::size_t M, std::size_t P>
   void panels(std::size_t height, std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
     if (P == 1 && n - j <= kWidth) {
@@ -209,7 +207,7 @@ struct PackedGemm {
     }
   }
 
-  // The panel that begins at column j, from row p on.
+  // Returns the panel that starts at column j, from row p on.
   const S* rows_from(std::size_t j, std::size_t p) const {
     return b.numbers + j / kPanel<S> * b.panel + p * b.row;
   }
@@ -220,7 +218,7 @@ struct PackedGemm {
     return std::min(kWidth, n - j - (N - 1) * kWidth);
   }
 
-  // One row, N vectors wide, in so many parts of k that eight sums run at once.
+  // One row, N vectors wide, in as many parts of k as give eight sums at once.
   template <std::size_t N>
   void dot(std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
     constexpr std::size_t kParts = 8 / N;
@@ -264,7 +262,7 @@ struct PackedGemm {
     }
   }
 
-  // M rows, N vectors wide, of which the last may be cut short.
+  // M rows, N vectors wide; the last vector may be partial.
   template <std::size_t M, std::size_t N>
   void tile(std::size_t i, std::size_t j, std::size_t p, std::size_t depth) const {
     V sum[M][N];

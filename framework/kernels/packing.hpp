@@ -1,5 +1,5 @@
-// The loops of packed.hpp, which are in simd/packed.cpp. Internal: included by .cpp files and headers of
-// kernels only.
+// The loops of packed.hpp, which are in simd/packed.cpp. Internal: included only by .cpp files and by headers
+// of kernels.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace unroll::kernel {
 
-// A matrix (k,n) as products read it: in panels of so many columns as the instruction set makes of them, row
-// p of panel q at numbers + q * panel + p * row.
+// A matrix (k,n) in the layout of products: panels whose width depends on the instruction set; row p of panel
+// q is at numbers + q * panel + p * row.
 template <class S>
 struct Panels {
   const S* numbers = nullptr;
@@ -18,13 +18,13 @@ struct Panels {
 
 template <class S>
 struct Packing {
-  std::size_t width;  // numbers in a register
+  std::size_t width;  // elements of a register
   std::size_t (*size)(std::size_t k, std::size_t n) noexcept;
-  // Element (p,j) of the matrix is b[p * row + j * column]; out has room for size(k,n) numbers.
+  // Element (p,j) of the matrix is b[p * row + j * column]; out has room for size(k,n) elements.
   Panels<S> (*pack)(std::size_t k, std::size_t n, const S* b, std::size_t row, std::size_t column,
                     S* out) noexcept;
-  // The matrix b (k,n) read where it is, or none: its rows do not fill whole registers, or it is so large
-  // that a copy without gaps is read faster.
+  // Returns the matrix b (k,n) in place, or nothing if its rows do not fill whole registers, or if it is so
+  // large that reading a copy without gaps is faster.
   Panels<S> (*in_place)(std::size_t k, std::size_t n, const S* b) noexcept;
   // C (m,n; row stride ldc) = A (m,k) B, or += with accumulate; element (i,p) of A is a[i * a_row + p *
   // a_column].

@@ -14,10 +14,10 @@
 namespace unroll::kernel {
 namespace {
 
-// Whether this thread runs a part.
+// True on a thread that runs a part.
 thread_local constinit bool inside = false;
 
-// Threads that sleep until there is work. They begin with the first call that wants them.
+// Threads that sleep until there is work. They start with the first call that needs them.
 class Workers {
  public:
   ~Workers() {
@@ -27,7 +27,7 @@ class Workers {
     for (std::thread& t : threads_) t.join();
   }
 
-  // Whether there are threads for so many parts; false: the system gives no more.
+  // Returns whether there are threads for this many parts; false if the system gives no more.
   bool have(std::size_t parts) noexcept try {
     while (threads_.size() + 1 < parts) {
       threads_.emplace_back([this, part = threads_.size() + 1, seen = begin_.load()]() mutable {
@@ -59,7 +59,7 @@ class Workers {
       std::rethrow_exception(std::exchange(thrown_, nullptr));
   }
 
-  // Held by the thread whose parts run; false: another holds it.
+  // Held by the thread whose parts run; false if another holds it.
   class Claim {
    public:
     explicit Claim(Workers& workers) noexcept
@@ -93,8 +93,8 @@ class Workers {
   std::exception_ptr thrown_;  // by the first part that has thrown
 };
 
-// The process's workers. A child of fork() has none of its parent's threads: it begins with new ones, and
-// those that it seems to have are left alone, as nobody can join them.
+// The process's workers. A child of fork() has none of its parent's threads: it starts new ones and leaves
+// the inherited objects alone, because nobody can join them.
 class AllWorkers {
  public:
   AllWorkers() {

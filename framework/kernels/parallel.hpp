@@ -5,10 +5,10 @@
 
 namespace unroll::kernel {
 
-// Calls run(context, part) for part = 0 ... parts-1, part 0 on this thread and each of the others on a thread
-// of its own that is kept for the next call, and returns when all have ended. Throws what a part has thrown,
-// the first one's exception if several have. Inside of a part, while another thread is in a call, and where
-// the system gives no threads, all parts run on the calling thread. In a child of fork() threads begin anew.
+// Calls run(context, part) for part = 0 ... parts-1, part 0 on this thread and each other part on a separate
+// thread that is kept for the next call. Returns when all parts have ended. Rethrows an exception of a part,
+// that of the first part if there are several. All parts run on the calling thread inside a part, while
+// another thread is in a call, and if the system gives no threads. A child of fork() starts new threads.
 void parallel(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
 
 template <class F>
@@ -18,7 +18,7 @@ void parallel(std::size_t parts, const F& f) {
       parts, [](void* context, std::size_t part) { (**static_cast<const F**>(context))(part); }, &function);
 }
 
-// The same on threads of their own or not at all: false when there are none, as inside of a part or where
+// Does the same, but only with one thread per part; returns false if there are none, as inside a part or if
 // the system gives none. For parts that wait for each other, and so must not throw.
 bool parallel_at_once(std::size_t parts, void (*run)(void* context, std::size_t part), void* context);
 
@@ -29,7 +29,7 @@ bool parallel_at_once(std::size_t parts, const F& f) {
       parts, [](void* context, std::size_t part) { (**static_cast<const F**>(context))(part); }, &function);
 }
 
-// How many threads work may be cut for here: num_threads(), but 1 inside of a part.
+// Returns the number of threads that work may use here: num_threads(), but 1 inside a part.
 std::size_t threads_here() noexcept;
 
 }  // namespace unroll::kernel

@@ -1,5 +1,5 @@
-// The catalogue of element-wise functions. Their formulas are in simd/pointwise.cpp. Internal: included by
-// .cpp files only.
+// The catalogue of element-wise functions. simd/pointwise.cpp has their formulas. Internal: included only by
+// .cpp files.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace unroll::kernel {
 
-// Two operands as a broadcast loop nest meets them: rows of n elements, of which operand a has the first at
-// a + row * a_row and the next a_step (0 or 1) further.
+// Two operands of a broadcast loop nest: rows of n elements; the first element of operand a in a row is at a
+// + row * a_row, the next is a_step (0 or 1) further.
 template <class S>
 struct Plane {
   const S *a = nullptr, *b = nullptr;
@@ -24,7 +24,7 @@ struct Pointwise {
   using Unary = void (*)(const S* x, S* y, std::size_t n) noexcept;
   using Unary1 = void (*)(const S* x, S* y, std::size_t n, S c) noexcept;
   using Unary2 = void (*)(const S* x, S* y, std::size_t n, S c, S d) noexcept;
-  // z = f(a, b), of equal shapes or plane by plane.
+  // z = f(a, b), for equal shapes or plane by plane.
   struct Binary {
     void (*same)(const S* a, const S* b, S* z, std::size_t n) noexcept;
     void (*plane)(const Plane<S>& operands, S* z) noexcept;
@@ -37,16 +37,16 @@ struct Pointwise {
   Unary2 clamp, is_between;
 
   Binary add, subtract, multiply, divide, maximum, minimum;
-  Binary times_if_nonzero, over_if_nonzero;  // a b and a / b, but 0 where a is 0, whatever b
+  Binary times_if_nonzero, over_if_nonzero;  // a b and a / b, but 0 where a is 0, for any b
   Binary times_if_both_nonzero;              // a b, but 0 where a or b is 0
-  Binary share_of_larger, share_of_smaller;  // 1 where a is chosen, 1/2 where both are equal, else 0
+  Binary share_of_larger, share_of_smaller;  // 1 where a is chosen, 1/2 on ties, else 0
   Binary exp_of_difference;                  // exp(a - b)
   Binary log_plus;                           // log(a) + b
   Binary is_same;                            // 1 where equal or both NaN, else 0
 
   // x * scale where keep is 1, else 0 (also where x is NaN or infinite).
   void (*keep_scaled)(const S* x, const std::uint8_t* keep, S* y, std::size_t n, S scale) noexcept;
-  // Where condition is 1 an element of a, else of b; steps are 0 or 1.
+  // An element of a where condition is 1, otherwise of b; steps are 0 or 1.
   void (*select)(const std::uint8_t* condition, std::size_t condition_step, const S* a, std::size_t a_step,
                  const S* b, std::size_t b_step, S* z, std::size_t n) noexcept;
 };

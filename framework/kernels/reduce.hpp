@@ -1,5 +1,5 @@
-// Reductions along one axis; reduce_axes.hpp has those over several. The loops are in simd/fold.hpp.
-// Internal: included by .cpp files only.
+// Reductions along one axis; reduce_axes.hpp has those along several. The loops are in simd/fold.hpp.
+// Internal: included only by .cpp files.
 #pragma once
 
 #include <cstddef>
@@ -8,20 +8,20 @@
 
 namespace unroll::kernel {
 
-// Rows that are combined in registers, column by column; few enough for the first level of the address cache.
+// Rows that are combined in registers, column by column; few enough for the first level of the TLB.
 inline constexpr std::size_t kLeafRows = 64;
 
 template <class S>
 struct Reductions {
-  // x (outer, n, inner) -> out (outer, inner), over n. No elements (n = 0) give 0, -inf and inf; a NaN among
-  // them gives NaN. scratch has room for reduction_scratch(n, inner) numbers.
+  // x (outer, n, inner) -> out (outer, inner), over n. No elements (n = 0) give 0, -inf and inf; a NaN gives
+  // NaN. scratch has room for reduction_scratch(n, inner) elements.
   using Function = void (*)(const S* x, std::size_t outer, std::size_t n, std::size_t inner, S* out,
                             S* scratch) noexcept;
   Function sum, max, min;
 };
 UNROLL_SIMD_TABLE(Reductions, reductions)
 
-// Partial results of the reductions of n rows: n is halved until kLeafRows are left.
+// The size of the partial results for n rows: n is halved until kLeafRows are left.
 constexpr std::size_t reduction_scratch(std::size_t n, std::size_t inner) {
   if (inner == 1) return 0;
   std::size_t halvings = 0;

@@ -1,4 +1,4 @@
-// Reductions over any set of axes. Internal: included by .cpp files only.
+// Reductions over any set of axes. Internal: included only by .cpp files.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +25,10 @@ using AxisSet = std::uint32_t;
 
 inline bool contains(AxisSet axes, std::size_t axis) { return (axes >> axis & 1U) != 0; }
 
-// Reduces x over a set of its axes into out, whose elements stand in x's order.
+// Reduces x over a set of its axes into out, whose elements are in x's order.
 template <class S>
 void reduce(typename Reductions<S>::Function f, const S* x, const Shape& shape, AxisSet axes, S* out) {
-  // Neighbouring axes of the same kind are one; those of size 1 are none.
+  // Adjacent axes of the same kind are merged; axes of size 1 are dropped.
   Shape size;
   AxisSet reduced = 0;
   bool before_reduced =
@@ -48,9 +48,9 @@ void reduce(typename Reductions<S>::Function f, const S* x, const Shape& shape, 
     std::copy_n(x, element_count(size), out);
     return;
   }
-  // One pass per reduced axis, from the last, which leaves the least to the others.
+  // One pass per reduced axis, starting with the last, which leaves the least work to the others.
   std::optional<Tensor<S>>
-      before;  // not made where one pass is enough: a tensor is what a small reduction costs
+      before;  // not made if one pass is enough: a tensor is the cost of a small reduction
   for (std::size_t axis = size.size(); axis-- > 0;) {
     if (!contains(reduced, axis)) continue;
     std::size_t outer = 1, inner = 1;

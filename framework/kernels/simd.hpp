@@ -1,4 +1,4 @@
-// SIMD loops over contiguous spans. Internal: included by .cpp files only, above all by those in simd/.
+// SIMD loops over contiguous spans. Internal: included only by .cpp files, mainly those in simd/.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// The first n of a batch's elements, the rest of it filled with the last of them. Element by element into a
+// Returns the first n elements of a batch; the rest repeats the last of them. Element by element into a
 // register: a copy in memory would wait for its narrow stores.
 template <class S>
 Batch<S> load_padded(const S* x, std::size_t n) {
@@ -27,7 +27,7 @@ void store_part(const Batch<S>& v, S* y, std::size_t n) {
 }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-// A mask of the first count lanes.
+// Returns a mask of the first count lanes.
 template <class Int>
 __m256i first_lanes(std::size_t count) {
   alignas(64) static constexpr auto kOnes = [] {
@@ -41,9 +41,10 @@ __m256i first_lanes(std::size_t count) {
 }
 #endif
 
-// Calls f on a whole batch also for the last few elements: so an element's value does not depend on its place
-// in the buffer. The last batch overlaps the one before it, and is read first as y may be x; fewer elements
-// than one batch are padded. f must be defined (any value) for padding, which repeats the last element.
+// Calls f on whole batches, also for the last few elements, so an element's value does not depend on its
+// place in the buffer. The last batch overlaps the previous one, and is read first because y may be x; spans
+// shorter than a batch are padded. f must be defined (any value) for the padding, which repeats the last
+// element.
 template <class S, class F>
 [[gnu::always_inline]] inline void map(const S* x, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
@@ -58,7 +59,7 @@ template <class S, class F>
   f(last).store_unaligned(y + n - kWidth);
 }
 
-// The same for two inputs.
+// Does the same for two inputs.
 template <class S, class F>
 [[gnu::always_inline]] inline void map(const S* a, const S* b, S* y, std::size_t n, F&& f) {
   constexpr std::size_t kWidth = Batch<S>::size;
@@ -75,7 +76,7 @@ template <class S, class F>
   f(last_a, last_b).store_unaligned(y + n - kWidth);
 }
 
-// The first count numbers from p, zeros behind them; what follows them in memory is not touched.
+// Returns the first count elements from p, followed by zeros; does not touch the memory after them.
 template <class S>
 Batch<S> load_first(const S* p, std::size_t count) {
 #if defined(__AVX512F__)
@@ -116,7 +117,7 @@ void store_first(const Batch<S>& v, S* p, std::size_t count) {
 #endif
 }
 
-// The same for a count that is often a whole batch.
+// Does the same for a count that is often a whole batch.
 template <class S>
 Batch<S> load_up_to(const S* p, std::size_t count) {
   return count == Batch<S>::size ? Batch<S>::load_unaligned(p) : load_first(p, count);
@@ -131,7 +132,7 @@ void store_up_to(const Batch<S>& v, S* p, std::size_t count) {
 }
 
 // Up to one batch of consecutive elements; loads beyond count give zeros and stores beyond it are dropped, so
-// that fused kernels need no scalar copy of themselves for the last few elements.
+// fused kernels need no scalar copy for the last few elements.
 template <class S, bool kFull>
 struct Lanes {
   std::size_t at, count;

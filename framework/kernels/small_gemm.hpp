@@ -1,5 +1,5 @@
-// Products too small for a BLAS call. The loops are in simd/small_gemm.cpp. Internal: included by gemm.cpp
-// only.
+// Products too small for a BLAS call. The loops are in simd/small_gemm.cpp. Internal: included only by
+// gemm.cpp.
 #pragma once
 
 #include <cstddef>

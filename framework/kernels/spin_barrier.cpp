@@ -15,7 +15,7 @@ void pause() noexcept {
 }  // namespace
 
 void SpinBarrier::arrive_and_wait() noexcept {
-  constexpr int kSpins = 2000;  // some 20 us; then whoever is awaited may need this core
+  constexpr int kSpins = 2000;  // about 20 us; then the awaited thread may need this core
   const std::size_t round = round_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
     arrived_.store(0, std::memory_order_relaxed);

@@ -6,11 +6,11 @@
 
 namespace unroll::kernel {
 
-// A reusable barrier for threads that run at once and meet again after a time too short to sleep.
+// A reusable spinning barrier, for waits too short to sleep.
 class SpinBarrier {
  public:
   explicit SpinBarrier(std::size_t threads) noexcept : threads_(threads) {}
-  // Returns when every thread has called it as often as this one; what they wrote before is seen after it.
+  // Returns when every thread has called it equally often; writes before the call are visible after it.
   void arrive_and_wait() noexcept;
 
  private:

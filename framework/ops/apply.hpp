@@ -1,4 +1,4 @@
-// Internal to ops: an element-wise function as a value without a rule.
+// Internal to ops: element-wise functions without a gradient rule.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace unroll::detail {
 
-// f (one of kernel::Pointwise) of every element; constants are those that f takes.
+// Returns f (one of kernel::Pointwise) of every element; constants are the parameters of f.
 template <class S, class... Constants>
 Var<S> apply(const Var<S>& x, void (*f)(const S*, S*, std::size_t, Constants...) noexcept,
              std::type_identity_t<Constants>... constants) {

@@ -23,7 +23,7 @@ template <class S>
   return z;
 }
 
-// Inlined, as an op on a small value costs little more than the calls it makes.
+// Inlined: an op on a small value costs little more than its calls.
 template <class S>
 [[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
                                             const typename Pointwise<S>::Binary& f) {
@@ -80,7 +80,7 @@ Var<S> operator/(const Var<S>& x, const Var<S>& y) {
 
 namespace {
 
-// a b, but 0 where a or b is 0: the gradient of chain() in its second factor.
+// a b, but 0 where a or b is 0: the gradient of chain() with respect to its second factor.
 template <class S>
 Var<S> mutual(const Var<S>& a, const Var<S>& b) {
   return record("mul", binary("mul", a, b, pointwise<S>().times_if_both_nonzero),
@@ -168,8 +168,8 @@ Var<S> operator/(double c, const Var<S>& x) {
 
 namespace {
 
-// share is what of the gradient goes to the first of two operands: 1 where it is chosen, 1/2 where both are
-// equal, else 0. Piecewise constant, so it has no gradient of its own.
+// share is the part of the gradient for the first of two operands: 1 where it is chosen, 1/2 on ties, else 0.
+// Piecewise constant, so it has no gradient.
 template <class S>
 Var<S> extremum(const char* op, const Var<S>& x, const Var<S>& y, const typename Pointwise<S>::Binary& f,
                 const typename Pointwise<S>::Binary& share) {
@@ -208,7 +208,7 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
     pointwise<S>().select(c, sc, x.data() + at[1], sx, y.data() + at[2], sy, out, n);
     out += n;
   });
-  // The rules hold a copy of the condition: not made when nobody records.
+  // The rules hold a copy of the condition, which is made only while a tape records.
   if (!Tape::is_recording() && !detail::thread_state.detect_nonfinite) return z;
   return record("where", std::move(z),
                 input(x,

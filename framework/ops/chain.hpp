@@ -5,10 +5,10 @@
 
 namespace unroll::detail {
 
-// g d and g / d, but exactly 0 where g is 0, also where d (where 1 / d) is infinite or NaN; shapes broadcast.
-// The chain rule with upstream gradient g: what the output does not depend on has gradient 0, however steep
-// the op is there. Where g is 0, so is the gradient of d: second derivatives obey the same rule. The factor
-// that decides stands first: a share, sign or weight of 0 takes the gradient out, too.
+// g d and g / d, but exactly 0 where g is 0, also if d (or 1 / d) is infinite or NaN; shapes broadcast. The
+// chain rule with upstream gradient g: a value that does not affect the output has gradient 0, however steep
+// the op is there. Where g is 0, the gradient of d is also 0: second derivatives follow the same rule. The
+// factor that decides comes first: a share, sign or weight of 0 also removes the gradient.
 template <class S>
 Var<S> chain(const Var<S>& g, const Var<S>& d);
 template <class S>

@@ -5,8 +5,8 @@
 
 namespace unroll::detail {
 
-// Throws ShapeError for more elements than can be addressed, also beside an axis of size 0: products of sizes
-// would wrap around.
+// Throws ShapeError for more elements than can be addressed, also next to an axis of size 0: products of
+// sizes would wrap around.
 void check_size(const char* op, const Shape& shape);
 
 }  // namespace unroll::detail

@@ -11,8 +11,7 @@
 namespace unroll {
 namespace {
 
-// --- equally spaced positions: slice, select
-// ----------------------------------------------------------------
+// --- equally spaced positions: slice, select ---
 
 // `count` positions along an axis, `step` apart.
 struct Positions {
@@ -40,7 +39,7 @@ void copy_positions(X* x, const kernel::AxisView& view, const Positions& at, Y* 
 template <class S>
 Var<S> put(const char* op, const Var<S>& x, const Positions& at, const Shape& shape);
 
-// x at these positions, as a tensor of this shape (with the axis or without it).
+// Returns x at these positions, as a tensor of this shape (with the axis or without it).
 template <class S>
 Var<S> take(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y = Var<S>::uninitialized(shape);
@@ -51,7 +50,7 @@ Var<S> take(const char* op, const Var<S>& x, const Positions& at, const Shape& s
                 input(x, [op, at, s = x.shape()](const Var<S>& g) { return put(op, g, at, s); }));
 }
 
-// Zeros of this shape with x at these positions: the gradient of take.
+// Returns zeros of this shape with x at these positions: the gradient of take.
 template <class S>
 Var<S> put(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y(zeros<S>(shape));
@@ -78,10 +77,9 @@ Positions positions(const Range& range, std::size_t axis, std::size_t axis_size)
   return {axis, count == 0 ? 0 : static_cast<std::size_t>(start), step, static_cast<std::size_t>(count)};
 }
 
-// --- listed positions: index_select, embedding
-// --------------------------------------------------------------
+// --- listed positions: index_select, embedding ---
 
-// Integer arguments are copied once, and only for a tape; rules and the rules of rules share the copy.
+// Integer arguments are copied once, and only for a tape; rules of all orders share the copy.
 using Held = std::shared_ptr<const IndexTensor>;
 
 Held hold(const IndexTensor& indices) {
@@ -89,7 +87,7 @@ Held hold(const IndexTensor& indices) {
                               : nullptr;
 }
 
-// Rows along an axis, in the order of indices; row `skipped` reads as 0 and receives nothing.
+// Copies rows along an axis, in the order of indices; row `skipped` reads as 0 and receives nothing.
 struct Rows {
   std::size_t axis;
   Index skipped = -1;
@@ -105,7 +103,7 @@ void check_indices(const char* op, const char* argument, const IndexTensor& indi
   }
 }
 
-// shape: of the result, that is x's with the axis replaced by the axes of indices.
+// shape: of the result, that is, x's with the axis replaced by the axes of indices.
 template <class S>
 Var<S> copy_rows(const Var<S>& x, const Rows& rows, const IndexTensor& indices, const Shape& shape) {
   Var<S> y = Var<S>::uninitialized(shape);
@@ -138,7 +136,7 @@ Var<S> take_rows(const char* op, const Var<S>& x, const Rows& rows, const IndexT
                 }));
 }
 
-// Zeros of this shape plus the rows of x, each at its index: the gradient of take_rows.
+// Returns zeros of this shape plus the rows of x, each at its index: the gradient of take_rows.
 template <class S>
 Var<S> add_rows(const char* op, const Var<S>& x, const Rows& rows, const IndexTensor& indices,
                 const Held& held, const Shape& shape) {
@@ -159,10 +157,9 @@ Var<S> add_rows(const char* op, const Var<S>& x, const Rows& rows, const IndexTe
                 }));
 }
 
-// --- element by element: gather, scatter_add
-// ----------------------------------------------------------------
+// --- element by element: gather, scatter_add ---
 
-// Calls f(k, offset): element k of indices means the element at offset of a tensor of this shape.
+// Calls f(k, offset): element k of indices is the element at offset of a tensor of this shape.
 template <class F>
 void for_each_indexed(const IndexTensor& indices, std::size_t axis, const Shape& shape, F&& f) {
   InlineVector<std::size_t> strides(shape.size(), 0);
@@ -226,14 +223,13 @@ Var<S> scatter(const Var<S>& source, std::size_t axis, const IndexTensor& indice
                 input(source, [axis, held](const Var<S>& g) { return gather(g, axis, *held, held); }));
 }
 
-// --- whole tensors: flip, masked_fill
-// -----------------------------------------------------------------------
+// --- whole tensors: flip, masked_fill ---
 
 template <class S>
 Var<S> reverse_axes(const Var<S>& x, const std::array<bool, kMaxRank>& reversed) {
   Var<S> y = Var<S>::uninitialized(x.shape());
   const Shape& shape = x.shape();
-  // Offsets and strides in unsigned arithmetic: a step backwards is its two's complement.
+  // Offsets and strides in unsigned arithmetic: a backward step is its two's complement.
   InlineVector<std::size_t> strides(shape.size(), 0);
   std::size_t step = 1, first = 0;
   for (std::size_t i = shape.size(); i-- > 0; step *= shape[i]) {

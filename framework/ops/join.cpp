@@ -15,12 +15,12 @@ namespace {
 
 using Sizes = PooledVector<Index>;
 
-// Cuts axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One
-// op, so that its gradient is one joined tensor and not the sum of one full-size tensor per piece.
+// Splits axis into pieces of these sizes; with drop_axis each size is 1 and the pieces lack the axis. One op,
+// so that its gradient is one joined tensor and not the sum of one full-size tensor per piece.
 template <class Pieces, class S>
 Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis, bool drop_axis);
 
-// One such piece, for when not all are wanted.
+// Returns one such piece, for callers that do not need all.
 template <class S>
 Var<S> cut_one(const Var<S>& x, std::size_t axis, Index at, Index size, bool drop_axis) {
   const auto along = static_cast<Index>(axis);
@@ -43,7 +43,7 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
     kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
     to += run;
   }
-  if (parts.size() == 2) {  // the usual cell's [x, h]: cheaper than an op with several outputs
+  if (parts.size() == 2) {  // the usual [x, h] of a cell: cheaper than an op with several outputs
     return record(op, std::move(result.front()),
                   input(parts[0], [axis, n = sizes[0],
                                    new_axis](const Var<S>& g) { return cut_one(g, axis, 0, n, new_axis); }),

@@ -8,7 +8,7 @@
 
 namespace unroll::detail {
 
-// The numbers with separators between them; of more than eight only the first eight.
+// Formats the numbers with separators between them; a list of more than eight is cut to the first eight.
 std::string listed(std::span<const Index> numbers, const char* separator = ",");
 
 }  // namespace unroll::detail

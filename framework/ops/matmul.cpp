@@ -19,14 +19,14 @@ struct Matrices {
         rows(shape[shape.size() - 2]),
         columns(shape.back()),
         batched(shape.size() == 3) {}
-  // Distance from one matrix to the next; a 2-D operand serves every batch entry.
+  // The distance between matrices; a 2-D operand is used for every batch entry.
   std::size_t step() const { return batched ? rows * columns : 0; }
 };
 
 void check_operands(const Shape& a, const Shape& b, bool transpose_a, bool transpose_b) {
   const auto fail = [&](const char* hint) {
     throw ShapeError(
-        fmt::format("[matmul] expected a {} and b {}, each alone or in batches (B,.,.), got {} and {}{}",
+        fmt::format("[matmul] expected a {} and b {}, each optionally in batches (B,.,.), got {} and {}{}",
                     transpose_a ? "(K,M) transposed" : "(M,K)", transpose_b ? "(N,K) transposed" : "(K,N)",
                     to_string(a), to_string(b), hint));
   };
@@ -37,7 +37,7 @@ void check_operands(const Shape& a, const Shape& b, bool transpose_a, bool trans
   if (p.batched && q.batched && p.batch != q.batch) fail(" (the batch sizes B differ)");
 }
 
-// y = op(a) op(b) for every batch entry; with sum_batch, of two batched operands, the sum of these products.
+// y = op(a) op(b) for every batch entry; with sum_batch, for two batched operands, the sum of these products.
 template <class S>
 Var<S> product(const Var<S>& a, const Var<S>& b, bool transpose_a, bool transpose_b, bool sum_batch) {
   const Matrices p(a.shape()), q(b.shape());
@@ -49,12 +49,12 @@ Var<S> product(const Var<S>& a, const Var<S>& b, bool transpose_a, bool transpos
   Var<S> y = Var<S>::uninitialized(batched ? Shape{batch, m, n} : Shape{m, n});
   S* out = y.raw();
   const std::size_t step = batched ? m * n : 0;
-  // Many small products that are one large one:
+  // Many small products that equal one large one:
   if (batched && p.batched && !q.batched && !transpose_a) {
-    m *= batch;  // the rows of all a_i stand below each other
+    m *= batch;  // the rows of all a_i are stacked
     batch = 1;
   } else if (sum_batch && transpose_a && !transpose_b) {
-    k *= batch;  // the sum over i and that over k are one
+    k *= batch;  // the sums over i and over k are one sum
     batch = 1;
   }
   if (sum_batch && batch == 0) std::fill_n(out, m * n, S(0));
@@ -63,8 +63,8 @@ Var<S> product(const Var<S>& a, const Var<S>& b, bool transpose_a, bool transpos
     kernel::gemm(transpose_a, transpose_b, m, n, k, S(1), a.data() + i * p.step(), p.columns,
                  b.data() + i * q.step(), q.columns, beta, out + i * step, n);
   }
-  // With C = op(a) op(b): d op(a) = g op(b)^T, d op(b) = op(a)^T g, and the transpose of that where the
-  // operand is used transposed. The gradient of a 2-D operand beside a batched one is a sum over the batch.
+  // With C = op(a) op(b): d op(a) = g op(b)^T, d op(b) = op(a)^T g, transposed if the operand is used
+  // transposed. Next to a batched operand, the gradient of a 2-D operand is a sum over the batch.
   const bool sum_a = !p.batched && q.batched;
   const bool sum_b = !q.batched && p.batched;
   return record("matmul", std::move(y),
@@ -90,18 +90,18 @@ std::size_t row_count(const Var<S>& x) {
 template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q);
 
-// A parameter laid out for products, as it is and transposed, once a tape has used it that way before: a cell
-// multiplies by its weights at every step. The use by which the tape gets to know the parameter does not
-// count. Dropped when the tape ends.
+// A parameter packed for products, plain and transposed, once a tape has used it in that way before: a cell
+// multiplies by its weights at every step. The first use on the tape does not count. Dropped when the tape
+// ends.
 template <class S>
 struct PackedParameter {
   std::uint64_t tape = 0;
-  const kernel::Packing<S>* layout = nullptr;  // of the instruction set in use
+  const kernel::Packing<S>* layout = nullptr;  // of the current instruction set
   std::size_t uses[2] = {};
   kernel::Packed<S> packed[2];
 };
 
-// The packed form of weight (K,N), or of its transpose, or null when it does not pay.
+// Returns the packed form of weight (K,N), or of its transpose, or null if packing does not pay.
 template <class S>
 const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
   auto& leaf = weight.get()->leaf;

@@ -18,7 +18,7 @@ using detail::chain;
 // One byte per element, 0 or 1.
 using Kept = Tensor<std::uint8_t>;
 
-// x * scale where keep is true, else 0 (also where x is NaN or infinite). Linear: it is its own gradient.
+// x * scale where keep is true, else 0 (also where x is NaN or infinite). Linear, so it is its own gradient.
 template <class S>
 Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S scale) {
   Var<S> y = Var<S>::uninitialized(x.shape());
@@ -30,7 +30,7 @@ Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S s
 // z = (x - mean) r and r = 1 / sqrt(var + eps), row by row, as one op with two outputs. With upstream u of z
 // and v of r, and C elements per row:
 //   dx = r (u - mean(u) - z mean(u z)) - v r^2 z / C
-// which needs nothing but z and r and is written with ops, so that it differentiates again.
+// which needs only z and r and is written with ops, so that it can be differentiated again.
 template <class S>
 Var<S> standardize(const Var<S>& x, double eps) {
   const std::size_t n = x.shape().back();
@@ -68,7 +68,7 @@ Var<S> dropout(const Var<S>& x, double p, Rng& rng) {
   if (p == 0.0) return x;
   Kept keep(x.shape());
   std::uint8_t* k = keep.data();
-  // 32 bits decide on an element: p is met to 2^-32, and one random word serves two.
+  // 32 bits decide per element: p is accurate to 2^-32, and one random word serves two.
   const auto threshold = static_cast<std::uint64_t>(p * 0x1p32);
   const std::size_t n = keep.size();
   for (std::size_t i = 0; i + 1 < n; i += 2) {

@@ -12,7 +12,7 @@
 namespace unroll {
 namespace {
 
-using detail::apply;  // by itself, for piecewise constant factors: no gradient flows through them
+using detail::apply;  // directly, for piecewise constant factors: no gradient flows through them
 using detail::chain;
 using detail::chain_over;
 using kernel::pointwise;
@@ -45,7 +45,7 @@ Var<S> square(const Var<S>& x) {
 
 template <class S>
 Var<S> pow(const Var<S>& x, double exponent) {
-  // std::pow, element by element: exact for the domain's edges (0^0, negative bases, whole exponents).
+  // std::pow, element by element: exact at the edges of the domain (0^0, negative bases, integer exponents).
   Var<S> y = Var<S>::uninitialized(x.shape());
   S* out = y.raw();
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = std::pow(x.data()[i], static_cast<S>(exponent));

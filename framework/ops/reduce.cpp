@@ -70,7 +70,7 @@ Var<S> reduce(typename Reductions<S>::Function f, const Var<S>& x, AxisSet axes,
   return y;
 }
 
-// f(x, y) with y reduced from x over axes; y's elements are repeated along them.
+// f(x, y), where y is x reduced over axes; y's elements are repeated along them.
 template <class S>
 Tensor<S> map_with_reduced(const typename kernel::Pointwise<S>::Binary& f, const Var<S>& x, const S* y,
                            AxisSet axes) {
@@ -101,8 +101,8 @@ Var<S> mean(const Var<S>& x, const Axes& axes, bool keepdims) {
 
 namespace {
 
-// 1/k for each of the k elements that equal the extremum y, else 0. Piecewise constant, so it has no gradient
-// of its own. A NaN among the elements is their extremum and gets the gradient.
+// 1/k for each of the k elements that equal the extremum y, else 0. Piecewise constant, so it has no
+// gradient. A NaN among the elements is their extremum and gets the gradient.
 template <class S>
 Var<S> shares(const Var<S>& x, const Var<S>& y, AxisSet axes) {
   const Var<S> chosen(map_with_reduced(pointwise<S>().is_same, x, y.data(), axes));
@@ -146,7 +146,7 @@ Mask mask_if(const Var<S>& y, Predicate unfit) {
   return mask;
 }
 
-// y, with a constant in place of the elements that are unfit to divide by or to subtract.
+// y, with a constant in place of elements that cannot be divided by or subtracted.
 template <class S, class Predicate>
 Var<S> replace_if(const Var<S>& y, Predicate unfit, double constant) {
   if (std::none_of(y.data(), y.data() + y.size(), unfit)) return y;
@@ -167,9 +167,9 @@ Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   Var<S> y = reduce(reductions<S>().sum, e, set, keepdims);
   S* out = y.raw();
   pointwise<S>().log_plus.same(out, m.data(), out, y.size());
-  // d/dx = w / sum(w) with w = exp(x - y): the sum is 1 but for the rounding of a large y, which it takes
-  // out. Where all elements are -inf, y is too, and the gradient is 0. Where y is inf, it is NaN at the
-  // infinite elements and 0 at the others.
+  // d/dx = w / sum(w) with w = exp(x - y). The sum is 1 up to the rounding of a large y, which the division
+  // removes. If all elements are -inf, so is y, and the gradient is 0. If y is inf, it is NaN at the infinite
+  // elements and 0 at the others.
   return record("logsumexp", y, input(x, [x, y, set](const Var<S>& g) {
                   const auto is_lowest = [](S v) { return v == -std::numeric_limits<S>::infinity(); };
                   const auto is_no_sum = [](S v) { return !(v > S(0)); };
@@ -194,7 +194,7 @@ Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
                   const auto is_regular = [](S v) { return v > S(0) && v < kInfinity; };
                   if (std::all_of(y.data(), y.data() + y.size(), is_regular))
                     return x * keep(g / y, x.shape(), set);
-                  // Divided first: of an infinite x it is NaN, not the 0 of x (g / y).
+                  // Divided first: for an infinite x the result is NaN, not the 0 of x (g / y).
                   const auto is_zero = [](S v) { return v == S(0); };
                   const Var<S> unit = x / keep(replace_if(y, is_zero, 1.0), x.shape(), set);
                   return chain(keep(masked_fill(g, mask_if(y, is_zero), 0.0), x.shape(), set), unit);
@@ -203,8 +203,8 @@ Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
 
 namespace {
 
-// Sums along axis (of n), from its first element on or from its last. Carried in double, as in PyTorch: one
-// chain of n additions is less accurate than sum().
+// Sums along axis (of n), from its first element on or from its last. Accumulated in double, as in PyTorch:
+// one chain of n additions is less accurate than sum().
 template <class S>
 Var<S> running_sum(const Var<S>& x, std::size_t axis, bool from_last) {
   const Shape& shape = x.shape();

@@ -5,8 +5,8 @@
 
 namespace unroll::detail {
 
-// The same elements under another shape of as many elements; x itself when the shape is x's own. op is what
-// the tape calls it.
+// Returns the same elements under another shape with as many elements; x itself if the shape is x's. op is
+// the name on the tape.
 template <class S>
 Var<S> reshape_to(const char* op, const Var<S>& x, const Shape& shape);
 

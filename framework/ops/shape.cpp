@@ -51,7 +51,7 @@ Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape) {
   };
   if (shape.size() > kMaxRank) fail("at most 6 axes");
   Shape to(shape.size());
-  std::size_t known = 1;  // elements, the open axis left out
+  std::size_t known = 1;  // elements, without the inferred axis
   std::size_t open = kMaxRank;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1 && open == kMaxRank) {
@@ -74,10 +74,10 @@ Var<S> reshape(const Var<S>& x, const std::vector<Index>& shape) {
 
 namespace {
 
-// Output rows and columns that are exchanged at a time: both fit the first level of the cache.
+// Output rows and columns that are transposed at a time: both fit the first-level cache.
 constexpr std::size_t kTile = 16;
 
-// out (rows, columns) = in (columns, rows)^T, with distances between the rows of each.
+// out (rows, columns) = in (columns, rows)^T, with the row stride of each.
 template <class S>
 void transpose_plane(const S* in, std::size_t in_step, S* out, std::size_t out_step, std::size_t rows,
                      std::size_t columns) {
@@ -92,7 +92,7 @@ void transpose_plane(const S* in, std::size_t in_step, S* out, std::size_t out_s
   }
 }
 
-// out (of this shape, row-major) = in, of which stride holds the step along each axis of out.
+// out (of this shape, row-major) = in; stride is in's step along each axis of out.
 template <class S>
 void copy_permuted(const S* in, const InlineVector<std::size_t>& stride, S* out, const Shape& shape) {
   kernel::LoopNest<2> nest(shape, {kernel::broadcast_strides(shape, shape), stride});
@@ -102,7 +102,7 @@ void copy_permuted(const S* in, const InlineVector<std::size_t>& stride, S* out,
     });
     return;
   }
-  // Somewhere before out's last axis is the axis along which in is contiguous. These two make a plane, which
+  // One of out's axes before the last is the axis along which in is contiguous. The two form a plane, which
   // is transposed in tiles; the loops run over the other axes.
   const std::size_t last = nest.size.size() - 1;
   std::size_t contiguous = last;

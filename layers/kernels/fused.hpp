@@ -1,5 +1,5 @@
-// Hand-derived kernels on the tape: a grid of passes as one op. Included by the .cpp files of cells that have
-// one.
+// Hand-derived kernels on the tape: a grid of passes as one op. Included by the .cpp files of cells with a
+// kernel.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace unroll::detail {
 
-// The inverse of to_inputs(): a cell and a state with what the list holds from `next` on.
+// The inverse of to_inputs(): returns a cell and a state from the list, starting at `next`.
 template <class Cell, class S = scalar_t<Cell>>
 std::pair<Cell, state_t<Cell>> from_inputs(const decltype(Cell::options)& options, const Var<S>* next) {
   std::pair<Cell, state_t<Cell>> result;
@@ -28,7 +28,7 @@ std::pair<Cell, state_t<Cell>> from_inputs(const decltype(Cell::options)& option
   return result;
 }
 
-// The op: passes, and what it takes to run their cells on the tape instead, so that second and higher
+// The op: the passes, and what is needed to run their cells on the tape instead, so that second and higher
 // derivatives of the kernel exist.
 template <class Cell>
 struct FusedOp {
@@ -55,11 +55,11 @@ struct FusedOp {
 
 template <class Cell>
 auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const -> VarList<S> {
-  // Copies, so that only this op is differentiated and not what its inputs were computed from.
+  // Copies, so that only this op is differentiated, not what computed its inputs.
   VarList<S> copies;
   for (const Var<S>& in : grid.inputs()) copies.push_back(in.defined() ? in * 1.0 : Var<S>());
   std::vector<VarList<S>> made(grid.passes.size());
-  const Var<S>* end = copies.data() + copies.size();  // of the pass's own inputs
+  const Var<S>* end = copies.data() + copies.size();  // the end of the pass's inputs
   Var<S> x;
   for (std::size_t p = 0; p < grid.passes.size(); ++p) {
     const auto& pass = grid.passes[p];
@@ -67,8 +67,7 @@ auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_g
     end = next;
     if (!grid.is_fed(p)) x = *next++;
     auto [cell, state] = from_inputs<Cell>(options[p], next);
-    // Those of a stack as ops of their own, which are differentiated one by one: the same bits as layer by
-    // layer.
+    // Each pass of a stack is a separate op here, differentiated one by one: the same bits as layer by layer.
     made[p] = layer_outputs(grid.kind == Grid::stacked
                                 ? run_fused(cell, x, state, pass.all.layout, grid.all_states)
                                 : unroll_steps(cell, x, std::move(state), pass.all.layout, grid.all_states));
@@ -80,8 +79,8 @@ auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_g
   return layer_gradients(outputs, upstream, copies, needs_grad, /*create_graph=*/true);
 }
 
-// Runs the op and puts it on the tape, if one records. states: for the types of the results. Of a stack only
-// the last result has the output of the sequence.
+// Runs the op and records it, if a tape records. states: for the types of the results. In a stack only the
+// last result has the output sequence.
 template <class Cell>
 PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_op(FusedOp<Cell> op,
                                                                 const Var<scalar_t<Cell>>& x,
@@ -115,7 +114,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var
   VarList<S> outputs = pass.result.outputs(all_states);
   LayerResult<S, state_t<Cell>> result = layer_result<S>(outputs, state, all_states);
   if (!keep) return result;
-  const std::span<const Var<S>> inputs = pass.inputs;  // they stay where they are when the op moves
+  const std::span<const Var<S>> inputs = pass.inputs;  // stays valid when the op moves
   record_multi_output<S>(pass.kernel.unit->op, outputs, inputs, std::move(op));
   return result;
 }

@@ -11,7 +11,7 @@ using detail::Grid;
 
 namespace {
 
-// Elements of a cell's matrices: how much work a row is.
+// Elements of a cell's matrices: the work per row.
 template <class S>
 std::size_t matrix_elements(const VarList<S>& inputs, std::size_t state_vars) {
   std::size_t elements = 0;
@@ -60,7 +60,7 @@ void PassGrid<S>::run(const Var<S>& x, bool keep, bool at_once) {
       const S* input = is_fed(p) ? passes[p - 1].result.output.data() : x.data();
       if (kind == Grid::stacked) {
         forward[p]->run(chunks[stage - 1], input);
-      } else {  // directions cut time in different ways
+      } else {  // the directions cut time differently
         forward[p]->run(pass.all, input);
       }
     }
@@ -114,7 +114,7 @@ VarList<S> PassGrid<S>::gradients(const VarList<S>& upstream, const NeedsGrad& n
     up += outputs;
     need += inputs;
   }
-  for (std::size_t p = 1; p < count; ++p) {  // what feeds a pass needs the gradient of its x
+  for (std::size_t p = 1; p < count; ++p) {  // x's gradient is needed if the pass before needs one
     if (is_fed(p)) own_needs_grad[p][0] = any_needs_grad(own_needs_grad[p - 1]);
   }
   run_back(arriving, own_needs_grad, found);
@@ -129,7 +129,7 @@ template <class S>
 void PassGrid<S>::run_back(std::span<const VarList<S>> upstream, std::span<const NeedsGrad> needs_grad,
                            std::span<VarList<S>> gradients) const {
   const std::size_t count = passes.size();
-  // A pass runs if a gradient is needed and one arrives, from above or by way of the pass that it feeds.
+  // A pass runs if a gradient is needed and one arrives, from above or from the pass that it feeds.
   PooledVector<std::size_t> running;  // the last one first
   PooledVector<std::size_t> weights;
   bool arrives = false;

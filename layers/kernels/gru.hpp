@@ -14,7 +14,7 @@ namespace UNROLL_ISA {
 using kernel::UNROLL_ISA::sigmoid;
 using kernel::UNROLL_ISA::tanh;
 
-// What both have: h' is a mixture of h and n, by z.
+// Common to both: h' mixes h and n by z.
 template <class S>
 struct GruMixture {
   using V = kernel::UNROLL_ISA::Batch<S>;

@@ -8,14 +8,14 @@ using kernel::Packed;
 
 namespace {
 
-// Elements of tanh(c) that are kept for the backward pass. More would not stay in a cache, and computing them
-// again costs no more than reading them.
+// The most elements of tanh(c) that are kept for the backward pass. More do not stay in a cache, and
+// recomputing them costs no more than reading them.
 constexpr std::size_t kLargestKeptTanh = std::size_t{1} << 18;
 
-// Elements of W_ih whose product with a single row is hidden behind the wait for the state before.
+// The most elements of W_ih whose product with a single row is hidden behind the wait for the previous state.
 constexpr std::size_t kLargestInputInside = 1024;
 
-// The values of an optional Var from a row on, or null.
+// Returns the elements of an optional Var from a row on, or null.
 template <class S>
 S* rows_or_null(const Var<S>& var, std::size_t row, std::size_t width) {
   return var.defined() ? var.raw() + row * width : nullptr;
@@ -31,15 +31,15 @@ Forward<S>::Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& i
       result_(result),
       keep_(keep),
       single_row_(layout.batch == 1 && sizes_.template fit_single_row<S>()),
-      // All input products at once, so that inside the loop only the recurrent ones remain; but small ones
-      // there, where they cost nothing while the loop waits for itself.
+      // All input products at once, so that only the recurrent ones remain in the loop. Small ones stay in
+      // the loop, where they are free while it waits for the previous step.
       input_inside_(single_row_ && sizes_.gates * sizes_.in <= kLargestInputInside),
       weights_(kernel.unit->layout, sizes_, inputs, single_row_) {
   const UnitLayout& unit = kernel.unit->layout;
   const auto& [states, in, gates, H, P, direct, projects] = sizes_;
 
   result.output = Var<S>::uninitialized(with_width(x, P));
-  // A kernel that keeps no gate computes its only one where the output is.
+  // A kernel without kept gates computes its only gate in the output's memory.
   result.gates = unit.keeps_gate ? Var<S>::uninitialized({layout.total, gates}) : result.output;
   if (direct < gates) result.candidate = Var<S>::uninitialized({layout.total, H});
   if (projects) result.unprojected = Var<S>::uninitialized({layout.total, H});
@@ -109,7 +109,7 @@ Backward<S>::Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const B
       da_(layout.total * sizes_.gates) {
   const std::size_t H = sizes_.hidden, P = sizes_.out, direct = sizes_.direct;
   if (needs_grad[PassSizes::x]) gradients[PassSizes::x] = Var<S>::uninitialized(inputs[PassSizes::x].shape());
-  // These run back through time: what arrives at the final states, or zeros.
+  // Carried back through time: the gradients of the final states, or zeros.
   for (std::size_t state = 1; state <= sizes_.states; ++state)
     gradients[state] = state_gradient(upstream[state], inputs[state].value());
   const S* weight_hh = inputs[sizes_.weight_hh()].data();

@@ -1,9 +1,9 @@
-// Forward and Backward: one cell in one direction over a sequence by its hand-derived kernel, chunk by chunk
-// of time.
+// Forward and Backward: one cell in one direction over a sequence by its hand-derived kernel, in chunks of
+// time.
 //
 // Inputs are one list: x (T,B,I), or packed (N,I); h0 (B,P), with a c also c0 (B,H); the parameters of
-// unit.hpp in the order weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, absent ones undefined or left out
-// at the end. What a pass is given must stay as it is meanwhile.
+// unit.hpp in the order weight_ih, weight_hh, bias_ih, bias_hh, weight_hr; absent ones are undefined, or left
+// out at the end. Inputs must not change during a pass.
 #pragma once
 
 #include <cstddef>
@@ -18,13 +18,13 @@ namespace unroll::bptt {
 // Constants, without a tape.
 template <class S>
 struct PassResult {
-  Var<S> output;  // (T,B,P), or (N,P), as x: h of every alive step
-  Var<S> h_n;     // (B,P) after each sequence's own last step
+  Var<S> output;  // (T,B,P), or (N,P), like x: h of every active step
+  Var<S> h_n;     // (B,P) after each sequence's last step
   Var<S> c_n;     // (B,H)
-  Var<S> cell;    // (T,B,H), or (N,H), as x: c of every alive step; without keep empty
+  Var<S> cell;    // (T,B,H), or (N,H), like x: c of every active step; empty without keep
   // Kept for the backward pass:
   Var<S> gates;        // (N,GH) after their activations
-  Var<S> candidate;    // (N,H) of a candidate with a product of its own
+  Var<S> candidate;    // (N,H) of a candidate with its own product
   Var<S> tanh_cell;    // (N,H); empty: too many to keep
   Var<S> unprojected;  // (N,H) h before the projection
 
@@ -34,15 +34,15 @@ struct PassResult {
   }
 };
 
-// Made, run over all chunks in the order in which they run, then read.
+// Usage: construct, run all chunks in their order, then read the result.
 template <class S>
 class Forward {
  public:
-  // x: the shape of the whole input. Without keep there is no backward pass. result: made here, filled by
-  // run().
+  // x: the shape of the whole input. keep: stores what the backward pass needs. result: allocated here,
+  // filled by run().
   Forward(const Kernel<S>& kernel, const Shape& x, const VarList<S>& inputs, const BatchLayout& layout,
           bool keep, PassResult<S>& result);
-  // x: the whole input, (N,I), of which the chunk's rows are read.
+  // x: the whole input, (N,I); reads the chunk's rows.
   void run(const TimeChunk& chunk, const S* x);
 
  private:
@@ -55,25 +55,25 @@ class Forward {
   LoopWeights<S> weights_;
 };
 
-// Run over the chunks from the last to the first.
+// Usage: run the chunks from the last to the first.
 template <class S>
 class Backward {
  public:
-  // upstream: the gradients of outputs(), empty ones for zeros.
+  // upstream: the gradients of outputs(); empty for zeros.
   Backward(const Kernel<S>& kernel, const VarList<S>& inputs, const BatchLayout& layout,
            const PassResult<S>& result, const VarList<S>& upstream, const NeedsGrad& needs_grad);
-  // Gradients of the states before a chunk from those after it. up_output: the gradient of the whole output,
-  // or null.
+  // Computes the gradients of the states before a chunk from those after it. up_output: the gradient of the
+  // whole output, or null.
   void run(const TimeChunk& chunk, const S* up_output);
-  // The chunk's rows of the gradient of x, if it is needed; after run().
+  // Computes the chunk's rows of the gradient of x, if it is needed; after run().
   void run_input(const TimeChunk& chunk);
-  // The gradients of the parameters, after all chunks.
+  // Computes the gradients of the parameters, after all chunks.
   void run_weights();
 
-  VarList<S> gradients;  // one for each input; what stands for one that is not needed is not to be used
+  VarList<S> gradients;  // one for each input; undefined contents where none is needed
 
  private:
-  // Whether the gradients of the states before this chunk are to be computed.
+  // Returns whether the gradients of the states before this chunk are needed.
   bool states_needed(const TimeChunk& chunk) const;
   bool has_own_candidate() const noexcept { return sizes_.direct < sizes_.gates; }
   void run_weight_hh();

@@ -17,14 +17,14 @@
 
 namespace unroll::bptt {
 
-// What a kernel runs over: the sequences begin ... end-1 of the batch.
+// Returns the loop over the sequences begin ... end-1 of the batch.
 inline TimeLoop time_loop(const BatchLayout& layout, std::size_t begin, std::size_t end) noexcept {
   return {layout.count(), layout.reverse, layout.batch_sizes(), layout.offsets(), layout.batch, begin, end};
 }
 
-// Into how many parts a loop of so many multiplications cuts its H hidden units where the batch is too small
-// to be cut. Every row comes out the same whatever the parts are, if they are `block` units, which products
-// take together, or more. Measured: a barrier takes as long as 3 us of work, so that it pays where the
+// Returns the number of parts into which a loop with this many multiplications cuts its H hidden units if the
+// batch is too small to be cut. A row's bits do not depend on the parts if each has at least `block` units,
+// which products process together. Measured: a barrier costs as much as 3 us of work, so it pays if the
 // weights do not stay in a cache.
 template <class S>
 std::size_t unit_parts(const BatchLayout& layout, std::size_t multiplications, std::size_t hidden,
@@ -35,12 +35,12 @@ std::size_t unit_parts(const BatchLayout& layout, std::size_t multiplications, s
   return std::min(kernel::threads_here(), hidden / block);
 }
 
-// Calls run(TimeLoop, UnitRange) on a thread each for parts of the batch or, with few sequences and many of
-// the H hidden units, if they can be shared, for parts of these.
+// Calls run(TimeLoop, UnitRange) on one thread each for parts of the batch or, with few sequences and large
+// weights, for parts of the hidden units if they are shareable.
 template <class S, class F>
 void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::size_t hidden, bool shareable,
                  F&& run) {
-  constexpr std::size_t kNeverShared = std::size_t{1} << 18;  // below it neither way pays
+  constexpr std::size_t kNeverShared = std::size_t{1} << 18;  // neither way pays below
   const bool small = multiplications < kNeverShared;
   if (const std::size_t parts = small ? 1 : detail::row_parts(layout, multiplications); parts > 1) {
     const auto cuts = layout.cuts(parts);
@@ -49,7 +49,7 @@ void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::si
     });
     return;
   }
-  // Panels of the packed weights; for a single row as many as are summed side by side.
+  // Panels of the packed weights; for a single row, as many as are summed side by side.
   const std::size_t block = kernel::packing<S>().width * (layout.batch == 1 ? 8 : 2);
   const std::size_t parts = small || !shareable ? 1 : unit_parts<S>(layout, multiplications, hidden, block);
   if (parts > 1) {
@@ -63,7 +63,7 @@ void in_parallel(const BatchLayout& layout, std::size_t multiplications, std::si
   run(time_loop(layout, 0, layout.batch), UnitRange{0, hidden});
 }
 
-// y = x weight^T, weight (O,I), for N rows in all, which may come in stretches: the same bits as at once.
+// y = x weight^T, weight (O,I), for N rows in total, in one or several chunks: the same bits.
 template <class S>
 class InputProduct {
  public:
@@ -112,14 +112,14 @@ class InputGradient {
   kernel::Packed<S> packed_;
 };
 
-// dw (G,I) (+)= dy^T x over so many rows at once; dy has G of its `stride` columns, x is (rows,I).
+// dw (G,I) (+)= dy^T x over `rows` rows at once; uses G of dy's `stride` columns; x (rows,I).
 template <class S>
 void add_weight_gradient(std::size_t rows, const S* dy, std::size_t gates, std::size_t stride, const S* x,
                          std::size_t in, bool add, S* dw) {
   kernel::gemm(true, false, gates, in, rows, S(1), dy, stride, x, in, S(add ? 1 : 0), dw, in);
 }
 
-// d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).
+// Returns d weight (G,I) = dy^T x over all N rows at once; dy (N,G), x (N,I).
 template <class S>
 Var<S> weight_gradient(std::size_t rows, const S* dy, std::size_t gates, const S* x, std::size_t in) {
   auto dw = Var<S>::uninitialized({gates, in});
@@ -127,7 +127,7 @@ Var<S> weight_gradient(std::size_t rows, const S* dy, std::size_t gates, const S
   return dw;
 }
 
-// The gradient of a bias (G): the sums over all N rows of dy (N,G).
+// Returns the gradient of a bias (G): the sums of dy (N,G) over all N rows.
 template <class S>
 Var<S> bias_gradient(std::size_t rows, const S* dy, std::size_t gates) {
   auto db = Var<S>::uninitialized({gates});
@@ -135,8 +135,8 @@ Var<S> bias_gradient(std::size_t rows, const S* dy, std::size_t gates) {
   return db;
 }
 
-// The row that every packed row's step started from: what an earlier step left (rows of `after`, (N,W)), or
-// `initial` (B,W). Result (N,W).
+// Returns for every packed row the state that its step started from (N,W): the previous step's row of `after`
+// (N,W), or `initial` (B,W).
 template <class S>
 Buffer<S> previous_rows(const BatchLayout& layout, const S* after, const Tensor<S>& initial) {
   const std::size_t width = initial.shape()[1];
@@ -153,8 +153,8 @@ Buffer<S> previous_rows(const BatchLayout& layout, const S* after, const Tensor<
   return result;
 }
 
-// dw (G,P) = dy^T h_before over all N rows, h_before the state that each row started from: what an earlier
-// step left in `after` (N,P), or `initial` (B,P). dy as in add_weight_gradient.
+// dw (G,P) = dy^T h_before over all N rows, where h_before is the state that each row started from: the
+// previous step's row of `after` (N,P), or `initial` (B,P). dy as in add_weight_gradient.
 template <class S>
 void recurrent_weight_gradient(const BatchLayout& layout, const S* dy, std::size_t gates, std::size_t stride,
                                const S* after, const Tensor<S>& initial, S* dw) {
@@ -164,8 +164,8 @@ void recurrent_weight_gradient(const BatchLayout& layout, const S* dy, std::size
     add_weight_gradient(layout.total, dy, gates, stride, before.data(), width, false, dw);
     return;
   }
-  // The rows of the step before are the same rows of `after`, one step away: no copy. And states of zeros,
-  // with which most sequences begin, add nothing.
+  // The previous step's rows are rows of `after`, one step earlier: no copy. Initial states of zeros, the
+  // usual case, add nothing.
   const std::size_t first = layout.reverse ? layout.total - batch : 0, rest = layout.total - batch;
   const bool add = rest == 0 || !std::all_of(initial.data(), initial.data() + initial.size(),
                                              [](S h) { return h == S(0); });
@@ -175,13 +175,13 @@ void recurrent_weight_gradient(const BatchLayout& layout, const S* dy, std::size
   add_weight_gradient(rest, dy + dy_row * stride, gates, stride, after + after_row * width, width, add, dw);
 }
 
-// What the gradient of a state begins with at the last step: what arrives from above, or zeros.
+// Returns the initial gradient of a state at the last step: the upstream gradient, or zeros.
 template <class S>
 Var<S> state_gradient(const Var<S>& upstream, const Tensor<S>& state) {
   return upstream.defined() ? Var<S>::copy_of(upstream.value()) : Var<S>::zeros(state.shape());
 }
 
-// The shape of a sequence with rows of another width.
+// Returns the shape of a sequence with rows of another width.
 inline Shape with_width(Shape sequence, std::size_t width) {
   sequence.back() = width;
   return sequence;

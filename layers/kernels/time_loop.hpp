@@ -1,5 +1,4 @@
-// What a kernel's loop over time runs over and works on, as plain values and pointers. Internal to the
-// kernels.
+// The arguments of a kernel's time loop, as plain values and pointers. Internal to the kernels.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +9,8 @@
 namespace unroll::bptt {
 
 // A view of a BatchLayout (layers/recurrent/batch_layout.hpp; products.hpp makes it), restricted to a range
-// of the batch: the sequences of a batch do not touch each other until the gradients of the weights, so that
-// every thread runs all steps of its own.
+// of the batch. Sequences are independent up to the gradients of the weights, so each thread runs all steps
+// of its sequences.
 struct TimeLoop {
   std::size_t count = 0;                // T
   bool reverse = false;                 // from the last step to the first
@@ -20,19 +19,19 @@ struct TimeLoop {
   std::size_t batch = 0;                // B
   std::size_t begin = 0, end = 0;       // the sequences that this loop runs
 
-  // All sequences take part in all steps, so that the state before a step is the output of the step before.
+  // Returns true if all sequences take part in all steps: the state before a step is the previous output.
   bool is_dense() const noexcept { return sizes == nullptr; }
   std::size_t time(std::size_t k) const noexcept { return reverse ? count - 1 - k : k; }
-  // How many of the sequences take part at step t: begin ... begin + batch_size(t) - 1.
+  // Returns how many of the sequences take part at step t: begin ... begin + batch_size(t) - 1.
   std::size_t batch_size(std::size_t t) const noexcept {
     const std::size_t last = sizes != nullptr && sizes[t] < end ? sizes[t] : end;
     return last > begin ? last - begin : 0;
   }
-  // The packed row of the first of them.
+  // Returns the packed row of the first of them.
   std::size_t first(std::size_t t) const noexcept {
     return (offset != nullptr ? offset[t] : t * batch) + begin;
   }
-  // How many of them continue a step before; the rest begin with their initial state.
+  // Returns how many of them continue from the previous step; the others start from their initial state.
   std::size_t continued(std::size_t k) const noexcept {
     if (k == 0) return 0;
     const std::size_t before = batch_size(time(k - 1)), now = batch_size(time(k));
@@ -41,30 +40,30 @@ struct TimeLoop {
 };
 
 // N packed rows, B sequences, G gates (kernels/unit.hpp), P = H without a projection. Weights are laid out
-// for kernels/packed_gemm.hpp. Absent is null.
+// for kernels/packed_gemm.hpp. Absent pointers are null.
 template <class S>
 struct ForwardLoop {
   TimeLoop steps;
-  UnitRange units;  // shared only without a projection, all sequences of one length
+  UnitRange units;  // split only without a projection and for equal lengths
   bool option;      // of the unit
   bool keep;        // store what the backward pass reads
-  bool single_row;  // a batch of one whose H fills registers: a step's products and its unit in one
+  bool single_row;  // batch of one whose H fills registers: products and unit of a step in one loop
   std::size_t I, H, P;
   kernel::Panels<S> recurrent;         // W_hh^T of the gates that read h (P, H for each)
-  kernel::Panels<S> candidate_weight;  // W_hn^T (P,H) of a candidate that has a product of its own
+  kernel::Panels<S> candidate_weight;  // W_hn^T (P,H) of a candidate with its own product
   kernel::Panels<S> projection;        // W_hr^T (H,P), or absent
-  kernel::Panels<S> input;             // W_ih^T (I,GH) for a single row, or absent: then gates has W_ih x
+  kernel::Panels<S> input;             // W_ih^T (I,GH) for a single row, or absent: then gates holds W_ih x
   const S* x;                          // (N,I)
   const S* bias;                       // (GH)
   const S* candidate_bias;             // (H), apart only
-  S* gates;                            // (N,GH) W_ih x in; where kept, what came out of the gates
-  S* candidate;                        // (N,H) apart: W_hn h + b_hn; reads: what W_hn reads
+  S* gates;                            // (N,GH) W_ih x on input; if kept, the activated gates on output
+  S* candidate;                        // (N,H) apart: W_hn h + b_hn; reads: the input of W_hn
   S* cell;                             // (N,H) c of every step, kept
   S* tanh_cell;                        // (N,H) kept, or absent
-  S* hidden;                           // (N,H) h before the projection; the output, unless it is projected
+  S* hidden;                           // (N,H) h before the projection; the output, unless projected
   S* output;                           // (N,P)
-  S* h;                                // (B,P) runs through time
-  S* c;                                // (B,H) runs through time
+  S* h;                                // (B,P) carried through time
+  S* c;                                // (B,H) carried through time
 };
 
 template <class S>
@@ -72,10 +71,10 @@ struct BackwardLoop {
   TimeLoop steps;
   UnitRange units;
   bool option;
-  bool needs_state;  // dh and dc of the initial state
+  bool needs_state;  // computes dh and dc of the initial state
   std::size_t H, P;
   kernel::Panels<S> recurrent;         // W_hh of the gates that read h (H for each, P)
-  kernel::Panels<S> candidate_weight;  // W_hn (H,P) of a candidate that has a product of its own
+  kernel::Panels<S> candidate_weight;  // W_hn (H,P) of a candidate with its own product
   kernel::Panels<S> projection;        // W_hr (P,H), or absent
   const S* gates;                      // (N,GH)
   const S* candidate;                  // (N,H)
@@ -86,8 +85,8 @@ struct BackwardLoop {
   const S* c0;                         // (B,H)
   const S* up_output;                  // (N,P) gradient from above, or absent
   const S* up_cell;                    // (N,H), or absent
-  S* dh;                               // (B,P) runs back through time
-  S* dc;                               // (B,H) runs back through time
+  S* dh;                               // (B,P) carried back through time
+  S* dc;                               // (B,H) carried back through time
   S* dh_steps;                         // (N,P) every step's dh, with a projection
   S* d_hidden;                         // (B,H) scratch, with a projection
   S* da;                               // (N,GH) gradient of the pre-activations

@@ -1,4 +1,4 @@
-// UnitRange: what each of the threads that share a time loop computes at every step. Internal to the kernels.
+// UnitRange: one thread's share of the hidden units in a time loop. Internal to the kernels.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace unroll::bptt {
 
-// The hidden units that a thread computes at every step: all, or its share where threads that run all
-// sequences at once meet after each step.
+// The hidden units that a thread computes at every step: all, or a share if several threads run all sequences
+// and wait for each other after each step.
 struct UnitRange {
   std::size_t begin = 0, end = 0;
   kernel::SpinBarrier* barrier = nullptr;

@@ -6,7 +6,7 @@
 namespace unroll::bptt {
 namespace {
 
-// b_ih + b_hh, or zeros: either may be absent.
+// Returns b_ih + b_hh; absent ones count as zeros.
 template <class S>
 Buffer<S> combined_bias(const Var<S>& b_ih, const Var<S>& b_hh, std::size_t gates) {
   Buffer<S> bias(gates);
@@ -35,7 +35,7 @@ LoopWeights<S>::LoopWeights(const UnitLayout& unit, const PassSizes& sizes, cons
 
   const Var<S>&bias_ih = inputs[sizes.bias_ih()], &bias_hh = inputs[sizes.bias_hh()];
   bias = combined_bias(bias_ih, bias_hh, gates);
-  if (unit.candidate == Candidate::apart) {  // b_hn stays with its product
+  if (unit.candidate == Candidate::apart) {  // b_hn is added to its product
     candidate_bias = Buffer<S>(H);
     std::fill_n(candidate_bias.begin(), H, S(0));
     if (bias_hh.defined()) {

@@ -9,7 +9,7 @@
 
 namespace unroll::bptt {
 
-// Where the inputs of a pass (pass.hpp) stand in their list, and the sizes that they have.
+// The positions of a pass's inputs (pass.hpp) in their list, and their sizes.
 struct PassSizes {
   template <class S>
   PassSizes(const UnitLayout& layout, const VarList<S>& inputs)
@@ -28,7 +28,7 @@ struct PassSizes {
   std::size_t bias_hh() const noexcept { return 4 + states; }
   std::size_t weight_hr() const noexcept { return 5 + states; }
 
-  // Whether a batch of one can run its products and its unit in one: H fills whole registers.
+  // Whether a batch of one can run its products and its unit together: H fills whole registers.
   template <class S>
   bool fit_single_row() const noexcept {
     return !projects && hidden % kernel::packing<S>().width == 0;

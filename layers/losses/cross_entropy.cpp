@@ -15,7 +15,7 @@ using detail::chain;
 using detail::check_same_shape;
 using detail::reduce;
 
-// The shape of what is left when the class axis (1) is taken out.
+// Returns the shape without the class axis (1).
 Shape positions_of(const char* loss, const Shape& logits) {
   if (logits.size() != 2 && logits.size() != 3) {
     throw ShapeError(fmt::format("[{}] logits: expected (N,C) or (N,C,T), got {}", loss, to_string(logits)));
@@ -29,7 +29,7 @@ Shape positions_of(const char* loss, const Shape& logits) {
   return shape;
 }
 
-// The shape that labels must have, which they have.
+// Returns the shape of the labels, which it checks.
 Shape check_labels(const char* loss, const IndexTensor& labels, const Shape& logits) {
   Shape positions = positions_of(loss, logits);
   if (labels.shape() != positions) {
@@ -39,7 +39,7 @@ Shape check_labels(const char* loss, const IndexTensor& labels, const Shape& log
   return positions;
 }
 
-// Of a label that is not ignored.
+// Throws for a label that is out of range and not ignored.
 void check_label(const char* loss, std::int64_t label, std::size_t classes, Index ignore_index,
                  std::size_t position) {
   if (label >= 0 && static_cast<std::size_t>(label) < classes) return;
@@ -64,7 +64,7 @@ void check_smoothing(double smoothing) {
   }
 }
 
-// Class weights as (C) or (C,1), to be multiplied with (N,C) or (N,C,T).
+// Class weights as (C) or (C,1), to be multiplied by (N,C) or (N,C,T).
 template <class S>
 Var<S> along_classes(const Tensor<S>& weights, std::size_t rank) {
   Tensor<S> shaped = weights;
@@ -72,7 +72,7 @@ Var<S> along_classes(const Tensor<S>& weights, std::size_t rank) {
   return Var<S>(std::move(shaped));
 }
 
-// The weighted -log p_y of every position, 0 where it is ignored, and what the mean divides by.
+// The weighted -log p_y of every position, 0 where it is ignored, and the divisor of the mean.
 template <class S>
 struct Picked {
   Var<S> losses;  // (N) or (N,T)
@@ -88,7 +88,7 @@ Picked<S> pick(const char* loss, const Var<S>& log_p, const IndexTensor& labels,
   const Tensor<S> class_weights = weights_tensor<S>(loss, options.class_weights, classes);
   Picked<S> picked;
   picked.ignored = Mask(positions);
-  IndexTensor safe = labels;  // ignored positions look at class 0, with weight 0
+  IndexTensor safe = labels;  // ignored positions read class 0, with weight 0
   Tensor<S> weights(positions);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int64_t label = labels.data()[i];
@@ -113,7 +113,7 @@ Var<S> reduce_picked(const Var<S>& losses, double total_weight, Reduction reduct
   return reduce(losses, reduction);
 }
 
-// (N,C), a 1 at every row's label.
+// (N,C), a 1 at each row's label.
 template <class S>
 Tensor<S> one_hot_rows(const IndexTensor& labels, std::size_t classes) {
   Tensor<S> rows = zeros<S>({labels.size(), classes});
@@ -161,7 +161,7 @@ Var<S> row_gradients_on_tape(const Var<S>& logits, const IndexTensor& labels, co
   return masked_fill(chain(chain(upstream, Var<S>(std::move(column)) * share), slope), left_out, 0.0);
 }
 
-// What a row counts: its label's class weight, 0 where it is ignored.
+// A row's weight: its label's class weight, 0 where it is ignored.
 template <class S>
 Tensor<S> row_weights(const IndexTensor& labels, const CrossEntropyOptions& options, std::size_t classes) {
   const Tensor<S> class_weights = weights_tensor<S>("cross_entropy", options.class_weights, classes);
@@ -177,7 +177,7 @@ Tensor<S> row_weights(const IndexTensor& labels, const CrossEntropyOptions& opti
 
 // The usual case, logits (N,C) with labels (N), as one op:
 //   l_i = -w_i log p_i[y_i],  d l_i / d logits_i = w_i (p_i - onehot(y_i))
-// Exactly zero at an ignored row and at one of weight 0, whatever its logits.
+// Exactly zero at an ignored row and at a row of weight 0, for any logits.
 template <class S>
 Var<S> of_rows(const Var<S>& logits, const IndexTensor& labels, const CrossEntropyOptions& options) {
   const std::size_t rows = logits.shape(0), classes = logits.shape(1);
@@ -203,7 +203,7 @@ Var<S> of_rows(const Var<S>& logits, const IndexTensor& labels, const CrossEntro
   }
   const double share = options.reduction == Reduction::mean ? 1.0 / total_weight : 1.0;
   if (reduced) *out = static_cast<S>(total * share);
-  // The rule holds copies of labels and weights: not made when nobody records.
+  // The rule holds copies of labels and weights, which are made only while a tape records.
   if (!Tape::is_recording() && !DetectNonfinite::active()) return loss;
   return record("cross_entropy", std::move(loss),
                 input(logits, [logits, log_p, labels, weights = std::move(weights), share,

@@ -15,14 +15,14 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// One sequence of the batch. Its states are the classes that an alignment passes through, blanks before,
-// between and behind the labels: blank y_0 blank y_1 ... blank, 2S+1 of them.
+// One sequence of the batch. Its states are the classes of an alignment in order, with blanks before, between
+// and after the labels: blank y_0 blank y_1 ... blank, 2S+1 states.
 struct Sequence {
   std::size_t steps = 0;
   std::vector<std::size_t> states;
-  // (steps+1, states): [t+1][s] is the log-probability of all ways to be in state s after step t. The row
-  // before the first step says that they start in state 0, from where every step may stay, go on by one, or
-  // by two: so they begin with a blank or a label, and what no step can reach needs no case of its own.
+  // (steps+1, states): [t+1][s] is the log-probability of all paths to state s after step t. The row before
+  // the first step starts in state 0. From there every step may stay, advance by one or by two, so paths
+  // begin with a blank or a label, and unreachable states need no special case.
   std::vector<double> alpha;
   double log_probability = 0.0;
 
@@ -41,7 +41,8 @@ struct Batch {
   Shape shape() const { return {steps, size(), classes}; }
 };
 
-// Where sequence b begins in a tensor of the batch's shape, which has no memory when there are no steps.
+// Returns the start of sequence b in a tensor of the batch's shape, which has no memory if there are no
+// steps.
 template <class S>
 S* at_sequence(S* data, const Batch& batch, std::size_t b) {
   return batch.steps == 0 ? data : data + b * batch.classes;
@@ -75,12 +76,12 @@ void run_forward(Sequence& q, const S* x, std::size_t stride) {
 
 // d l / d x[t,k] is minus the probability of being in a state of class k after step t, given the target:
 //   -sum_{s: state s is k} exp(alpha_t(s) + beta_t(s) - log p)
-// with beta_t(s) the log-probability of all ways to end well after being in state s after step t.
+// with beta_t(s) the log-probability of all paths from state s after step t to a valid end.
 template <class S>
 void run_backward(const Sequence& q, const S* x, std::size_t stride, std::size_t classes, double upstream,
                   S* gradient) {
   const std::size_t n = q.states.size();
-  // Two more than there are states: those behind the last cannot be reached.
+  // Two more than there are states: those after the last cannot be reached.
   std::vector<double> beta(n + 2, -kInfinity), through(n + 2, -kInfinity), row(classes);
   beta[n - 1] = 0.0;
   if (n > 1) beta[n - 2] = 0.0;
@@ -114,7 +115,7 @@ Tensor<S> gradient_of(const Batch& batch, const Var<S>& log_probs, const Var<S>&
   return gradient;
 }
 
-// --- the same recurrence written with ops, for second and higher derivatives ---
+// --- the same recurrence in ops, for second and higher derivatives ---
 
 template <class S>
 Var<S> later(const Var<S>& alpha, Index by) {  // state s gets that of s - by
@@ -122,7 +123,7 @@ Var<S> later(const Var<S>& alpha, Index by) {  // state s gets that of s - by
   return pad(slice(alpha, 1, {0, std::max<Index>(n - by, 0)}), 1, std::min(by, n), 0, -kInfinity);
 }
 
-// The losses (N), up to a constant.
+// Returns the losses (N), up to a constant.
 template <class S>
 Var<S> losses_on_tape(const Batch& batch, const Var<S>& log_probs) {
   std::size_t states = 1;
@@ -134,13 +135,13 @@ Var<S> losses_on_tape(const Batch& batch, const Var<S>& log_probs) {
     const Sequence& q = batch.sequences[b];
     const std::size_t n = q.states.size();
     for (std::size_t s = 0; s < states; ++s) {
-      // States behind the last lead nowhere, so any class will do.
+      // States after the last lead nowhere, so they may have any class.
       const auto k = static_cast<std::int64_t>(q.states[s < n ? s : 0]);
       for (std::size_t t = 0; t < batch.steps; ++t) classes(t, b, s) = k;
       no_skip(b, s) = !(s < n && q.skips(s));
     }
     start(b, 0) = S(0);
-    // The only state of an empty target counts twice: that adds log 2, which no derivative sees.
+    // The only state of an empty target counts twice: this adds log 2, which does not affect derivatives.
     ends(b, 0) = static_cast<std::int64_t>(n - 1);
     ends(b, 1) = n > 1 ? ends(b, 0) - 1 : 0;
   }
@@ -158,8 +159,8 @@ Var<S> losses_on_tape(const Batch& batch, const Var<S>& log_probs) {
 
 template <class S>
 Var<S> differentiate_on_tape(const Batch& batch, const Var<S>& log_probs, const Var<S>& upstream) {
-  // Another Var of the same numbers, so that hooks on the input see only its own gradient. (A reshape to the
-  // same shape would be the input itself.)
+  // Another Var with the same elements, so that hooks on the input see only its own gradient. (A reshape to
+  // the same shape would return the input itself.)
   const Var<S> alias = log_probs + 0.0;
   Mask impossible(Shape{batch.size()});
   for (std::size_t b = 0; b < batch.size(); ++b)
@@ -171,7 +172,7 @@ Var<S> differentiate_on_tape(const Batch& batch, const Var<S>& log_probs, const 
 
 // --- arguments ---
 
-// lengths (N), each in 0..most; none: all `most`.
+// lengths (N), each in 0..most; empty: all `most`.
 std::vector<std::size_t> checked_lengths(const char* name, const std::vector<Index>& lengths,
                                          std::size_t count, std::size_t most, const char* of) {
   if (lengths.empty()) return std::vector<std::size_t>(count, most);
@@ -202,12 +203,12 @@ Batch make_batch(const Shape& shape, const IndexTensor& targets, const std::vect
   }
   const bool padded = targets.dimension() == 2;
   if (padded ? targets.shape()[0] != count : targets.dimension() != 1) {
-    throw ShapeError(fmt::format("[ctc_loss] targets: expected ({},S), or all of them end to end, got {}",
+    throw ShapeError(fmt::format("[ctc_loss] targets: expected ({},S), or all of them concatenated, got {}",
                                  count, to_string(targets.shape())));
   }
   if (!padded && target_lengths.empty() && count > 0) {
-    throw ShapeError(fmt::format(
-        "[ctc_loss] target_lengths: expected {} entries for targets that lie end to end, got 0", count));
+    throw ShapeError(
+        fmt::format("[ctc_loss] target_lengths: expected {} entries for concatenated targets, got 0", count));
   }
   const auto steps = checked_lengths("input_lengths", input_lengths, count, shape[0], "log_probs' T");
   const auto lengths =

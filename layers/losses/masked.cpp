@@ -10,7 +10,7 @@
 namespace unroll {
 namespace {
 
-// Values with zeros behind the ends, and how many steps each sequence has.
+// Values with zeros after each sequence's end, and the number of steps of each sequence.
 template <class S>
 struct Masked {
   Var<S> values;

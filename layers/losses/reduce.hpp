@@ -1,4 +1,4 @@
-// What the files of losses share. Internal.
+// Functions that several files of losses share. Internal.
 #pragma once
 
 #include "layers/losses.hpp"

@@ -27,7 +27,7 @@ using detail::chain;
 using detail::check_same_shape;
 using detail::reduce;
 
-// Weights of single elements may leave out or repeat axes, but must not make the result larger.
+// Element weights may omit or repeat axes, but must not enlarge the result.
 template <class S>
 void check_weight(const char* loss, const char* name, const Var<S>& weight, const Shape& shape) {
   if (!weight.defined()) return;
@@ -45,7 +45,7 @@ void check_weight(const char* loss, const char* name, const Var<S>& weight, cons
 
 }  // namespace
 
-// One op where it is reduced: a tiny model's step is mostly the ops that it records.
+// One op if it is reduced: recording ops dominates the step of a tiny model.
 template <class S>
 Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduction) {
   check_same_shape("mse_loss", prediction.shape(), target.shape());
@@ -62,7 +62,7 @@ Var<S> mse_loss(const Var<S>& prediction, const Var<S>& target, Reduction reduct
   *sum *= share;
   const auto rule = [share](const Var<S>& from, const Var<S>& to) {
     return input(from, [from, to, c = 2.0 * static_cast<double>(share)](const Var<S>& g) {
-      // As a number g spares a broadcast, and as a Var it can be differentiated.
+      // A scalar g saves a broadcast; a Var g can be differentiated.
       if (Tape::is_recording()) return chain(g * c, from - to);
       const double factor = static_cast<double>(g.item()) * c;
       return factor == 0.0 ? Var<S>::zeros(from.shape()) : (from - to) * factor;
@@ -120,7 +120,7 @@ Var<S> bce_with_logits(const Var<S>& logits, const Var<S>& target, const BceOpti
 template <class S>
 Var<S> kl_div_loss(const Var<S>& log_probabilities, const Var<S>& target, const KlDivOptions& options) {
   check_same_shape("kl_div_loss", log_probabilities.shape(), target.shape());
-  // What the target rules out adds nothing, even if the prediction rules it out, too.
+  // A class with target 0 adds nothing, even if its log-probability is -inf.
   Var<S> losses;
   if (options.log_target) {
     const Mask ruled_out = xt::equal(xt::exp(target.value()), S(0));

@@ -1,4 +1,4 @@
-// LayerName: what a layer is called in an error.
+// LayerName: a layer's name in error messages.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace unroll::detail {
 
-// What a recurrent layer of such cells is.
+// The name of a recurrent layer of these cells.
 template <class Cell>
 constexpr const char* name_of() {
   if constexpr (requires { Cell::kName; }) {
@@ -16,11 +16,11 @@ constexpr const char* name_of() {
   }
 }
 
-// "Lstm", or "encoder (Lstm)" when the model's parameters have got their dotted names. Put together only when
-// an error is thrown.
+// "Lstm", or "encoder (Lstm)" once the model's parameters have their dotted names. The text is built only for
+// an error.
 struct LayerName {
   const char* kind;
-  std::string_view parameter = {};  // the dotted name of any of the layer's parameters
+  std::string_view parameter = {};  // the dotted name of any parameter of the layer
 
   std::string str() const {
     const auto dot = parameter.rfind('.');

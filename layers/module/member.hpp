@@ -1,4 +1,4 @@
-// What a member of a module can be, and the scalar type of a module.
+// The kinds of a module's members, and the scalar type of a module.
 #pragma once
 
 #include <type_traits>
@@ -39,7 +39,7 @@ struct ScalarOf<M> {
 };
 }  // namespace detail
 
-// The scalar type of a module: its member type Scalar, or its first template argument's.
+// The scalar type of a module: its member type Scalar, or that of its first template argument.
 template <class M>
 using scalar_t = typename detail::ScalarOf<std::remove_cvref_t<M>>::type;
 

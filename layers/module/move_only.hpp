@@ -1,4 +1,4 @@
-// MoveOnly: who may copy a layer.
+// MoveOnly: layers move; only clone() and share() copy them.
 #pragma once
 
 #include <concepts>
@@ -14,9 +14,9 @@ template <class T>
 inline constexpr bool never_copied = false;
 }  // namespace detail
 
-// Base of layers, the library's and a user's: they move, and only clone() and share() copy them, whatever
-// struct they are members of. Any other copy throws ArgumentError; so a std::vector of layers cannot grow
-// when a member of theirs may throw as it moves (a std::deque, say), since it then copies.
+// Base of layers, built-in or custom. Movable, not copyable: only clone() and share() copy them, also as
+// members of a struct. Any other copy throws ArgumentError. So a std::vector of layers cannot grow if they
+// have a member whose move may throw (for example a std::deque), because it would copy them.
 struct MoveOnly {
   MoveOnly() = default;
   MoveOnly(MoveOnly&&) = default;
@@ -27,9 +27,9 @@ struct MoveOnly {
   MoveOnly& operator=(const MoveOnly&) = delete;  // clone(module) or share(module)
 };
 
-// The copying of one of the library's layers. `Layer b = a` and copies of a layer that is not const do not
-// even compile, as they find the last constructor; the one that copies is explicit, so that a struct of
-// layers has one.
+// Defines copying for a layer of the library. `Layer b = a` and copies of a non-const layer do not compile:
+// they select the last constructor. The real copy constructor is explicit, so that a struct of layers gets
+// one.
 #define UNROLL_MOVE_ONLY(Layer)                                                                           \
   Layer(Layer&&) = default;                                                                               \
   Layer& operator=(Layer&&) = default;                                                                    \

@@ -1,4 +1,5 @@
-// new_parameter: a parameter of a layer that may be too large; and the lack of one. Internal to the layers.
+// new_parameter: makes a parameter of a layer, and reports sizes that no memory can hold. Internal to the
+// layers.
 #pragma once
 
 #include <utility>
@@ -8,16 +9,16 @@
 
 namespace unroll::detail {
 
-// Throws ArgumentError for a shape whose numbers, of so many bytes each, no memory can hold.
+// Throws ArgumentError for a shape whose elements, of `bytes` bytes each, no memory can hold.
 void check_parameter_size(const char* layer, const char* name, const Shape& shape, std::size_t bytes);
-// Of a layer that was default-constructed or moved from.
+// Throws for a default-constructed or moved-from layer.
 [[noreturn]] void throw_empty_layer(const char* layer, const char* function);
-// MemoryError with what was missing.
+// Throws MemoryError naming the parameter and the bytes that were missing.
 [[noreturn]] void throw_no_memory(const char* layer, const char* name, const Shape& shape,
                                   const MemoryError& error);
 
-// parameter(make(), name). Throws ArgumentError for a shape that no memory can hold, MemoryError where there
-// is too little.
+// Returns parameter(make(), name). Throws ArgumentError for a shape that no memory can hold, MemoryError if
+// memory runs out.
 template <class S, class Make>
 Var<S> new_parameter(const char* layer, const char* name, const Shape& shape, Make&& make) {
   check_parameter_size(layer, name, shape, sizeof(S));

@@ -64,7 +64,7 @@ TimeChunk::TimeChunk(const BatchLayout& all, std::size_t first, std::size_t last
 
 namespace {
 
-// The same shape with room for other steps; packed rows have two axes.
+// Returns the same shape for another number of steps; packed rows have two axes.
 Shape with_steps(Shape shape, const BatchLayout& layout) {
   shape[0] = shape.size() == 2 ? layout.total : layout.count();
   return shape;

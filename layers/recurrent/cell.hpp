@@ -1,5 +1,4 @@
-// What a recurrent cell carries from step to step, a Var or a struct of Vars; what a layer's call takes and
-// gives.
+// The states of a recurrent cell (a Var or a struct of Vars), and the inputs and outputs of a layer's call.
 #pragma once
 
 #include <array>
@@ -40,25 +39,25 @@ template <class State>
 struct RecurrentInputs {
   States<State> states = {};        // initial, one per layer and direction (index layer * directions +
                                     // direction); none: learned ones, or zeros
-  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; none: all T
+  std::vector<Index> lengths = {};  // (B) steps of each sequence, in any order, 0 allowed; empty: all T
 };
 
 template <class S, class State>
 struct RecurrentOutput {
-  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 beyond a sequence's length
-  States<State> states;  // after each sequence's own last step, ordered as the initial ones
+  Var<S> output;         // (T,B,directions*H), or (B,T,..); 0 after a sequence's end
+  States<State> states;  // after each sequence's last step, in the order of the initial ones
 };
 
-// The same with the states after every step.
+// The same, with the states after every step.
 template <class S, class State>
 struct RecurrentTrace {
   Var<S> output;
   States<State> states;
-  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 beyond a length; ordered as states
+  States<State> all_states;  // every Var (T,B,H), or (B,T,H); 0 after a sequence's end; in states' order
 };
 
 namespace detail {
-// Whether a state is more than h.
+// True if a state is more than h.
 template <class State>
 constexpr bool has_inner_state() {
   return !is_parameter<State>;
@@ -76,7 +75,7 @@ void for_each_in_state(State& state, F&& f) {
 }
 
 namespace detail {
-// How many Vars a state has.
+// Returns the number of Vars in a state.
 template <class State>
 std::size_t count_vars(const State& state) {
   std::size_t count = 0;
@@ -85,7 +84,7 @@ std::size_t count_vars(const State& state) {
 }
 }  // namespace detail
 
-// The state f(v) for every Var v.
+// Returns the state of f(v) for every Var v.
 template <class State, class F>
 State map_state(const State& state, F&& f) {
   State result = state;
@@ -93,7 +92,7 @@ State map_state(const State& state, F&& f) {
   return result;
 }
 
-// The state f(a, b) for every pair of Vars.
+// Returns the state of f(a, b) for every pair of Vars.
 template <class State, class F>
 State map_states(const State& a, const State& b, F&& f) {
   using S = scalar_t<State>;
@@ -109,7 +108,7 @@ State map_states(const State& a, const State& b, F&& f) {
   return result;
 }
 
-// The part of a state that the layer puts out: the Var itself, or the member h.
+// Returns the part of a state that the layer outputs: the Var itself, or the member h.
 template <class S, class State>
 const Var<S>& hidden_of(const State& state) {
   if constexpr (detail::is_parameter<State>) {
@@ -119,7 +118,7 @@ const Var<S>& hidden_of(const State& state) {
   }
 }
 
-// The same of a state that is about to go.
+// Does the same for an expiring state.
 template <class S, class State>
 Var<S> hidden_of(const State&& state) {
   return hidden_of<S>(state);
@@ -135,7 +134,7 @@ void for_each_named_in_state(State& state, F&& f) {
   }
 }
 
-// The state that a sequence begins with: the cell's zero_state(batch), or zeros (B,H) for every Var.
+// Returns the initial state: the cell's zero_state(batch), or zeros (B,H) for every Var.
 template <class Cell>
 state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
   if constexpr (requires { cell.zero_state(batch); }) {
@@ -151,7 +150,7 @@ state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
 }
 
 namespace detail {
-// Features that a cell puts out: its output_size(), or H.
+// Returns the features of a cell's output: its output_size(), or H.
 template <class Cell>
 std::size_t output_size(const Cell& cell) {
   if constexpr (requires { cell.output_size(); }) {
@@ -162,8 +161,8 @@ std::size_t output_size(const Cell& cell) {
 }
 }  // namespace detail
 
-// The same state as constants: where a truncated backpropagation ends when one tape spans several windows.
-// (On a new tape earlier values are constants anyway.)
+// Returns the same state as constants, to truncate backpropagation when one tape spans several windows. (On a
+// new tape earlier values are constants anyway.)
 template <class State>
 State detach(const State& state) {
   return map_state(state, [](const auto& var) { return var.detach(); });
@@ -178,16 +177,16 @@ States<State> detach(const States<State>& states) {
 
 namespace detail {
 
-// What one layer in one direction makes of a sequence.
+// The result of one layer in one direction over a sequence.
 template <class S, class State>
 struct LayerResult {
   Var<S> output;             // (T,B,H), or packed (N,H)
   State state;               // the final one
-  std::optional<State> all;  // every step's, laid out as output; when asked for
+  std::optional<State> all;  // every step's, laid out like output; if requested
 };
 
-// The outputs in one order: the sequence's, the final state's Vars and, if kept, those of all states but h,
-// which is the sequence itself.
+// Returns the outputs in one order: the sequence's, the final state's Vars and, if kept, those of all states
+// except h, which is the sequence itself.
 template <class S, class State>
 VarList<S> layer_outputs(const LayerResult<S, State>& result) {
   VarList<S> outputs;
@@ -201,7 +200,7 @@ VarList<S> layer_outputs(const LayerResult<S, State>& result) {
   return outputs;
 }
 
-// The same outputs as a layer's result; like: a state of the layer's.
+// Returns the same outputs as a layer's result; like: a state of the layer.
 template <class S, class State>
 LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like, bool all_states) {
   LayerResult<S, State> result{outputs[0], like, {}};
@@ -216,8 +215,8 @@ LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like,
   return result;
 }
 
-// A gradient on the current tape for each input that needs one, none for the others. upstream: one for each
-// output, undefined: zeros.
+// Returns the gradient on the current tape of each input that needs one; empty for the others. upstream: one
+// per output, undefined for zeros.
 template <class S>
 VarList<S> layer_gradients(const VarList<S>& outputs, const VarList<S>& upstream, const VarList<S>& inputs,
                            const NeedsGrad& needs_grad, bool create_graph) {

@@ -1,5 +1,4 @@
-// What the library's cells share in setting up their parameters: PyTorch's initialisation, and the options
-// that every cell has.
+// Parameter initialisation (PyTorch's) and the options that all cells of the library share.
 #pragma once
 
 #include <cmath>
@@ -11,23 +10,23 @@
 
 namespace unroll {
 
-// Biases of a cell: none; one vector per gate (bias_ih); or PyTorch's two (bias_ih and bias_hh), which are
-// added but for the candidate of a GRU with reset after.
+// Biases of a cell: none; one vector (bias_ih); or PyTorch's two (bias_ih and bias_hh), which are added,
+// except for the candidate of a GRU with reset after.
 enum class Bias { none, single, both };
 
-// How a cell's recurrent weight begins: U(-1/sqrt(H), 1/sqrt(H)) as in PyTorch, or an orthogonal matrix for
-// each gate (Saxe et al. 2014), which neither grows nor shrinks what runs through time.
+// Initialisation of a cell's recurrent weight: U(-1/sqrt(H), 1/sqrt(H)) as in PyTorch, or an orthogonal
+// matrix for each gate (Saxe et al. 2014), which keeps the norm of the state.
 enum class RecurrentInit { uniform, orthogonal };
 
 namespace detail {
 
-// Throws ArgumentError unless both are at least 1, and not beyond all memory.
+// Throws ArgumentError unless both sizes are at least 1 and fit in memory.
 void check_cell_sizes(const char* layer, Index input, Index hidden);
 
 [[noreturn]] void throw_parameter_shape(const LayerName& layer, const char* name, const Shape& want,
                                         const Shape* got);
-// Throws ShapeError for a parameter that is there with another shape than (rows,columns), columns 0: (rows),
-// or that is not there and not optional.
+// Throws ShapeError for a parameter of another shape than (rows,columns), or (rows) if columns is 0, and for
+// a missing parameter that is not optional.
 template <class S>
 void check_cell_parameter(const LayerName& layer, const char* name, const Var<S>& parameter, std::size_t rows,
                           std::size_t columns, bool optional = false) {
@@ -39,8 +38,8 @@ void check_cell_parameter(const LayerName& layer, const char* name, const Var<S>
   throw_parameter_shape(layer, name, columns == 0 ? Shape{rows} : Shape{rows, columns}, shape);
 }
 
-// The same for those that all cells have: weight_ih (GH,I), weight_hh (GH,width), bias_ih and bias_hh (GH) or
-// absent. G: gates.
+// Does the same for the parameters that all cells have: weight_ih (GH,I), weight_hh (GH,width), bias_ih and
+// bias_hh (GH) or absent, with G gates.
 template <class Cell>
 void check_stacked_parameters(const LayerName& layer, const Cell& cell, std::size_t gates,
                               std::size_t width) {
@@ -52,7 +51,7 @@ void check_stacked_parameters(const LayerName& layer, const Cell& cell, std::siz
   check_cell_parameter(layer, "bias_hh", cell.bias_hh, rows, 0, /*optional=*/true);
 }
 
-// Draws the parameters of one cell in the order in which they are asked for.
+// Draws the parameters of one cell, in the order of the calls.
 template <class S>
 class CellParameters {
  public:
@@ -66,9 +65,9 @@ class CellParameters {
     return new_parameter<S>(layer_, name, shape,
                             [&] { return random_uniform<S>(shape, -bound_, bound_, rng_); });
   }
-  // (gates*H,width), gate by gate, each as init says.
+  // Returns (gates*H,width), each gate's block as init says.
   Var<S> recurrent(std::size_t gates, std::size_t width, RecurrentInit init, const char* name) const;
-  // Those that check_stacked_parameters() checks, as the cell's options say.
+  // Sets the parameters that check_stacked_parameters() checks, as the cell's options say.
   template <class Cell>
   void stacked(Cell& cell, std::size_t gates, std::size_t width) const {
     const std::size_t rows = gates * hidden_;

@@ -1,5 +1,5 @@
-// What Recurrent asks of a cell's hand-derived kernel. Declared here, so that a user's file does not pay for
-// it; layers/kernels/fused.hpp has the rest, and who instantiates Recurrent with such a cell includes it.
+// The interface between Recurrent and a cell's hand-derived kernel. Declared here to keep user files light;
+// layers/kernels/fused.hpp has the definitions, for files that instantiate Recurrent with such a cell.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace unroll::bptt {
 template <class S>
 struct UnitKernel;  // layers/kernels/unit.hpp
 
-// A cell's kernel: its unit's loops for the instruction set in use, and the unit's option.
+// A cell's kernel: the loops of its unit for the current instruction set, and the unit's option.
 template <class S>
 struct Kernel {
   const UnitKernel<S>* unit;
@@ -31,8 +31,8 @@ concept HasKernel = requires(const Cell& cell) {
   cell.kernel();
 };
 
-// A kernel's inputs as one list: x, the state's Vars, the cell's parameters in the order of each(), where
-// absent ones are undefined.
+// Returns a kernel's inputs as one list: x, the state's Vars, the cell's parameters in the order of each()
+// (absent ones undefined).
 template <class Cell>
 VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                   const state_t<Cell>& state) {
@@ -46,20 +46,20 @@ VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x
   return inputs;
 }
 
-// A layer in one direction.
+// Runs a layer in one direction.
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                      const state_t<Cell>& state,
                                                      const bptt::BatchLayout& layout, bool all_states);
 
-// Both directions of a layer, on two threads where that pays. layouts: forward, backward.
+// Runs both directions of a layer, on two threads if that pays. layouts: forward, backward.
 template <class Cell>
 std::array<LayerResult<scalar_t<Cell>, state_t<Cell>>, 2> run_fused_directions(
     std::span<const Cell, 2> cells, const Var<scalar_t<Cell>>& x, std::span<const state_t<Cell>, 2> states,
     const std::array<bptt::BatchLayout, 2>& layouts, bool all_states);
 
-// All layers of one direction on two threads, where that pays: sequence becomes the last one's output, the
-// states the final ones. Else nothing is done, and the result is false.
+// Runs all layers of one direction on two threads if that pays: sequence becomes the last layer's output and
+// states the final states. Otherwise does nothing and returns false.
 template <class Cell>
 bool run_fused_stack(std::span<const Cell> cells, Var<scalar_t<Cell>>& sequence,
                      States<state_t<Cell>>& states, const bptt::BatchLayout& layout);

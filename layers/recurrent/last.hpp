@@ -1,4 +1,4 @@
-// last: what a classifier reads of a sequence.
+// last: the final h of a sequence, for example for a classifier.
 #pragma once
 
 #include <vector>
@@ -10,8 +10,8 @@ namespace unroll {
 
 namespace detail {
 
-// 1 or 2, by the features of the output, which has those of both directions side by side. Throws ShapeError
-// where it can be neither, ArgumentError for no states.
+// Returns 1 or 2, by the features of the output, which concatenates both directions. Throws ShapeError if it
+// can be neither, ArgumentError for no states.
 std::size_t directions_of(const Shape& output, std::size_t states, const Shape* hidden);
 
 template <class S, class State>
@@ -25,10 +25,10 @@ Var<S> last_hidden(const Var<S>& output, const States<State>& states) {
 
 }  // namespace detail
 
-// The last layer's final h, after each sequence's own last step: (B,H), of both directions (B,2H), the
-// forward one's first (PyTorch's concatenated h_n[-2] and h_n[-1]). Which it is, the result knows. Throws
-// ArgumentError for a result that no layer has made, ShapeError for one whose output has been changed to
-// other features.
+// Returns the last layer's final h, after each sequence's last step: (B,H), or for both directions (B,2H),
+// forward first (PyTorch's concatenated h_n[-2] and h_n[-1]). The result tells the number of directions.
+// Throws ArgumentError for a result that no layer has made, ShapeError for one whose output has been changed
+// to another number of features.
 template <class S, class State>
 Var<S> last(const RecurrentOutput<S, State>& result) {
   return detail::last_hidden<S>(result.output, result.states);

@@ -26,7 +26,7 @@ namespace detail {
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state) {
   if (options.layers < 1)
     throw ArgumentError(fmt::format("[{}] layers: expected >= 1, got {}", layer.str(), options.layers));
-  constexpr Index kMostLayers = Index{1} << 16;  // what is beyond is a mistake, and would fill the memory
+  constexpr Index kMostLayers = Index{1} << 16;  // more must be a mistake, and would fill the memory
   if (options.layers > kMostLayers || options.widths.size() > static_cast<std::size_t>(kMostLayers)) {
     throw ArgumentError(
         fmt::format("[{}] layers: expected <= {}, got {}", layer.str(), kMostLayers,
@@ -65,9 +65,10 @@ void check_recurrent_options(const LayerName& layer, const RecurrentOptions& opt
 }
 
 void throw_not_covered(const LayerName& layer, const char* fallback_reason) {
-  throw ArgumentError(fmt::format(
-      "[{}] path: expected one that covers the options, got fused, which does not: {} (use Path::automatic)",
-      layer.str(), fallback_reason));
+  throw ArgumentError(
+      fmt::format("[{}] path: expected one that supports the options, got fused, which does not: {} (use "
+                  "Path::automatic)",
+                  layer.str(), fallback_reason));
 }
 
 void throw_one_direction(const LayerName& layer, const char* function) {

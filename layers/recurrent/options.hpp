@@ -9,28 +9,27 @@
 
 namespace unroll {
 
-// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or the first where
-// there is one for the options at hand.
+// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or by the kernel if
+// there is one for the options and otherwise on the tape.
 enum class Path { automatic, fused, tape };
 const char* to_string(Path path) noexcept;
 
 struct RecurrentOptions {
-  Index layers = 1;                // stacked: each reads the outputs of the one below
-  std::vector<Index> widths = {};  // hidden size of every layer; none: all have the cell's
+  Index layers = 1;                // stacked: each reads the outputs of the layer below
+  std::vector<Index> widths = {};  // hidden size of every layer; empty: the cell's for all
   bool bidirectional = false;      // a second set of cells runs backward; outputs are concatenated
   bool batch_first = false;        // input and output (B,T,..) instead of (T,B,..)
   double dropout = 0.0;            // on the outputs of every layer but the last, while training
   double recurrent_dropout = 0.0;  // on the h that a step reads, the same mask at every step, while training
                                    // (Gal and Ghahramani 2016)
-  double zoneout_hidden = 0.0;     // share of h that keeps its old value at a step (Krueger et al. 2017);
+  double zoneout_hidden = 0.0;     // probability that h keeps its old value (Krueger et al. 2017);
                                    // in evaluation old and new are mixed in that proportion
   double zoneout_cell = 0.0;       // the same for the rest of the state: an LSTM's c
-  bool learn_initial_states = false;  // a parameter (1,H) for each state Var, used where none is given
-  // Long sequences: only the states at every so many steps are kept, and the steps between are run again in
-  // the backward pass (Chen et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which to
-  // choose.
-  Index checkpoint_every = 0;  // steps
-  Index checkpoint_bytes = 0;  // instead: as many steps as keep about this many bytes, where all keep more
+  bool learn_initial_states = false;  // a parameter (1,H) for each state Var, used if no state is given
+  // For long sequences: keeps only every k-th state and recomputes the other steps in the backward pass (Chen
+  // et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which k to choose.
+  Index checkpoint_every = 0;  // k, in steps
+  Index checkpoint_bytes = 0;  // instead of k: the steps that keep about this many bytes; off if all fit
   Path path = Path::automatic;
 };
 
@@ -45,7 +44,7 @@ namespace detail {
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
 [[noreturn]] void throw_not_covered(const LayerName& layer, const char* fallback_reason);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
-// want: the number of cells that the options call for.
+// want: the number of cells that the options require.
 [[noreturn]] void throw_no_cells(const LayerName& layer, const char* function, std::size_t want,
                                  std::size_t got);
 [[noreturn]] void throw_state_count(const LayerName& layer, std::size_t want, std::size_t got);

@@ -67,7 +67,7 @@ PackedSequence pack_sequence(const LayerName& layer, const Shape& input, std::si
 
   const auto layout = bptt::BatchLayout::ragged(packing.steps, packing.sorted_lengths, false);
   std::vector<std::size_t> pack;
-  // Rows of padding come from the row of zeros behind the packed ones.
+  // Rows of padding come from the row of zeros after the packed rows.
   std::vector<std::size_t> unpack(packing.steps * packing.batch, layout.total);
   for (std::size_t t = 0; t < packing.steps; ++t) {
     for (std::size_t r = 0; r < layout.batch_size(t); ++r) {

@@ -1,4 +1,4 @@
-// PackedSequence: how a batch of sequences is laid out for the time loop. Internal to Recurrent.
+// PackedSequence: the layout of a batch of sequences for the time loop. Internal to Recurrent.
 #pragma once
 
 #include <optional>
@@ -11,20 +11,20 @@
 
 namespace unroll::detail {
 
-// A ragged batch runs longest sequence first and packed, without its padding; the result is put back in the
-// order and shape that it came in.
+// A ragged batch runs longest sequence first and packed, without padding; the result gets back the order and
+// shape of the input.
 struct PackedSequence {
   std::size_t steps = 0, batch = 0;
   bool ragged = false;
   std::vector<std::size_t> sorted_lengths;    // longest first; ragged only
-  std::optional<IndexTensor> order, restore;  // rows longest first, and back; absent: already so
-  std::optional<IndexTensor> pack, unpack;    // rows of (T*B,..) in packed order, and back; ragged only
+  std::optional<IndexTensor> order, restore;  // sorts rows longest first, and back; absent if already sorted
+  std::optional<IndexTensor> pack, unpack;    // rows of (T*B,..) to packed order, and back; ragged only
 
   bptt::BatchLayout layout(bool reverse) const {
     return ragged ? bptt::BatchLayout::ragged(steps, sorted_lengths, reverse)
                   : bptt::BatchLayout::dense(steps, batch, reverse);
   }
-  // Rows of zeros come from index N, behind the packed ones.
+  // Index N, after the packed rows, gives rows of zeros.
   template <class S>
   Var<S> padded(const Var<S>& packed) const;
 };

@@ -1,4 +1,4 @@
-// Recomputation: a long sequence of which only the states at some steps are kept. Internal to Recurrent.
+// Recomputation: keeps only some states of a long sequence. Internal to Recurrent.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace unroll::detail {
 
-// What decides, beside the cell, how a layer in one direction runs.
+// How a layer runs in one direction, besides its cell.
 template <class S>
 struct StepMode {
   bool fused = false;
@@ -26,7 +26,7 @@ struct StepMode {
   const StepRegularizer<S>* regularizer = nullptr;  // null: none
 };
 
-// A layer in one direction: by the cell's kernel, or op by op.
+// Runs a layer in one direction: by the cell's kernel, or op by op.
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                      state_t<Cell> state, const bptt::BatchLayout& steps,
@@ -38,22 +38,22 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var
   return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
 }
 
-// A layer in one direction as one op that keeps its inputs and the states at the borders of chunks of time:
+// A layer in one direction as one op that keeps its inputs and the states between chunks of time:
 //
 //   forward    s_0 = initial;  (y_j, s_{j+1}) = run(x_j, s_j), nothing recorded       j = 0 .. n-1
 //   backward   run(x_j, s_j) again, recorded, from s_j as it was, then                j = n-1 .. 0
 //              dx_j, ds_j, dw_j = gradients of it for dy_j and ds_{j+1};  dw += dw_j
 //
-// x_j, y_j: the rows of chunk j. What a step draws is drawn again: the generators' states are kept, too.
-// (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the states best for a given memory.) When the
-// backward pass is itself recorded, the layer is run as a whole on that tape.
+// x_j, y_j: the rows of chunk j. Random numbers are drawn again from the generators' states, which are kept
+// too. (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the best states for a given memory.) If
+// the backward pass is itself recorded, the whole layer runs on that tape.
 template <class Cell>
 class RecomputedRun {
  public:
   using S = scalar_t<Cell>;
   using State = state_t<Cell>;
 
-  // rng: what mode.regularizer draws from, as it is now.
+  // rng: the generator of mode.regularizer, in its current state.
   RecomputedRun(const Cell& cell, const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
                 const StepMode<S>& mode, const Rng& rng)
       : cell_(share(cell)), state_(state), inputs_{x}, steps_(steps), mode_(mode), rng_(rng) {
@@ -65,27 +65,27 @@ class RecomputedRun {
   RecomputedRun(const RecomputedRun&) = delete;
   RecomputedRun& operator=(const RecomputedRun&) = delete;
 
-  // x, the state's Vars, the cell's parameters.
+  // Returns x, the state's Vars, and the cell's parameters.
   const VarList<S>& inputs() const noexcept { return inputs_; }
-  // About the bytes that a step keeps in a plain run: those of the first few, recorded and counted.
+  // Returns about the bytes that a step keeps in a plain run, measured by recording the first few steps.
   std::size_t bytes_per_step() const;
   // Returns the outputs in the order of layer_outputs, not yet on a tape.
   VarList<S> forward(std::size_t every);
-  // Moves the generators to where the forward pass has left them.
+  // Advances the generators to their state after the forward pass.
   void advance(const Cell& cell, Rng& rng) const;
-  // The gradients of inputs().
+  // Returns the gradients of inputs().
   VarList<S> backward(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
     return Tape::is_recording() ? record(upstream, needs_grad) : differentiate(upstream, needs_grad);
   }
 
  private:
-  // Where a run stands before a step.
+  // The state of a run before a step.
   struct Checkpoint {
     State state;
     std::vector<Rng> generators;
   };
 
-  // What a run draws from: the regulariser's generator and, as of a Dropout in it, those of the cell.
+  // Returns the generators of a run: the regularizer's and those of the cell, for example of a Dropout in it.
   std::vector<Rng*> generators(const Cell& cell) const {
     std::vector<Rng*> result{&rng_};
     for_each_slot(cell, "", [&](const std::string&, auto& slot) {
@@ -102,7 +102,7 @@ class RecomputedRun {
     std::size_t next = 0;
     for (Rng* rng : generators(cell)) *rng = at.generators[next++];
   }
-  // A second cell with these parameters.
+  // Returns a second cell with these parameters.
   Cell cell_with(const VarList<S>& inputs) const {
     Cell cell = share(cell_);
     std::size_t next = 1 + state_vars_;
@@ -134,7 +134,7 @@ class RecomputedRun {
 template <class Cell>
 std::size_t RecomputedRun<Cell>::bytes_per_step() const {
   const Checkpoint now = checkpoint(state_);
-  // What the first, or where it is the other way round the last, steps hold: there most sequences are alive.
+  // Bytes held by the first steps, or in reverse the last ones, where most sequences are active.
   const auto held_by = [&](std::size_t count) {
     const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
     const bptt::TimeChunk few(steps_, begin, begin + count);
@@ -149,7 +149,7 @@ std::size_t RecomputedRun<Cell>::bytes_per_step() const {
     const auto kept = run_steps(cell, x, state_with(leaves), few.layout, mode_);
     return held() - before;
   };
-  // By the difference of two lengths, since some of it is there once for all steps: packed weights.
+  // Takes the difference of two lengths, because some memory is held once for all steps: packed weights.
   constexpr std::size_t kFew = 4, kMore = 8;
   const std::size_t count = steps_.count();
   const std::size_t bytes =
@@ -167,7 +167,7 @@ auto RecomputedRun<Cell>::forward(std::size_t every) -> VarList<S> {
     const std::size_t end = std::min(k + every, steps_.count()),
                       first = steps_.reverse ? steps_.count() - end : k;
     bptt::TimeChunk chunk(steps_, first, first + (end - k));
-    if (chunk.layout.total == 0) continue;  // behind the end of every sequence
+    if (chunk.layout.total == 0) continue;  // after the end of every sequence
     checkpoints_.push_back(checkpoint(state));
     const Var<S> x(chunk.take(inputs_[0].value(), steps_));
     auto part = run_steps(cell_, x, std::move(state), chunk.layout, mode_);
@@ -181,7 +181,7 @@ auto RecomputedRun<Cell>::forward(std::size_t every) -> VarList<S> {
   }
   VarList<S> outputs;
   for (Tensor<S>& tensor : whole) outputs.emplace_back(std::move(tensor));
-  // Copies: a cell may hand on what it was given, and the outputs of an op are its own.
+  // Copies: a cell may return its input, and an op must own its outputs.
   std::size_t next = 1;
   for_each_in_state(state, [&](const Var<S>& var) { outputs[next++] = var.detach(); });
   end_ = checkpoint(std::move(state));
@@ -197,7 +197,7 @@ void RecomputedRun<Cell>::advance(const Cell& cell, Rng& rng) const {
 template <class Cell>
 auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
     -> VarList<S> {
-  // Copies, so that only this op is differentiated and not what its inputs were computed from.
+  // Copies, so that only this op is differentiated, not what computed its inputs.
   VarList<S> copies;
   for (const Var<S>& in : inputs_) copies.push_back(in * 1.0);
   const Cell cell = cell_with(copies);
@@ -218,7 +218,7 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
   Tensor<S> dx;
   if (needs_grad[0]) dx = zeros<S>(inputs_[0].shape());
   const Cell cell = cell_with(leaves);
-  VarList<S> arriving = upstream;  // of the chunk's outputs; the states' come from the chunk after
+  VarList<S> arriving = upstream;  // of the chunk's outputs; those of the states come from the next chunk
 
   for (std::size_t j = chunks_.size(); j-- > 0;) {
     const bptt::TimeChunk& chunk = chunks_[j];
@@ -257,8 +257,8 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
   return total;
 }
 
-// The layer with checkpoints, as the options say: run_steps, but for what it keeps. rng: what
-// mode.regularizer draws from.
+// Runs the layer with the checkpoints that the options require; otherwise like run_steps. rng: the generator
+// of mode.regularizer.
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                           const state_t<Cell>& state,

@@ -16,10 +16,10 @@
 namespace unroll::detail {
 namespace {
 
-constexpr std::size_t kChunks = 8;  // of a stack
+constexpr std::size_t kChunks = 8;  // for a stack
 
-// Hands out what two threads may run of a stack: a pass's stages in order, and a chunk of a pass after the
-// same chunk of the pass before it.
+// Assigns the work of a stack to two threads: the stages of a pass in order, and a chunk of a pass after the
+// same chunk of the previous pass.
 class StackSchedule {
  public:
   struct Task {
@@ -29,7 +29,8 @@ class StackSchedule {
   StackSchedule(std::size_t passes, std::size_t chunks)
       : stages_(chunks + 2), passes_(passes), left_(passes * stages_) {}
 
-  // What the thread is to run next, once there is something; none: all has been given out, or one has thrown.
+  // Returns the thread's next task, and waits for one if necessary; none if all are assigned, or one has
+  // thrown.
   std::optional<Task> next(std::size_t thread) {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -67,7 +68,7 @@ class StackSchedule {
   static constexpr std::size_t kNone = 2;
   struct Pass {
     std::size_t done = 0;        // stages
-    std::size_t thread = kNone;  // that ran the last one and has the weights in its caches
+    std::size_t thread = kNone;  // the thread that ran the last stage and has the weights in its caches
     bool runs = false;
   };
 
@@ -76,8 +77,8 @@ class StackSchedule {
     if (passes_[p].runs || stage == stages_) return false;
     return p == 0 || stage == 0 || stage + 1 == stages_ || passes_[p - 1].done > stage;
   }
-  // First what others wait for, the last stage of a pass after that, and another thread's passes at the end;
-  // among equals the one that is furthest from the beginning.
+  // Prefers tasks that others wait for, then the last stage of a pass, then passes of another thread; on ties
+  // the one furthest from the beginning.
   std::optional<std::size_t> best_for(std::size_t thread) const {
     std::optional<std::size_t> best;
     int best_rank = 4;
@@ -94,7 +95,7 @@ class StackSchedule {
   std::condition_variable changed_;
   std::size_t stages_;
   std::vector<Pass> passes_;
-  std::size_t left_;  // tasks not given out
+  std::size_t left_;  // unassigned tasks
   std::exception_ptr thrown_;
 };
 
@@ -112,13 +113,13 @@ bool passes_at_once(Grid grid, const bptt::BatchLayout& layout,
   const std::size_t largest = *std::max_element(weights.begin(), weights.end());
   const std::size_t parts = row_parts(layout, layout.total * largest);
   if (grid == Grid::side_by_side) {
-    // Measured: waking a thread takes as long as a million multiplications, and what the caches of one
-    // core have to fetch from those of the other as long as 20 rows.
+    // Measured: waking a thread takes as long as a million multiplications, and the exchange between the
+    // caches of two cores as long as 20 rows.
     constexpr std::size_t kMultiplications = std::size_t{1} << 21, kRows = 32;
     return layout.total >= kRows && (layout.total - kRows) * largest >= kMultiplications && parts <= 2;
   }
-  // Measured: what threads wait for each other takes as long as 2^23 multiplications of all layers but one,
-  // and from 16 sequences on two threads do as well with shared rows.
+  // Measured: the waiting between threads takes as long as 2^23 multiplications of all layers but one, and
+  // from 16 sequences on sharing rows between two threads is as fast.
   constexpr std::size_t kMultiplications = std::size_t{1} << 23, kManySequences = 16;
   const std::size_t all = std::accumulate(weights.begin(), weights.end(), std::size_t{0});
   return layout.count() >= 2 * kChunks && (all - largest) * layout.total >= kMultiplications &&

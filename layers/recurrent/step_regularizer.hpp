@@ -1,4 +1,4 @@
-// StepRegularizer: what recurrent dropout and zoneout change about a cell's step.
+// StepRegularizer: applies recurrent dropout and zoneout to a cell's step.
 #pragma once
 
 #include <utility>
@@ -10,18 +10,18 @@
 
 namespace unroll {
 
-// While training every element keeps its old value with probability p; in evaluation p before + (1-p) after
+// While training, every element keeps its old value with probability p; in evaluation, p before + (1-p) after
 // (Krueger et al. 2017). before and after (B,H).
 template <class S>
 Var<S> zoneout(const Var<S>& before, const Var<S>& after, double p, bool training, Rng& rng);
 
 namespace detail {
 
-// One sequence of one layer in one direction.
+// The regularizer of one sequence, in one layer and direction.
 template <class S>
 class StepRegularizer {
  public:
-  // hidden: the initial h of the whole batch, (B,H).
+  // hidden: the shape of the whole batch's initial h, (B,H).
   StepRegularizer(const RecurrentOptions& options, bool training, const Shape& hidden, Rng& rng)
       : zoneout_hidden_(options.zoneout_hidden),
         zoneout_cell_(options.zoneout_cell),
@@ -30,7 +30,7 @@ class StepRegularizer {
     if (training && options.recurrent_dropout > 0.0)
       mask_ = dropout(Var<S>(ones<S>(hidden)), options.recurrent_dropout, rng);
   }
-  // The mask that `drawn` has, and another generator for what every step draws.
+  // Takes the mask of `drawn`, and another generator for what each step draws.
   StepRegularizer(const StepRegularizer& drawn, Rng& rng)
       : zoneout_hidden_(drawn.zoneout_hidden_),
         zoneout_cell_(drawn.zoneout_cell_),
@@ -38,7 +38,7 @@ class StepRegularizer {
         rng_(rng),
         mask_(drawn.mask_) {}
 
-  // The cell's step on the first rows of the batch: all those of x and state.
+  // Runs the cell's step on the first rows of the batch: all rows of x and state.
   template <class Cell>
   state_t<Cell> step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const {
     state_t<Cell> next = mask_.defined() ? masked_step(cell, x, state) : cell.step(x, state);
@@ -58,7 +58,7 @@ class StepRegularizer {
     if constexpr (requires { cell.step(x, state, read); }) {
       return cell.step(x, state, read);
     } else {
-      // Right for every cell that uses h in its recurrent products only.
+      // Right for every cell that uses h only in its recurrent products.
       state_t<Cell> masked = state;
       for_each_in_state(masked, [&](auto& var) {
         if (&var == &hidden_of<S>(std::as_const(masked))) var = read;

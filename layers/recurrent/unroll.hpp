@@ -1,4 +1,4 @@
-// unroll_steps: a cell over a sequence, op by op. Internal to Recurrent and to the fused layers.
+// unroll_steps: runs a cell over a sequence, op by op. Internal to Recurrent and to the fused layers.
 #pragma once
 
 #include <optional>
@@ -15,14 +15,15 @@ namespace unroll::detail {
 template <class S>
 class StepRegularizer;
 
-// The rows of all steps, in the order of time; empty Vars (steps without rows) are left out.
+// Concatenates the rows of all steps in time order; leaves out empty Vars (steps without rows).
 template <class S>
 Var<S> join_steps(std::vector<Var<S>> steps, bool packed) {
   std::erase_if(steps, [](const Var<S>& v) { return !v.defined(); });
   return packed ? concat(steps, 0) : stack(steps, 0);
 }
 
-// One layer in one direction, op by op: the specification of every fused path. x (T,B,I), or packed (N,I).
+// Runs one layer in one direction op by op: the specification of every fused path. x (T,B,I), or packed
+// (N,I).
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(
     const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> state, const bptt::BatchLayout& layout,
@@ -31,10 +32,10 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(
   using S = scalar_t<Cell>;
   const bool packed = x.dimension() == 2;
   const state_t<Cell> initial = state;
-  // By Var of the state, then by step; the hidden one only, unless all are asked for.
+  // By Var of the state, then by step; only h, unless all states are requested.
   std::vector<std::vector<Var<S>>> kept;
-  // On a tape x is cut once: a slice per step would cost a gradient of x's full size per step. Not when
-  // looking for NaN, which is then found at its time step.
+  // On a tape x is split once: a slice per step would need a gradient of x's full size per step. Not under
+  // DetectNonfinite, which then finds a NaN of x at its time step.
   const bool at_once = Tape::is_recording() && !DetectNonfinite::active();
   std::vector<Var<S>> inputs;
   if (at_once && packed) {
@@ -50,14 +51,14 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(
   for (std::size_t k = 0; k < layout.count(); ++k) {
     const std::size_t t = layout.time(k);
     const auto rows = static_cast<Index>(layout.batch_size(t)), first = static_cast<Index>(layout.offset(t));
-    // Where nobody has a step one is run with no rows, so that the outputs have its shapes and are on the
-    // tape.
+    // If no sequence has a step, one step runs with no rows, so that the outputs have its shapes and are on
+    // the tape.
     if (rows == 0 && (layout.total > 0 || k > 0)) continue;
     if (scope != nullptr) scope->set_step(static_cast<Index>(t));
     const Var<S> x_t = at_once  ? inputs[t]
                        : packed ? slice(x, 0, {first, first + rows})
                                 : select(x, 0, static_cast<Index>(t));
-    // Sequences that have ended keep their state: only the alive rows take part.
+    // Ended sequences keep their state: only the active rows run.
     const bool all = layout.batch_size(t) == layout.batch;
     const state_t<Cell> alive = all ? state : map_state(state, [&](const Var<S>& v) {
       return slice(v, 0, {0, rows});

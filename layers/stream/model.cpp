@@ -17,7 +17,7 @@ void check_parameter(const LayerName& layer, const char* name, const Var<S>& par
                                parameter.defined() ? to_string(parameter.shape()) : "none"));
 }
 
-// weight (gates * H, ..) with zeros for the units beyond H, up to `filled`.
+// Returns weight (gates * H, ..) with `filled` units for each gate: zeros for those beyond H.
 template <class S>
 Var<S> fill_up(const Var<S>& weight, std::size_t gates, std::size_t filled) {
   Shape shape = weight.shape();
@@ -35,13 +35,14 @@ StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std
   const auto find = [&](std::size_t k) { return k < cell.inputs.size() ? cell.inputs[k] : Var<S>(); };
   const std::size_t first = 1 + unit.states();
   const Var<S> weight_ih = find(first), weight_hh = find(first + 1), weight_hr = find(first + 4);
-  for (const auto& [weight, text] : {std::pair{weight_ih, "weight_ih"}, std::pair{weight_hh, "weight_hh"}}) {
+  for (const auto& [weight, text] : {std::pair{weight_ih, "weight_ih"}, std::pair{weight_hh, "weight_hh"},
+                                     std::pair{weight_hr.defined() ? weight_hr : weight_hh, "weight_hr"}}) {
     if (!weight.defined() || weight.dimension() != 2 || weight.size() == 0) {
       throw ShapeError(fmt::format("[{}.freeze] {}: expected a matrix, got {}", name.str(), text,
                                    weight.defined() ? to_string(weight.shape()) : "none"));
     }
   }
-  const std::size_t P = weight_hh.shape(1), H = weight_hr.defined() ? weight_hr.shape().back() : P;
+  const std::size_t P = weight_hh.shape(1), H = weight_hr.defined() ? weight_hr.shape(1) : P;
   check_parameter(name, "weight_ih", weight_ih, {unit.gates * H, cell.input});
   check_parameter(name, "weight_hh", weight_hh, {unit.gates * H, P});
   if (find(first + 2).defined()) check_parameter(name, "bias_ih", find(first + 2), {unit.gates * H});

@@ -1,5 +1,4 @@
-// What a stream runs: its layers' kernels and packed weights, and the places of everything in its memory.
-// Internal.
+// The data of streams: kernels and packed weights, and the places of all values in memory. Internal.
 #pragma once
 
 #include <vector>
@@ -9,7 +8,7 @@
 
 namespace unroll::detail {
 
-// Where a part of a state, (B, size), lies in the memory.
+// The place of a part of a state, (B, size), in the memory.
 struct StreamPart {
   const char* name;
   std::size_t at, size;
@@ -17,13 +16,13 @@ struct StreamPart {
 
 template <class S>
 struct StreamLayer {
-  // inputs: cell.inputs, of a single row filled up to whole registers of hidden units.
+  // inputs: cell.inputs; for a single row padded to whole registers of hidden units.
   StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t output, std::size_t hidden,
               bool single_row);
 
   bptt::Kernel<S> kernel;
   bptt::PassSizes sizes;
-  std::size_t output, hidden;  // P, H of the layer; of a single row sizes.hidden may be more
+  std::size_t output, hidden;  // P, H of the layer; sizes.hidden is the padded H
   bool single_row;
   kernel::Packed<S> input;  // W_ih^T
   bptt::LoopWeights<S> weights;
@@ -33,31 +32,31 @@ struct StreamLayer {
   StreamPart part(std::size_t k) const noexcept {
     return k == 0 ? StreamPart{"h", h, output} : StreamPart{"c", c, hidden};
   }
-  // Elements that a step of `rows` makes on its way.
+  // Scratch elements of a step of `rows`.
   std::size_t work_size(std::size_t rows) const noexcept {
     return rows * (sizes.gates + 2 * sizes.hidden + output);
   }
 };
 
-// What streams share: weights, and where everything lies in a stream's memory.
+// What streams share: the weights, and the places of all values in a stream's memory.
 template <class S>
 struct StreamModel {
-  // Of the instruction set that the weights are laid out for, also if it is changed later.
+  // Of the instruction set that the weights are packed for, even if the set in use changes later.
   const kernel::Packing<S>* packing = &kernel::packing<S>();
   std::size_t batch, input, output;
   std::vector<StreamLayer<S>> layers;
   kernel::Packed<S> head_weight;  // W^T; empty: no head
   Buffer<S> head_bias;
-  std::size_t states_size;   // the part of the memory, from 0, that is carried on from step to step
-  std::size_t work, result;  // places of what a step makes on its way, and of the head's y
-  Tensor<S> initial;         // the memory of a stream that begins
+  std::size_t states_size;   // the part of the memory, from 0, that is kept from step to step
+  std::size_t work, result;  // places of a step's scratch elements and of the head's y
+  Tensor<S> initial;         // the memory at the first step
 };
 
-// A stream's own memory, and each layer's loop over one step in it, ready but for x.
+// One stream's memory, and each layer's loop over one step in it, prepared but for x.
 template <class S>
 struct StreamState {
   StreamState(const StreamModel<S>& model, const Tensor<S>& start);
-  // y (B, output), which lies in the memory.
+  // Returns y (B, output), in the memory.
   const S* step(const StreamModel<S>& model, const S* x) noexcept;
 
   Tensor<S> memory;

@@ -1,4 +1,4 @@
-// The step that Adam and AdamW share. Internal: included by .cpp files only.
+// The step of Adam and AdamW. Internal: included only by .cpp files.
 #pragma once
 
 #include <cmath>
@@ -10,12 +10,12 @@ namespace unroll::detail {
 
 struct AdamStep {
   double lr, beta1, beta2, eps;
-  double l2;      // weight decay that goes through the moments
+  double l2;      // weight decay added to the gradient
   double shrink;  // factor on the parameter before the step
   bool maximize;
 };
 
-// In PyTorch's order of operations. state: m, v, and with amsgrad the largest v so far.
+// In PyTorch's order of operations. state: m, v, and with amsgrad the maximum of v so far.
 template <class S>
 void adam_update(const AdamStep& step, const ParameterUpdate<S>& u) {
   const auto t = static_cast<double>(u.step);

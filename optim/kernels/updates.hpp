@@ -1,5 +1,5 @@
-// The loops of the optimizers over one parameter of n numbers. Their formulas are in simd/updates.cpp.
-// Internal: included by .cpp files only.
+// The optimizers' loops over the n elements of one parameter. simd/updates.cpp has the formulas. Internal:
+// included only by .cpp files.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace unroll::kernel {
 
-// p is the parameter, g its gradient, what follows the optimizer's state. No two of the arrays overlap.
+// p is the parameter and g its gradient; the optimizer's state follows. The arrays do not overlap.
 template <class S>
 struct Updates {
   struct Sgd {
@@ -29,7 +29,7 @@ struct Updates {
   };
   void (*nadam)(const NAdam& c, std::size_t n, S* p, const S* g, S* m, S* v) noexcept;
 
-  // a (mean of the gradients) and b (momentum) are null where they are not kept.
+  // a (mean of the gradients) and b (momentum) are null if not kept.
   struct RmsProp {
     S lr, eps, decay, momentum, alpha, rest, sign;
   };
@@ -45,7 +45,7 @@ struct Updates {
   };
   void (*adadelta)(const Adadelta& c, std::size_t n, S* p, const S* g, S* v, S* a) noexcept;
 
-  // Sums in double: x^2 and |x|.
+  // Return sums in double: of x^2 and of |x|.
   double (*sum_of_squares)(const S* x, std::size_t n) noexcept;
   double (*sum_of_sizes)(const S* x, std::size_t n) noexcept;
 };

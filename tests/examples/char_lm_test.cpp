@@ -113,7 +113,7 @@ TEST_CASE("char_lm answers bad input with one line and a non-zero status") {
       {"--top-k 0", "--top-k"},
       {"--text " + folder.path("none.txt"), "none.txt"},
       {"--text " + folder.write("empty.txt", ""),
-       "empty.txt: expected at least 37 characters (for --batch 32, cut 90 : 5 : 5), got 0"},
+       "empty.txt: expected at least 37 characters (for --batch 32, split 90 : 5 : 5), got 0"},
       {"--text " + folder.write("latin1.txt", "ab\ncd\xe9 ef\n"), "latin1.txt:2: expected UTF-8"},
       {"--text " + folder.write("short.txt", "too short a text"),
        "short.txt: expected at least 37 characters"},

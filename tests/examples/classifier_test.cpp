@@ -323,7 +323,7 @@ TEST_CASE("Ctrl-C stops the classifier and leaves the best model so far, whole")
                     path = folder.path("m.safetensors");
   const ProgramResult run = interrupt_example(
       "classifier", "--data " + data + " --hidden 32 --epochs 100000 --model " + path, "1/100000");
-  CHECK_THAT(run.out, Contains("interrupted; the test rows were not looked at"));
+  CHECK_THAT(run.out, Contains("interrupted; the test rows were not evaluated"));
   CHECK_THAT(run.err, Contains("to continue: the same command with --resume"));
   CHECK(classifier("--predict --model " + path + " ab").status == 0);
   std::size_t files = 0;

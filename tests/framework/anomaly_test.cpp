@@ -44,7 +44,7 @@ TEST_CASE("DetectNonfinite blames a parameter that already is not finite") {
   const Var<double> x(Tensor<double>{2.0, 3.0});
   CHECK_THROWS_WITH(
       x * w, Contains("[mul] forward: nan at (1)") && Contains("parameter 'head.weight' is not finite"));
-  CHECK_THROWS_WITH(x * w.detach(), Contains("input 1 already is not finite"));
+  CHECK_THROWS_WITH(x * w.detach(), Contains("input 1 is already not finite"));
 }
 
 TEST_CASE("DetectNonfinite names the op, parameter, layer and time step of a backward infinity") {

@@ -308,7 +308,7 @@ TEST_CASE("CTC refuses what does not fit and says where") {
   CHECK_THROWS_WITH(ctc_loss(x, targets, {}, {3, 4}),
                     Contains("target_lengths[1]: expected 0..3 (the targets' S), got 4"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {}),
-                    Contains("target_lengths: expected 2 entries for targets that lie end to end, got 0"));
+                    Contains("target_lengths: expected 2 entries for concatenated targets, got 0"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {1, 1}),
                     Contains("targets: expected 2 labels (the sum of target_lengths), got 3"));
   CHECK_THROWS_WITH(ctc_loss(x, IndexTensor{1, 2, 3}, {}, {1, 4}),

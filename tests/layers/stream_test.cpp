@@ -310,8 +310,8 @@ TEST_CASE("freeze names the layer and the option that a stream has not") {
     CHECK_THROWS_WITH(freeze(layer), Equals(want));
   };
   const auto option = [](const std::string& layer, const std::string& name) {
-    return "[" + layer + ".freeze] options: expected those of the frozen step, got " + name +
-           " (Recurrent::step has it)";
+    return "[" + layer + ".freeze] options: expected those that a stream supports, got " + name +
+           " (use Recurrent::step)";
   };
   refused(Lstm<float>({.input = 2, .hidden = 3, .peepholes = true}, rng), option("Lstm", "peepholes"));
   refused(Lstm<float>({.input = 2, .hidden = 3, .layer_norm = true}, rng), option("Lstm", "layer_norm"));
@@ -326,9 +326,9 @@ TEST_CASE("freeze names the layer and the option that a stream has not") {
   refused(Gru<float>({.input = 2, .hidden = 3}, {.bidirectional = true}, rng),
           "[Gru.freeze] bidirectional: expected false (the backward direction needs the whole sequence)");
   refused(Gru<float>(), "[Gru.freeze] layer: expected one with cells, got an empty one");
-  refused(Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng),
-          "[Recurrent.freeze] cell: expected one with a hand-derived kernel, got another (Recurrent::step runs "
-          "every cell)");
+  refused(
+      Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng),
+      "[Recurrent.freeze] cell: expected one with a hand-derived kernel, got another (use Recurrent::step)");
 
   Gru<float> gru({.input = 2, .hidden = 3}, rng);
   CHECK_THROWS_WITH(freeze(gru, {.batch = 0}), Equals("[Gru.freeze] batch: expected >= 1, got 0"));

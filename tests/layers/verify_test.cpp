@@ -58,7 +58,7 @@ TEST_CASE("verify says which paths it has compared") {
   CHECK_THAT(plain.message, Contains("agrees (tape and central differences, no kernel: zoneout_hidden)"));
 }
 
-TEST_CASE("verify compares a derivative on a kink beside it") {
+TEST_CASE("verify compares a derivative at a kink at a nearby point") {
   Rng rng(2);
   const Tensor<double> x = random_normal<double>({3, 2, 2}, 0.0, 1.0, rng);
   // Layer norm over one number is 0 whatever it is of, and elu(0.7) has its kink there.
@@ -68,12 +68,12 @@ TEST_CASE("verify compares a derivative on a kink beside it") {
     const auto report = verify(Lstm<double>(options, rng), x);
     INFO(report.message);
     CHECK(report);
-    if (out) CHECK_THAT(report.message, Contains("on a kink beside it"));
+    if (out) CHECK_THAT(report.message, Contains("at a kink, compared nearby"));
   }
   const auto sound = verify(Recurrent<KinkedCell<double>>({.input = 2, .hidden = 3}, rng), x);
   INFO(sound.message);
   CHECK(sound);
-  CHECK_THAT(sound.message, Contains("3 derivatives on a kink beside it"));
+  CHECK_THAT(sound.message, Contains("3 derivatives at a kink, compared nearby"));
 }
 
 TEST_CASE("a kink hides no mistake") {
@@ -82,7 +82,7 @@ TEST_CASE("a kink hides no mistake") {
   const auto wrong = verify(Recurrent<KinkedCell<double>>({.input = 2, .hidden = 3, .wrong = true}, rng), x);
   INFO(wrong.message);
   CHECK_FALSE(wrong);
-  CHECK_THAT(wrong.message, Contains("DISAGREES") && Contains("beside a kink, gradient of shift_l0"));
+  CHECK_THAT(wrong.message, Contains("DISAGREES") && Contains("near a kink, gradient of shift_l0"));
 }
 
 TEST_CASE("verify refuses options out of range") {

@@ -9,7 +9,7 @@ namespace {
 
 enum class Form { kSoftmax, kLog };
 
-// One contiguous line.
+// A contiguous run along the axis.
 template <Form form, class S>
 void line(const S* x, S* y, std::size_t n) {
   const Batch<S> m(reduce_run<Larger<S>>(x, n));
@@ -55,7 +55,7 @@ void softmax(const S* x, S* y, std::size_t outer, std::size_t n, std::size_t inn
   }
 }
 
-// Sum of f over a row; lanes are summed apart, so that rounding grows with n / lanes.
+// Sum of f over a row; lanes are summed separately, so rounding grows with n / lanes.
 template <class S, class F>
 S row_sum(const S* x, std::size_t n, F f) {
   Batch<S> lanes(S(0));

@@ -8,7 +8,7 @@
 
 namespace unroll::kernel::UNROLL_ISA {
 
-// What to combine with what; T is S or Batch<S>.
+// The operations; T is S or Batch<S>.
 template <class S>
 struct Add {
   static constexpr S identity = S(0);
@@ -17,7 +17,8 @@ struct Add {
     return a + b;
   }
 };
-// The larger of two; NaN in either gives NaN (asked for with isnan: xsimd 8 finds NaN != NaN false).
+// The larger of two; NaN in either gives NaN (tested with isnan, because xsimd 8 says that NaN != NaN is
+// false).
 template <class S>
 struct Larger {
   static constexpr S identity = -std::numeric_limits<S>::infinity();
@@ -35,8 +36,8 @@ struct Smaller {
   }
 };
 
-// Combines load(0) ... load(n-1) in four chains. The order depends on n alone, so a column gives the same
-// bits whether it is read as part of a batch or by itself.
+// Combines load(0) ... load(n-1) in four chains. The order depends only on n, so a column gives the same bits
+// in a batch and on its own.
 template <class Op, class T, class Load>
 T fold(std::size_t n, Load&& load) {
   T a(Op::identity), b(Op::identity), c(Op::identity), d(Op::identity);
@@ -51,8 +52,8 @@ T fold(std::size_t n, Load&& load) {
   return Op::combine(Op::combine(a, b), Op::combine(c, d));
 }
 
-// The combination of n contiguous elements. Long runs are halved (pairwise summation), so that the error of a
-// sum grows with log n.
+// Combines n contiguous elements. Long runs are halved (pairwise summation), so that the error of a sum grows
+// with log n.
 template <class Op, class S>
 S reduce_run(const S* x, std::size_t n) {
   constexpr std::size_t kLeaf = 1024;
@@ -76,7 +77,7 @@ S reduce_run(const S* x, std::size_t n) {
   return Op::combine(lanes[0], rest);
 }
 
-// x (n, inner) -> out (inner). scratch holds one row for every time that n must be halved to reach kLeafRows.
+// x (n, inner) -> out (inner). scratch holds one row for every halving of n down to kLeafRows.
 template <class Op, class S>
 void reduce_rows(const S* x, std::size_t n, std::size_t inner, S* out, S* scratch) {
   if (n > kLeafRows) {

@@ -1,4 +1,4 @@
-// What the element-wise functions compute.
+// The formulas of the element-wise functions.
 #include "framework/kernels/pointwise.hpp"
 
 #include <cmath>
@@ -9,7 +9,7 @@
 namespace unroll::kernel::UNROLL_ISA {
 namespace {
 
-// A formula is a lambda without captures, so that its type says all; c and d are batches of the constants.
+// A formula is a lambda without captures, so its type is enough; c and d are batches of the constants.
 template <class S, class F>
 constexpr typename Pointwise<S>::Unary unary(F) {
   return [](const S* x, S* y, std::size_t n) noexcept { map(x, y, n, F{}); };
@@ -55,7 +55,7 @@ constexpr typename Pointwise<S>::Binary binary(F) {
           [](const Plane<S>& operands, S* z) noexcept { map_plane<S, F>(operands, z); }};
 }
 
-// Natural logarithm. Of subnormal doubles xsimd 8.1's is off by up to 5 %: they are scaled to normal ones.
+// Natural logarithm. xsimd 8.1's is off by up to 5 % for subnormal doubles: they are scaled to normal ones.
 template <class S>
 Batch<S> log(const Batch<S>& x) {
   if constexpr (sizeof(S) == sizeof(double)) {
@@ -69,8 +69,8 @@ Batch<S> log(const Batch<S>& x) {
   return xsimd::log(x);
 }
 
-// 1 - erf(x), accurate also where it is small. In double lane by lane: beyond x = 2.2 xsimd 8.1 is off by 2e4
-// units in the last place and more.
+// 1 - erf(x), accurate also where it is small. In double lane by lane: from x = 2.2 on xsimd 8.1 is off by
+// 2e4 units in the last place and more.
 template <class S>
 Batch<S> erfc(const Batch<S>& x) {
   if constexpr (sizeof(S) == sizeof(float)) {

@@ -7,7 +7,7 @@
 namespace unroll::kernel::UNROLL_ISA {
 namespace {
 
-// W numbers side by side: a batch, a plain number for W = 1, void where the machine has no such width.
+// W adjacent elements: a batch, a plain number for W = 1, void if the machine has no such width.
 template <class S, std::size_t W>
 struct VectorOf {
   using type = xsimd::make_sized_batch_t<S, W>;
@@ -41,7 +41,7 @@ struct Loops : Product<S> {
   using Product<S>::m, Product<S>::n, Product<S>::k, Product<S>::alpha, Product<S>::a, Product<S>::a_row,
       Product<S>::a_column, Product<S>::b, Product<S>::ldb, Product<S>::beta, Product<S>::c, Product<S>::ldc;
 
-  // B as stored: every row of it is added to the rows of C, which stay in registers.
+  // B as stored: each of its rows is added to the rows of C, which stay in registers.
   void plain() const { panels<Batch<S>::size>(0); }
 
   // B transposed and the rows of op(A) contiguous: every element of C is a dot product.
@@ -53,13 +53,13 @@ struct Loops : Product<S> {
   }
 
  private:
-  // xsimd 8 adds up the wrong lanes in haddp of 16 floats.
+  // xsimd 8's haddp of 16 floats adds the wrong lanes.
   static constexpr std::size_t kDotWidth = Batch<S>::size < 8 ? Batch<S>::size : 8;
 
   // Rows i ... i+M-1 of C, N times the width of V columns from j on.
   template <class V, std::size_t W, std::size_t M, std::size_t N>
   void tile(std::size_t i, std::size_t j) const {
-    const Product<S> g = *this;  // a copy, which the stores below cannot change
+    const Product<S> g = *this;  // a copy, which the stores below cannot alias
     V sum[M * N];
     for (V& v : sum) v = V(S(0));
     const S* x = g.a + i * g.a_row;
@@ -82,7 +82,7 @@ struct Loops : Product<S> {
     }
   }
 
-  // All columns from j on: as many as fit the widest vectors, the rest with ever narrower ones.
+  // All columns from j on: as many as possible with the widest vectors, the rest with ever narrower ones.
   template <std::size_t W>
   void panels(std::size_t j) const {
     using V = Vector<S, W>;

@@ -15,13 +15,13 @@ struct BackwardRow {
   static constexpr std::size_t kGates = kLayout.gates;
   static constexpr bool kApart = kLayout.candidate == Candidate::apart;
   static constexpr bool kReads = kLayout.candidate == Candidate::reads;
-  // Rows that follow each other are as one: nothing is known by sequence.
+  // Consecutive rows are processed as one: nothing depends on the sequence.
   static constexpr bool kFlat = kGates == 1 && !kLayout.has_cell && !kLayout.mixes_h;
   using V = Batch<S>;
 
   const BackwardLoop<S>& f;
-  std::size_t at, sequence;      // the row among all, and among those of the batch
-  const S *h_before, *c_before;  // what the step began with
+  std::size_t at, sequence;      // the row among all, and the sequence in the batch
+  const S *h_before, *c_before;  // the state before the step
   const S *up, *d_hidden;        // gradients of h from above (or null) and from later steps
 
   void run(std::size_t first, std::size_t last) const {
@@ -111,7 +111,7 @@ void backward(const BackwardLoop<S>& f) noexcept {
       std::copy(dh, dh + rows * P, f.dh_steps + at * P);
       PackedGemm<S>{rows, H, P, dh, P, 1, f.projection, false, d_hidden, H, batch}.run();
     }
-    // What a step has begun with: what the step before left, or the initial state.
+    // The state before a step: the previous step's result, or the initial state.
     const std::size_t before = kept == 0 ? 0 : steps.first(steps.time(k - 1));
     const auto row = [&](std::size_t r) {
       Row result{f, at + r, b + r, nullptr, nullptr, up == nullptr ? nullptr : up + r * H, d_hidden + r * H};

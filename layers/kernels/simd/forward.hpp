@@ -14,7 +14,7 @@ namespace unroll::bptt::UNROLL_ISA {
 using namespace kernel::UNROLL_ISA;  // products and lanes
 
 // The pre-activations of kCount gates of a batch of one, for kWide registers of units. Each is summed in
-// several parts, which keep the multipliers busy.
+// several parts to keep the multipliers busy.
 template <class S, std::size_t kCount, std::size_t kWide>
 struct GateSums {
   using V = Batch<S>;
@@ -30,7 +30,7 @@ struct GateSums {
       for (std::size_t part = 1; part < kParts; ++part) sum[part][k] = V(S(0));
     }
   }
-  // The first kUsed gates += row W, for W (n, H for each gate of it), of which gate kFirst is the first.
+  // Adds the product row W to the first kUsed gates; W is (n, H for each gate of it), its first gate kFirst.
   template <std::size_t kFirst, std::size_t kUsed>
   [[gnu::always_inline]] void add_product(const kernel::Panels<S>& W, std::size_t n, const S* row,
                                           std::size_t hidden, std::size_t unit) {
@@ -48,7 +48,7 @@ struct GateSums {
     }
     for (; p < n; ++p) add(p, 0);
   }
-  // Unrolled here, as sum_of is, so that the sums stay in registers. gate[i]: of register `wide`.
+  // Unrolled here, like sum_of, so that the sums stay in registers. gate[i]: of register `wide`.
   template <std::size_t kRegister>
   [[gnu::always_inline]] void totals(V* gate) const {
     [&]<std::size_t... k>(std::index_sequence<k...>) {
@@ -57,7 +57,7 @@ struct GateSums {
     }
     (std::make_index_sequence<kCount>{});
   }
-  // Of the k-th sum.
+  // The position of the k-th sum.
   static std::size_t column(std::size_t k, std::size_t hidden, std::size_t unit) {
     return k / kWide * hidden + unit + k % kWide * V::size;
   }
@@ -88,7 +88,7 @@ struct ForwardRow {
   const S* h;
   S *c, *cell, *tanh_cell, *hidden;
 
-  // at: the row among all; sequence: among those of the loop.
+  // at: the row among all; sequence: in the loop.
   ForwardRow(const ForwardLoop<S>& loop, std::size_t at, std::size_t sequence, const S* h_before)
       : f(loop),
         unit(unit_of<Unit>(loop.option)),
@@ -111,7 +111,8 @@ struct ForwardRow {
     return lane.load(gates + gate * H) + lane.load(f.bias + gate * H);
   }
 
-  // gates hold all products. With Candidate::reads only those of the last gate: read() has done the others.
+  // gates hold all products. With Candidate::reads only those of the last gate: read() has computed the
+  // others.
   [[gnu::always_inline]] void run() const {
     for_lanes<S>(f.units.begin, f.units.end, [&](const auto& lane) {
       Step s;
@@ -129,8 +130,8 @@ struct ForwardRow {
     });
   }
 
-  // The same with the products of a batch of one, whose sums go into the unit without a way through memory.
-  // x (I), unless gates hold W_ih x; h and hidden differ. For H in whole registers.
+  // The same with the products of a batch of one, whose sums go to the unit in registers. x (I), unless gates
+  // hold W_ih x; h and hidden differ. For H in whole registers.
   void run_single(const S* x) const {
     if constexpr (kReads) {
       constexpr std::size_t kWide = wide_of(kDirect);
@@ -147,9 +148,9 @@ struct ForwardRow {
   }
 
  private:
-  // Registers of units at a time: so many that about eight sums run with every element of a row that is read.
+  // Registers of units at a time: up to eight sums for every element of a row that is read.
   static constexpr std::size_t wide_of(std::size_t gates) { return gates == 1 ? 4 : gates <= 4 ? 2 : 1; }
-  // Units that it takes for that; never, where the weights of so many do not stay in a first-level cache.
+  // Units per iteration; more than H, so never, if their weights do not fit a first-level cache.
   template <std::size_t kWide, std::size_t kCount>
   std::size_t wide_step() const {
     constexpr std::size_t kCache = kCount > 2 ? 24576 : 32768, kUnits = kWide * V::size;
@@ -173,7 +174,7 @@ struct ForwardRow {
   }
   template <std::size_t kWide>
   [[gnu::always_inline]] void run_registers(std::size_t at, const S* x) const {
-    // While a step waits for the h before it, the next steps' inputs are multiplied.
+    // While a step waits for the previous h, the next steps' inputs are multiplied.
     GateSums<S, kGates - kFirst, kWide> sums;
     begin<kFirst>(sums, at, x);
     if constexpr (kReads) {
@@ -242,7 +243,7 @@ struct ForwardRow {
 template <std::size_t kGates, class S>
 [[gnu::always_inline]] inline void add_recurrent(const ForwardLoop<S>& f, std::size_t rows, const S* h, S* a,
                                                  std::size_t stride) {
-  // All gates at once, or of each this thread's share.
+  // All gates at once, or this thread's share of each.
   const bool each = kGates == 1 || f.units.is_split();
   const std::size_t all = kGates * f.H, count = each ? f.units.count() : all, next = each ? f.H : all;
   for (std::size_t column = f.units.begin; column < all; column += next) {

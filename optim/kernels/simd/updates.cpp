@@ -1,4 +1,4 @@
-// What the optimizers compute. Plain loops, which the compiler turns into vectors.
+// The update formulas of the optimizers. Plain loops, which the compiler vectorises.
 #include "optim/kernels/updates.hpp"
 
 #include <cmath>
@@ -7,8 +7,8 @@
 namespace unroll::kernel::UNROLL_ISA {
 namespace {
 
-// What decays and is fed no more comes to the subnormal numbers, where rounding would hold it for ever and a
-// step takes twice as long: there it is 0.
+// A state that only decays reaches the subnormal numbers, where rounding would hold it for ever and a step
+// takes twice as long: there it becomes 0.
 template <class S>
 constexpr S kTiny = std::numeric_limits<S>::min();
 
@@ -16,13 +16,13 @@ template <class S>
 S decayed(S value, S tiny) noexcept {
   return std::abs(value) < tiny ? S(0) : value;
 }
-// The same of a mean of squares.
+// The same for a mean of squares.
 template <class S>
 S decayed_square(S value, S tiny) noexcept {
   return value < tiny ? S(0) : value;
 }
-// Something is divided by its root: it becomes 0 where what is added to it, `least`, is so much larger that
-// no step can tell.
+// The root of this state is a divisor: it becomes 0 where `least`, which is added to it, is so much larger
+// that no step can tell.
 template <class S>
 S tiny_square(S least) noexcept {
   return least > kTiny<S> * S(1e12) ? kTiny<S> : S(0);
@@ -36,7 +36,7 @@ void sgd(const typename Updates<S>::Sgd& c, std::size_t n, S* __restrict p, cons
 template <class S>
 void sgd_momentum(const typename Updates<S>::Sgd& constants, std::size_t n, S* __restrict p,
                   const S* __restrict g, S* __restrict b) noexcept {
-  const auto c = constants;  // a copy, which the stores cannot change
+  const auto c = constants;  // a copy, which the stores cannot alias
   for (std::size_t i = 0; i < n; ++i) {
     const S d = c.sign * g[i] + c.decay * p[i];
     b[i] = decayed(c.keep * b[i] + c.take * d, kTiny<S>);
@@ -95,7 +95,7 @@ void nadam(const typename Updates<S>::NAdam& constants, std::size_t n, S* __rest
   }
 }
 
-// Compiled once per combination, so that the loop holds no branch.
+// Compiled once per combination, so that the loop has no branches.
 template <class S, bool kCentered, bool kMomentum>
 void rmsprop_loop(const typename Updates<S>::RmsProp& constants, std::size_t n, S* __restrict p,
                   const S* __restrict g, S* __restrict v, S* __restrict a, S* __restrict b) noexcept {
