@@ -6,10 +6,10 @@
 namespace unroll {
 
 void AdadeltaOptions::check() const {
-  require_at_least("Adadelta", "lr", lr, 0.0);
-  require_share("Adadelta", "rho", rho);
-  require_at_least("Adadelta", "eps", eps, 0.0);
-  require_at_least("Adadelta", "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_share(kName, "rho", rho);
+  require_at_least(kName, "eps", eps, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
 }
 
 std::vector<StateInfo> AdadeltaOptions::state() const { return {{"square_avg"}, {"acc_delta"}}; }

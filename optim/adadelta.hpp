@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct AdadeltaOptions {
+  static constexpr const char* kName = "Adadelta";
   double lr = 1.0;
   double rho = 0.9;
   double eps = 1e-6;
@@ -25,12 +26,7 @@ struct AdadeltaOptions {
 template <class S>
 class Adadelta final : public ConfiguredOptimizer<S, AdadeltaOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit Adadelta(const std::vector<Var<S>>& parameters, const AdadeltaOptions& options = {})
-      : ConfiguredOptimizer<S, AdadeltaOptions>("Adadelta", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit Adadelta(const std::vector<ParameterGroup<S, AdadeltaOptions>>& groups)
-      : ConfiguredOptimizer<S, AdadeltaOptions>("Adadelta", groups) {}
+  using ConfiguredOptimizer<S, AdadeltaOptions>::ConfiguredOptimizer;
 
  private:
   void update(const AdadeltaOptions& options, const ParameterUpdate<S>& u) override;

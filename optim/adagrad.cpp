@@ -6,11 +6,11 @@
 namespace unroll {
 
 void AdagradOptions::check() const {
-  require_at_least("Adagrad", "lr", lr, 0.0);
-  require_at_least("Adagrad", "lr_decay", lr_decay, 0.0);
-  require_at_least("Adagrad", "weight_decay", weight_decay, 0.0);
-  require_at_least("Adagrad", "initial_accumulator_value", initial_accumulator_value, 0.0);
-  require_at_least("Adagrad", "eps", eps, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_at_least(kName, "lr_decay", lr_decay, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "initial_accumulator_value", initial_accumulator_value, 0.0);
+  require_at_least(kName, "eps", eps, 0.0);
 }
 
 std::vector<StateInfo> AdagradOptions::state() const { return {{"sum", initial_accumulator_value}}; }

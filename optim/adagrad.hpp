@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct AdagradOptions {
+  static constexpr const char* kName = "Adagrad";
   double lr = 0.01;
   double lr_decay = 0.0;
   double weight_decay = 0.0;
@@ -24,12 +25,7 @@ struct AdagradOptions {
 template <class S>
 class Adagrad final : public ConfiguredOptimizer<S, AdagradOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit Adagrad(const std::vector<Var<S>>& parameters, const AdagradOptions& options = {})
-      : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit Adagrad(const std::vector<ParameterGroup<S, AdagradOptions>>& groups)
-      : ConfiguredOptimizer<S, AdagradOptions>("Adagrad", groups) {}
+  using ConfiguredOptimizer<S, AdagradOptions>::ConfiguredOptimizer;
 
  private:
   void update(const AdagradOptions& options, const ParameterUpdate<S>& u) override;

@@ -6,11 +6,11 @@
 namespace unroll {
 
 void AdamOptions::check() const {
-  require_at_least("Adam", "lr", lr, 0.0);
-  require_fraction("Adam", "beta1", beta1);
-  require_fraction("Adam", "beta2", beta2);
-  require_at_least("Adam", "eps", eps, 0.0);
-  require_at_least("Adam", "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_fraction(kName, "beta1", beta1);
+  require_fraction(kName, "beta2", beta2);
+  require_at_least(kName, "eps", eps, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
 }
 
 std::vector<StateInfo> AdamOptions::state() const {

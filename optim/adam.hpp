@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct AdamOptions {
+  static constexpr const char* kName = "Adam";
   double lr = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -27,12 +28,7 @@ struct AdamOptions {
 template <class S>
 class Adam final : public ConfiguredOptimizer<S, AdamOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit Adam(const std::vector<Var<S>>& parameters, const AdamOptions& options = {})
-      : ConfiguredOptimizer<S, AdamOptions>("Adam", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit Adam(const std::vector<ParameterGroup<S, AdamOptions>>& groups)
-      : ConfiguredOptimizer<S, AdamOptions>("Adam", groups) {}
+  using ConfiguredOptimizer<S, AdamOptions>::ConfiguredOptimizer;
 
  private:
   void update(const AdamOptions& options, const ParameterUpdate<S>& u) override;

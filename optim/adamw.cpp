@@ -6,11 +6,11 @@
 namespace unroll {
 
 void AdamWOptions::check() const {
-  require_at_least("AdamW", "lr", lr, 0.0);
-  require_fraction("AdamW", "beta1", beta1);
-  require_fraction("AdamW", "beta2", beta2);
-  require_at_least("AdamW", "eps", eps, 0.0);
-  require_at_least("AdamW", "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_fraction(kName, "beta1", beta1);
+  require_fraction(kName, "beta2", beta2);
+  require_at_least(kName, "eps", eps, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
 }
 
 std::vector<StateInfo> AdamWOptions::state() const {

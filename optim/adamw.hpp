@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct AdamWOptions {
+  static constexpr const char* kName = "AdamW";
   double lr = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -23,12 +24,7 @@ struct AdamWOptions {
 template <class S>
 class AdamW final : public ConfiguredOptimizer<S, AdamWOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit AdamW(const std::vector<Var<S>>& parameters, const AdamWOptions& options = {})
-      : ConfiguredOptimizer<S, AdamWOptions>("AdamW", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit AdamW(const std::vector<ParameterGroup<S, AdamWOptions>>& groups)
-      : ConfiguredOptimizer<S, AdamWOptions>("AdamW", groups) {}
+  using ConfiguredOptimizer<S, AdamWOptions>::ConfiguredOptimizer;
 
  private:
   void update(const AdamWOptions& options, const ParameterUpdate<S>& u) override;

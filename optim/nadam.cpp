@@ -9,12 +9,12 @@
 namespace unroll {
 
 void NAdamOptions::check() const {
-  require_at_least("NAdam", "lr", lr, 0.0);
-  require_fraction("NAdam", "beta1", beta1);
-  require_fraction("NAdam", "beta2", beta2);
-  require_at_least("NAdam", "eps", eps, 0.0);
-  require_at_least("NAdam", "weight_decay", weight_decay, 0.0);
-  require_at_least("NAdam", "momentum_decay", momentum_decay, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_fraction(kName, "beta1", beta1);
+  require_fraction(kName, "beta2", beta2);
+  require_at_least(kName, "eps", eps, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "momentum_decay", momentum_decay, 0.0);
 }
 
 std::vector<StateInfo> NAdamOptions::state() const {

@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct NAdamOptions {
+  static constexpr const char* kName = "NAdam";
   double lr = 2e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -29,12 +30,7 @@ struct NAdamOptions {
 template <class S>
 class NAdam final : public ConfiguredOptimizer<S, NAdamOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit NAdam(const std::vector<Var<S>>& parameters, const NAdamOptions& options = {})
-      : ConfiguredOptimizer<S, NAdamOptions>("NAdam", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit NAdam(const std::vector<ParameterGroup<S, NAdamOptions>>& groups)
-      : ConfiguredOptimizer<S, NAdamOptions>("NAdam", groups) {}
+  using ConfiguredOptimizer<S, NAdamOptions>::ConfiguredOptimizer;
 
  private:
   void update(const NAdamOptions& options, const ParameterUpdate<S>& u) override;

@@ -145,13 +145,23 @@ class Optimizer {
 };
 
 // An optimizer with options: a struct with a double lr and the members
+//   static constexpr const char* kName;     the optimizer's name in errors and checkpoints
 //   void check() const;                     throws ArgumentError for an invalid value
 //   std::vector<StateInfo> state() const;   the state kept per parameter with these options
-// The optimizer is the single function update(options, u).
+// The optimizer inherits the constructors and is the single function update(options, u).
 template <class S, class Options>
 class ConfiguredOptimizer : public Optimizer<S> {
  public:
   using Group = ParameterGroup<S, Options>;
+
+  // Throws ArgumentError for options out of range.
+  explicit ConfiguredOptimizer(const std::vector<Var<S>>& parameters, const Options& options = {})
+      : ConfiguredOptimizer({Group{parameters, options}}) {}
+  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
+  explicit ConfiguredOptimizer(const std::vector<Group>& groups)
+      : Optimizer<S>(Options::kName, described(groups)) {
+    for (const Group& group : groups) options_.push_back(group.options);
+  }
 
   const Options& options(std::size_t group = 0) const& {
     return options_[this->checked_group("options", group)];
@@ -170,13 +180,6 @@ class ConfiguredOptimizer : public Optimizer<S> {
   }
 
  protected:
-  ConfiguredOptimizer(const char* name, const std::vector<Var<S>>& parameters, const Options& options)
-      : ConfiguredOptimizer(name, {Group{parameters, options}}) {}
-  ConfiguredOptimizer(const char* name, const std::vector<Group>& groups)
-      : Optimizer<S>(name, described(groups)) {
-    for (const Group& group : groups) options_.push_back(group.options);
-  }
-
   // value, state = f(value, gradient, state)
   virtual void update(const Options& options, const ParameterUpdate<S>& u) = 0;
 

@@ -6,11 +6,11 @@
 namespace unroll {
 
 void RmsPropOptions::check() const {
-  require_at_least("RmsProp", "lr", lr, 0.0);
-  require_fraction("RmsProp", "alpha", alpha);
-  require_at_least("RmsProp", "eps", eps, 0.0);
-  require_at_least("RmsProp", "weight_decay", weight_decay, 0.0);
-  require_at_least("RmsProp", "momentum", momentum, 0.0);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_fraction(kName, "alpha", alpha);
+  require_at_least(kName, "eps", eps, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
+  require_at_least(kName, "momentum", momentum, 0.0);
 }
 
 std::vector<StateInfo> RmsPropOptions::state() const {

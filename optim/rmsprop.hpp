@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct RmsPropOptions {
+  static constexpr const char* kName = "RmsProp";
   double lr = 0.01;
   double alpha = 0.99;
   double eps = 1e-8;
@@ -29,12 +30,7 @@ struct RmsPropOptions {
 template <class S>
 class RmsProp final : public ConfiguredOptimizer<S, RmsPropOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit RmsProp(const std::vector<Var<S>>& parameters, const RmsPropOptions& options = {})
-      : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit RmsProp(const std::vector<ParameterGroup<S, RmsPropOptions>>& groups)
-      : ConfiguredOptimizer<S, RmsPropOptions>("RmsProp", groups) {}
+  using ConfiguredOptimizer<S, RmsPropOptions>::ConfiguredOptimizer;
 
  private:
   void update(const RmsPropOptions& options, const ParameterUpdate<S>& u) override;

@@ -7,10 +7,10 @@
 namespace unroll {
 
 void SgdOptions::check() const {
-  require_at_least("Sgd", "lr", lr, 0.0);
-  require_at_least("Sgd", "momentum", momentum, 0.0);
-  require_at_least("Sgd", "weight_decay", weight_decay, 0.0);
-  require_share("Sgd", "dampening", dampening);
+  require_at_least(kName, "lr", lr, 0.0);
+  require_at_least(kName, "momentum", momentum, 0.0);
+  require_at_least(kName, "weight_decay", weight_decay, 0.0);
+  require_share(kName, "dampening", dampening);
   if (nesterov && (momentum == 0.0 || dampening != 0.0)) {
     throw ArgumentError("[Sgd] nesterov: needs momentum > 0 and dampening = 0");
   }

@@ -6,6 +6,7 @@
 namespace unroll {
 
 struct SgdOptions {
+  static constexpr const char* kName = "Sgd";
   double lr = 0.01;
   double momentum = 0.0;
   double dampening = 0.0;
@@ -25,12 +26,7 @@ struct SgdOptions {
 template <class S>
 class Sgd final : public ConfiguredOptimizer<S, SgdOptions> {
  public:
-  // Throws ArgumentError for options out of range.
-  explicit Sgd(const std::vector<Var<S>>& parameters, const SgdOptions& options = {})
-      : ConfiguredOptimizer<S, SgdOptions>("Sgd", parameters, options) {}
-  // Takes several groups. Also throws ArgumentError for a parameter in two of them.
-  explicit Sgd(const std::vector<ParameterGroup<S, SgdOptions>>& groups)
-      : ConfiguredOptimizer<S, SgdOptions>("Sgd", groups) {}
+  using ConfiguredOptimizer<S, SgdOptions>::ConfiguredOptimizer;
 
  private:
   void update(const SgdOptions& options, const ParameterUpdate<S>& u) override;

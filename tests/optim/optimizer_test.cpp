@@ -244,14 +244,14 @@ namespace {
 
 // A user's own optimizer: a struct of options and one function.
 struct SignOptions {
+  static constexpr const char* kName = "SignDescent";
   double lr = 0.1;
-  void check() const { require_at_least("SignDescent", "lr", lr, 0.0); }
+  void check() const { require_at_least(kName, "lr", lr, 0.0); }
   std::vector<StateInfo> state() const { return {}; }
 };
 class SignDescent final : public ConfiguredOptimizer<double, SignOptions> {
  public:
-  SignDescent(const std::vector<Var<double>>& parameters, const SignOptions& options)
-      : ConfiguredOptimizer("SignDescent", parameters, options) {}
+  using ConfiguredOptimizer<double, SignOptions>::ConfiguredOptimizer;
 
  private:
   void update(const SignOptions& options, const ParameterUpdate<double>& u) override {
