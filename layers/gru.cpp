@@ -8,8 +8,7 @@ namespace unroll {
 template <class S>
 GruCell<S>::GruCell(GruOptions opts, Rng& rng) : options(std::move(opts)) {
   detail::check_cell_sizes(kName, options.input, options.hidden);
-  detail::CellParameters<S>(kName, options.hidden, rng)
-      .stacked(*this, 3, static_cast<std::size_t>(options.hidden));
+  detail::CellParameters<S>(kName, options.hidden, rng).stacked(*this, 3, options.hidden);
 }
 
 template <class S>
@@ -37,7 +36,7 @@ Var<S> GruCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) 
 
 template <class S>
 void GruCell<S>::check_parameters(const detail::LayerName& layer) const {
-  detail::check_stacked_parameters(layer, *this, 3, static_cast<std::size_t>(options.hidden));
+  detail::check_stacked_parameters(layer, *this, 3, options.hidden);
 }
 
 template <class S>

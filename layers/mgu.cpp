@@ -8,8 +8,7 @@ namespace unroll {
 template <class S>
 MguCell<S>::MguCell(MguOptions opts, Rng& rng) : options(opts) {
   detail::check_cell_sizes(kName, options.input, options.hidden);
-  detail::CellParameters<S>(kName, options.hidden, rng)
-      .stacked(*this, 2, static_cast<std::size_t>(options.hidden));
+  detail::CellParameters<S>(kName, options.hidden, rng).stacked(*this, 2, options.hidden);
 }
 
 template <class S>
@@ -24,7 +23,7 @@ Var<S> MguCell<S>::step(const Var<S>& x, const Var<S>& h, const Var<S>& h_read) 
 
 template <class S>
 void MguCell<S>::check_parameters(const detail::LayerName& layer) const {
-  detail::check_stacked_parameters(layer, *this, 2, static_cast<std::size_t>(options.hidden));
+  detail::check_stacked_parameters(layer, *this, 2, options.hidden);
 }
 
 template <class S>

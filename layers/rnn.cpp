@@ -8,8 +8,7 @@ namespace unroll {
 template <class S>
 RnnCell<S>::RnnCell(RnnOptions opts, Rng& rng) : options(std::move(opts)) {
   detail::check_cell_sizes(kName, options.input, options.hidden);
-  detail::CellParameters<S>(kName, options.hidden, rng)
-      .stacked(*this, 1, static_cast<std::size_t>(options.hidden));
+  detail::CellParameters<S>(kName, options.hidden, rng).stacked(*this, 1, options.hidden);
 }
 
 template <class S>
@@ -19,7 +18,7 @@ Var<S> RnnCell<S>::step(const Var<S>& x, const Var<S>& h) const {
 
 template <class S>
 void RnnCell<S>::check_parameters(const detail::LayerName& layer) const {
-  detail::check_stacked_parameters(layer, *this, 1, static_cast<std::size_t>(options.hidden));
+  detail::check_stacked_parameters(layer, *this, 1, options.hidden);
 }
 
 template <class S>

@@ -41,12 +41,11 @@ void check_cell_parameter(const LayerName& layer, const char* name, const Var<S>
 // Does the same for the parameters that all cells have: weight_ih (GH,I), weight_hh (GH,width), bias_ih and
 // bias_hh (GH) or absent, with G gates.
 template <class Cell>
-void check_stacked_parameters(const LayerName& layer, const Cell& cell, std::size_t gates,
-                              std::size_t width) {
+void check_stacked_parameters(const LayerName& layer, const Cell& cell, std::size_t gates, Index width) {
   const std::size_t rows = gates * static_cast<std::size_t>(cell.options.hidden);
   check_cell_parameter(layer, "weight_ih", cell.weight_ih, rows,
                        static_cast<std::size_t>(cell.options.input));
-  check_cell_parameter(layer, "weight_hh", cell.weight_hh, rows, width);
+  check_cell_parameter(layer, "weight_hh", cell.weight_hh, rows, static_cast<std::size_t>(width));
   check_cell_parameter(layer, "bias_ih", cell.bias_ih, rows, 0, /*optional=*/true);
   check_cell_parameter(layer, "bias_hh", cell.bias_hh, rows, 0, /*optional=*/true);
 }
@@ -69,10 +68,11 @@ class CellParameters {
   Var<S> recurrent(std::size_t gates, std::size_t width, RecurrentInit init, const char* name) const;
   // Sets the parameters that check_stacked_parameters() checks, as the cell's options say.
   template <class Cell>
-  void stacked(Cell& cell, std::size_t gates, std::size_t width) const {
+  void stacked(Cell& cell, std::size_t gates, Index width) const {
     const std::size_t rows = gates * hidden_;
-    cell.weight_ih = uniform({rows, static_cast<std::size_t>(cell.options.input)}, "weight_ih");
-    cell.weight_hh = recurrent(gates, width, cell.options.recurrent_init, "weight_hh");
+    cell.weight_ih = uniform({rows, cell.options.input}, "weight_ih");
+    cell.weight_hh =
+        recurrent(gates, static_cast<std::size_t>(width), cell.options.recurrent_init, "weight_hh");
     if (cell.options.bias != Bias::none) cell.bias_ih = uniform({rows}, "bias_ih");
     if (cell.options.bias == Bias::both) cell.bias_hh = uniform({rows}, "bias_hh");
   }
