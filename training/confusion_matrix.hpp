@@ -23,7 +23,7 @@ enum class Average { macro, micro, weighted };
 class ConfusionMatrix {
  public:
   static constexpr std::string_view kName = "accuracy";
-  static constexpr Better kBetter = Better::higher;
+  static constexpr Goal kGoal = Goal::maximize;
 
   // Throws ArgumentError for classes outside 1..2^14. Labels equal to ignore_index do not count.
   explicit ConfusionMatrix(Index classes, Index ignore_index = -100);

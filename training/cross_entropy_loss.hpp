@@ -4,7 +4,7 @@
 #pragma once
 
 #include "layers/losses.hpp"
-#include "training/scored.hpp"
+#include "training/loss_output.hpp"
 
 namespace unroll {
 
@@ -32,9 +32,9 @@ struct CrossEntropyLoss {
     const auto loss = cross_entropy(scores, batch.labels, options);
     if constexpr (requires { batch.labels.value(); }) {  // probabilities
       const double positions = static_cast<double>(scores.size()) / static_cast<double>(scores.shape(1));
-      return Scored{loss, scores, batch.labels, positions};
+      return LossOutput{loss, scores, batch.labels, positions};
     } else {
-      Scored result{loss, scores, batch.labels, cross_entropy_weight(batch.labels, options)};
+      LossOutput result{loss, scores, batch.labels, cross_entropy_weight(batch.labels, options)};
       result.counts_anyway = true;
       return result;
     }

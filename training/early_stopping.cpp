@@ -9,17 +9,17 @@
 
 namespace unroll {
 
-bool is_better(double a, double b, Better better, double margin) noexcept {
+bool is_better(double a, double b, Goal goal, double margin) noexcept {
   if (std::isnan(a)) return false;
   if (std::isnan(b)) return true;
-  return better == Better::lower ? a < b - margin : a > b + margin;
+  return goal == Goal::minimize ? a < b - margin : a > b + margin;
 }
 
 bool EarlyStopping::operator()(double metric) {
   if (patience < 1)
     throw ArgumentError(fmt::format("[EarlyStopping] patience: expected >= 1, got {}", patience));
   require_at_least("EarlyStopping", "min_delta", min_delta, 0.0);
-  if (is_better(metric, memory.best, better, min_delta)) {
+  if (is_better(metric, memory.best, goal, min_delta)) {
     memory = {metric, 0};
   } else {
     ++memory.bad_epochs;

@@ -7,17 +7,17 @@
 namespace unroll {
 
 // Which of two values of a metric is the better one.
-enum class Better { lower, higher };
+enum class Goal { minimize, maximize };
 
 // True when a beats b by more than margin. NaN never is better; any number is better than NaN.
-bool is_better(double a, double b, Better better, double margin = 0.0) noexcept;
+bool is_better(double a, double b, Goal goal, double margin = 0.0) noexcept;
 
 // Called after each epoch with the epoch's metric, returns true when it is time to stop: after `patience`
 // epochs in a row of which none was better by more than min_delta than the best before them (Prechelt 1998).
 struct EarlyStopping {
   std::int64_t patience;
   double min_delta = 0.0;
-  Better better = Better::lower;
+  Goal goal = Goal::minimize;
 
   // What it remembers between calls.
   struct Memory {

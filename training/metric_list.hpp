@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "framework/var.hpp"
+#include "training/adapters.hpp"
 #include "training/metrics.hpp"
-#include "training/train_task.hpp"
 
 namespace unroll {
 
@@ -74,7 +74,7 @@ void update_metric(M& metric, const Result& result, const Batch& batch, double l
   } else {
     static_assert(
         never<M>,
-        "this metric reads outputs and targets: the loss has to return Scored{loss, outputs, targets} "
+        "this metric reads outputs and targets: the loss has to return LossOutput{loss, outputs, targets} "
         "with tensors that its update() takes");
   }
 }
@@ -88,11 +88,11 @@ std::string metric_name(const M& metric) {
   }
 }
 template <class M>
-constexpr Better metric_better() {
+constexpr Goal metric_goal() {
   if constexpr (is_named<M>) {
-    return decltype(M::metric)::kBetter;
+    return decltype(M::metric)::kGoal;
   } else {
-    return M::kBetter;
+    return M::kGoal;
   }
 }
 
@@ -114,10 +114,10 @@ class MetricList {
   void append_values(Scores& scores) const {
     each(*this, [&](const auto& metric) { scores.push_back({metric_name(metric), metric.value()}); });
   }
-  std::optional<Better> better(const std::string& name) const {
-    std::optional<Better> found;
+  std::optional<Goal> goal(const std::string& name) const {
+    std::optional<Goal> found;
     each(*this, [&]<class T>(const T& metric) {
-      if (metric_name(metric) == name) found = metric_better<T>();
+      if (metric_name(metric) == name) found = metric_goal<T>();
     });
     return found;
   }

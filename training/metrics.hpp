@@ -4,9 +4,9 @@
 //   for (const Batch& batch : batches) accuracy.update(model(batch.x).value(), batch.labels);
 //   accuracy.value();   // of all samples together, however they were batched
 //
-// A metric of your own is a copyable struct with kName, kBetter, value(), state(), load_state() and one of
+// A metric of your own is a copyable struct with kName, kGoal, value(), state(), load_state() and one of
 //   update(result, batch)                   result: what the trainer's loss has returned
-//   update(Tensor outputs, Tensor targets)  of a result with these members (Scored)
+//   update(Tensor outputs, Tensor targets)  of a result with these members (LossOutput)
 //   update(double mean_loss, double weight)
 #pragma once
 
@@ -30,7 +30,7 @@ struct AccuracyOptions {
 class Accuracy {
  public:
   static constexpr std::string_view kName = "accuracy";
-  static constexpr Better kBetter = Better::higher;
+  static constexpr Goal kGoal = Goal::maximize;
 
   // Throws ArgumentError for top_k < 1.
   explicit Accuracy(const AccuracyOptions& options = {});
@@ -73,7 +73,7 @@ class MeanMetric {
 class Rmse : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "rmse";
-  static constexpr Better kBetter = Better::lower;
+  static constexpr Goal kGoal = Goal::minimize;
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
@@ -88,7 +88,7 @@ class Rmse : public detail::MeanMetric {
 class Mae : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "mae";
-  static constexpr Better kBetter = Better::lower;
+  static constexpr Goal kGoal = Goal::minimize;
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
@@ -103,7 +103,7 @@ class Mae : public detail::MeanMetric {
 class Perplexity : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "perplexity";
-  static constexpr Better kBetter = Better::lower;
+  static constexpr Goal kGoal = Goal::minimize;
   // weight: the number of tokens that the mean loss is of. Throws ArgumentError for a negative one.
   void update(double mean_loss, double weight);
   double value() const noexcept;
@@ -113,7 +113,7 @@ class Perplexity : public detail::MeanMetric {
 class BitsPerCharacter : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "bits_per_character";
-  static constexpr Better kBetter = Better::lower;
+  static constexpr Goal kGoal = Goal::minimize;
   void update(double mean_loss, double weight);
   double value() const noexcept;
 };

@@ -50,19 +50,19 @@ void check_names(const std::vector<NamedRng>& generators) {
 template <class S>
 class TrainingMode {
  public:
-  explicit TrainingMode(TrainSubject<S>& subject) : subject_(subject) { subject_.set_training(true); }
+  explicit TrainingMode(ModelAdapter<S>& subject) : subject_(subject) { subject_.set_training(true); }
   ~TrainingMode() { subject_.set_training(false); }
   TrainingMode(const TrainingMode&) = delete;
   TrainingMode& operator=(const TrainingMode&) = delete;
 
  private:
-  TrainSubject<S>& subject_;
+  ModelAdapter<S>& subject_;
 };
 
 }  // namespace
 
 template <class S>
-TrainLoop<S>::TrainLoop(TrainSubject<S>& subject, Optimizer<S>& optimizer, TrainOptions options)
+TrainLoop<S>::TrainLoop(ModelAdapter<S>& subject, Optimizer<S>& optimizer, TrainOptions options)
     : subject_(subject), optimizer_(optimizer), parameters_(subject.parameters()) {
   set_options(std::move(options));
 }
@@ -84,7 +84,7 @@ bool TrainLoop<S>::stopped_early() const noexcept {
 
 // Everything that a run of hours must not find out at its end.
 template <class S>
-void TrainLoop<S>::begin(TrainTask<S>& task) {
+void TrainLoop<S>::begin(DataAdapter<S>& task) {
   if (options_.lr && optimizer_.group_count() > 1) {
     throw ArgumentError(
         fmt::format("[Trainer.fit] lr: expected an optimizer with one group, got {} groups (lr_factor gives "
@@ -97,7 +97,7 @@ void TrainLoop<S>::begin(TrainTask<S>& task) {
   if (validation_batches) check_batches("valid", *validation_batches);
   generators_ = subject_.generators();
   check_names(generators_);
-  remembered_ = false;
+  snapshot_ = false;
   const bool fresh = state_.epoch == 1 && state_.batch == 0 && !resumed_;
   if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
   if (state_.batch > 0 && state_.batches != static_cast<std::int64_t>(batches)) {
@@ -135,7 +135,7 @@ void TrainLoop<S>::check_files() const {
   }
 }
 
-// Which score decides, and which way; monitor_ and better_.
+// Which score decides, and which way; monitor_ and goal_.
 template <class S>
 void TrainLoop<S>::find_monitor(bool has_validation) {
   monitor_ = options_.monitor;
@@ -143,9 +143,9 @@ void TrainLoop<S>::find_monitor(bool has_validation) {
   const std::size_t slash = monitor_.find('/');
   const std::string data = monitor_.substr(0, slash);
   const std::string name = slash == std::string::npos ? "" : monitor_.substr(slash + 1);
-  std::optional<Better> better = subject_.better(name);
-  if (name == "loss") better = Better::lower;
-  if (!better || !(data == "train" || (data == "valid" && has_validation))) {
+  std::optional<Goal> goal = subject_.goal(name);
+  if (name == "loss") goal = Goal::minimize;
+  if (!goal || !(data == "train" || (data == "valid" && has_validation))) {
     Scores known;
     append(known, "train", {{"loss", 0.0}});
     append(known, "train", subject_.metric_values());
@@ -158,14 +158,14 @@ void TrainLoop<S>::find_monitor(bool has_validation) {
     throw ArgumentError(
         fmt::format("[Trainer.fit] monitor: expected one of {}, got '{}'", fmt::join(names, ", "), monitor_));
   }
-  better_ = options_.better.value_or(*better);
+  goal_ = options_.goal.value_or(*goal);
   if (plateau_) {
-    plateau_->mode = better_ == Better::lower ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
+    plateau_->mode = goal_ == Goal::minimize ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
   }
 }
 
 template <class S>
-TrainResult TrainLoop<S>::run(TrainTask<S>& task) {
+TrainResult TrainLoop<S>::run(DataAdapter<S>& task) {
   std::optional<Interrupt> interrupt;
   if (options_.interruptible) interrupt.emplace();
   stop_requested_ = false;
@@ -188,23 +188,23 @@ TrainResult TrainLoop<S>::run(TrainTask<S>& task) {
     save_after_error();
     throw;
   }
-  if (result.stop != Stop::interrupted && options_.restore_best) restore_best();
+  if (result.stop != StopReason::interrupted && options_.restore_best) restore_best();
   for (Log* log : options_.logs) log->flush();
-  if (result.stop != Stop::finished) progress_->print(result.message);
+  if (result.stop != StopReason::finished) progress_->print(result.message);
   progress_.reset();
   if (options_.on_stop) options_.on_stop(result);
   return result;
 }
 
 template <class S>
-Stop TrainLoop<S>::run_epochs(TrainTask<S>& task) {
+StopReason TrainLoop<S>::run_epochs(DataAdapter<S>& task) {
   unsaved_ = true;
   while (true) {
-    if (state_.epoch > options_.epochs) return Stop::finished;
-    if (stopped_early()) return Stop::early;
+    if (state_.epoch > options_.epochs) return StopReason::finished;
+    if (stopped_early()) return StopReason::early;
     if (const auto stop = asked_to_stop()) return *stop;
     // From before the start, so that going back to it begins the epoch again.
-    remember();
+    snapshot();
     task.start_epoch(state_.epoch, state_.batch == 0);
     while (true) {
       if (const auto stop = asked_to_stop()) return *stop;
@@ -217,17 +217,17 @@ Stop TrainLoop<S>::run_epochs(TrainTask<S>& task) {
 
 // Saves when it is so.
 template <class S>
-std::optional<Stop> TrainLoop<S>::asked_to_stop() {
+std::optional<StopReason> TrainLoop<S>::asked_to_stop() {
   const bool interrupted = options_.interruptible && Interrupt::requested();
   if (!interrupted && !stop_requested_) return std::nullopt;
-  if (remembered_) go_back();
-  remembered_ = false;
+  if (snapshot_) rollback();
+  snapshot_ = false;
   if (unsaved_ && !options_.checkpoint.empty()) save(options_.checkpoint);
-  return interrupted ? Stop::interrupted : Stop::requested;
+  return interrupted ? StopReason::interrupted : StopReason::requested;
 }
 
 template <class S>
-void TrainLoop<S>::end_epoch(TrainTask<S>& task) {
+void TrainLoop<S>::end_epoch(DataAdapter<S>& task) {
   check_weights();
   EpochReport report{.epoch = state_.epoch, .step = state_.step};
   report.train.push_back({"loss", mean_loss("train", state_.epoch, state_.loss, state_.weight)});
@@ -235,7 +235,7 @@ void TrainLoop<S>::end_epoch(TrainTask<S>& task) {
   if (task.validation_batches()) report.valid = task.validate(state_.epoch);
   report.grad_norm = state_.grad_norm / static_cast<double>(state_.steps);
   report.lr = optimizer_.lr();
-  judge(report);
+  update_best(report);
   state_.history.push_back(report);
   state_.epoch += 1;
   state_.batch = 0;
@@ -262,7 +262,7 @@ void TrainLoop<S>::save_best() const {
 
 // The best so far, early stopping and the plateau.
 template <class S>
-void TrainLoop<S>::judge(EpochReport& report) {
+void TrainLoop<S>::update_best(EpochReport& report) {
   Scores all;
   append(all, "train", report.train);
   append(all, "valid", report.valid);
@@ -276,14 +276,14 @@ void TrainLoop<S>::judge(EpochReport& report) {
                     "label count?)",
                     monitor_, report.epoch, fmt::join(scores, ", ")));
   }
-  report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, better_);
+  report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, goal_);
   if (report.best) {
     best_ = weights();
     state_.best_score = value;
     state_.best_epoch = report.epoch;
   }
   if (options_.patience > 0) {
-    EarlyStopping stopping{options_.patience, options_.min_delta, better_, state_.patience};
+    EarlyStopping stopping{options_.patience, options_.min_delta, goal_, state_.patience};
     stopping(value);
     state_.patience = stopping.memory;
   }
@@ -329,21 +329,21 @@ void TrainLoop<S>::report_epoch(const EpochReport& report) {
 }
 
 template <class S>
-TrainResult TrainLoop<S>::ended(Stop stop) const {
+TrainResult TrainLoop<S>::ended(StopReason stop) const {
   TrainResult result{.stop = stop,
                      .steps = state_.step,
                      .history = state_.history,
                      .best_score = state_.best_score,
                      .best_epoch = state_.best_epoch};
-  if (stop == Stop::finished) {
+  if (stop == StopReason::finished) {
     result.message = fmt::format("finished {} epochs, {} steps", state_.epoch - 1, state_.step);
-  } else if (stop == Stop::early) {
+  } else if (stop == StopReason::early) {
     result.message =
         fmt::format("stopped early after epoch {}: no better {} than {:.4f} for {} epochs", state_.epoch - 1,
                     monitor_, state_.patience.best, state_.patience.bad_epochs);
   } else {
     result.message = fmt::format("{} in epoch {} after {} of {} batches (step {}); {}",
-                                 stop == Stop::interrupted ? "interrupted" : "stopped", state_.epoch,
+                                 stop == StopReason::interrupted ? "interrupted" : "stopped", state_.epoch,
                                  state_.batch, state_.batches, state_.step, how_to_go_on());
   }
   return result;

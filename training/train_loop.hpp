@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "optim/optimizer.hpp"
+#include "training/adapters.hpp"
 #include "training/checkpoint.hpp"
 #include "training/progress.hpp"
-#include "training/train_task.hpp"
 
 namespace unroll::detail {
 
 template <class S>
 class TrainLoop {
  public:
-  TrainLoop(TrainSubject<S>& subject, Optimizer<S>& optimizer, TrainOptions options);
+  TrainLoop(ModelAdapter<S>& subject, Optimizer<S>& optimizer, TrainOptions options);
 
-  TrainResult run(TrainTask<S>& task);
+  TrainResult run(DataAdapter<S>& task);
   void stop() noexcept { stop_requested_ = true; }
 
   Checkpoint<S> capture() const;
@@ -37,36 +37,36 @@ class TrainLoop {
   };
 
   // train_loop.cpp
-  void begin(TrainTask<S>& task);
+  void begin(DataAdapter<S>& task);
   void check_files() const;
   void find_monitor(bool has_validation);
-  Stop run_epochs(TrainTask<S>& task);
-  std::optional<Stop> asked_to_stop();
-  void end_epoch(TrainTask<S>& task);
+  StopReason run_epochs(DataAdapter<S>& task);
+  std::optional<StopReason> asked_to_stop();
+  void end_epoch(DataAdapter<S>& task);
   void save_best() const;
-  void judge(EpochReport& report);
+  void update_best(EpochReport& report);
   void report_step(const StepReport& report);
   void report_progress();
   void report_epoch(const EpochReport& report);
-  TrainResult ended(Stop stop) const;
+  TrainResult ended(StopReason stop) const;
   std::string how_to_go_on() const;
   bool stopped_early() const noexcept;
 
   // train_step.cpp
-  void step(TrainTask<S>& task);
+  void step(DataAdapter<S>& task);
   void set_step_lr();
   void set_lr(double lr);
-  StepReport update(TrainTask<S>& task, Group group);
+  StepReport update(DataAdapter<S>& task, Group group);
   void check_optimizer() const;
   double clip();
   void log_histograms(std::int64_t step);
-  void remember();
-  void go_back();
+  void snapshot();
+  void rollback();
   std::string nonfinite_parameter() const;
-  [[noreturn]] void throw_nonfinite(TrainTask<S>& task, Group group, const std::string& what);
-  std::string find_op(TrainTask<S>& task, Group group);
+  [[noreturn]] void throw_nonfinite(DataAdapter<S>& task, Group group, const std::string& what);
+  std::string find_op(DataAdapter<S>& task, Group group);
   void check_weights();
-  std::string rescue_weights();
+  std::string restore_last_good();
   void save_after_error() noexcept;
 
   // train_resume.cpp
@@ -75,7 +75,7 @@ class TrainLoop {
   TensorMap<S> weights() const;
   void set_weights(const TensorMap<S>& weights);
 
-  TrainSubject<S>& subject_;
+  ModelAdapter<S>& subject_;
   Optimizer<S>& optimizer_;
   TrainOptions options_;
   std::vector<NamedParameter<S>> parameters_;
@@ -85,14 +85,14 @@ class TrainLoop {
   std::optional<PlateauSchedule> plateau_;
   std::unique_ptr<Progress> progress_;
   std::string monitor_;  // of this run: "valid/loss"
-  Better better_ = Better::lower;
+  Goal goal_ = Goal::minimize;
   bool resumed_ = false;  // from a checkpoint, and the logs have not been told
   bool stop_requested_ = false;
   bool saved_ = false;    // options_.checkpoint is a file of this trainer's
   bool unsaved_ = false;  // something has changed since
 
   // The state before the step under way, to go back to.
-  bool remembered_ = false;
+  bool snapshot_ = false;
   std::vector<Rng> random_before_;
   TensorMap<S> carried_before_;
 };

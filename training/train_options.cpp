@@ -46,15 +46,15 @@ bool EpochReport::operator==(const EpochReport& other) const {
          same_bits(lr, other.lr) && best == other.best;
 }
 
-const char* to_string(Stop stop) noexcept {
+const char* to_string(StopReason stop) noexcept {
   switch (stop) {
-    case Stop::finished:
+    case StopReason::finished:
       return "finished";
-    case Stop::early:
+    case StopReason::early:
       return "early";
-    case Stop::interrupted:
+    case StopReason::interrupted:
       return "interrupted";
-    case Stop::requested:
+    case StopReason::requested:
       break;
   }
   return "requested";

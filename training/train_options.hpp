@@ -42,21 +42,21 @@ struct EpochReport {
 };
 
 // Why a training ended: after the last epoch, by early stopping, by Ctrl-C, or by stop().
-enum class Stop { finished, early, interrupted, requested };
-const char* to_string(Stop stop) noexcept;
+enum class StopReason { finished, early, interrupted, requested };
+const char* to_string(StopReason stop) noexcept;
 
 struct TrainResult {
-  Stop stop = Stop::finished;
+  StopReason stop = StopReason::finished;
   std::int64_t steps = 0;            // optimizer steps, those before a resume included
   std::vector<EpochReport> history;  // one for each complete epoch, those before a resume included
   double best_score = 0.0;           // of the monitored score; NaN without a complete epoch
   std::int64_t best_epoch = 0;       // 0 without a complete epoch
   std::string message = {};          // the same in words, and how to go on after an interruption
-  bool interrupted() const noexcept { return stop == Stop::interrupted; }
+  bool interrupted() const noexcept { return stop == StopReason::interrupted; }
 };
 
 // What a schedule counts.
-enum class Per { epoch, step };
+enum class Interval { epoch, step };
 
 struct TrainOptions {
   std::int64_t epochs = 1;
@@ -68,15 +68,15 @@ struct TrainOptions {
   // plateau, called with the monitored score after each epoch (with several groups a factor: give it lr = 1).
   Schedule lr = {};
   Schedule lr_factor = {};
-  Per lr_per = Per::epoch;  // k counts epochs or steps, from 0
+  Interval lr_per = Interval::epoch;  // k counts epochs or steps, from 0
   std::optional<PlateauSchedule> plateau = {};
 
   // The score that decides what is best; none: "valid/loss", or "train/loss" without validation data.
   std::string monitor = "";
-  std::optional<Better> better = {};  // none: the metric's own, lower for the loss
-  std::int64_t patience = 0;          // stop after so many epochs without a better score; 0: never
-  double min_delta = 0.0;             // what is better for `patience` is so by more than this
-  bool restore_best = true;           // the model ends with its weights after the best epoch
+  std::optional<Goal> goal = {};  // none: the metric's own, lower for the loss
+  std::int64_t patience = 0;      // stop after so many epochs without a better score; 0: never
+  double min_delta = 0.0;         // what is better for `patience` is so by more than this
+  bool restore_best = true;       // the model ends with its weights after the best epoch
 
   // A checkpoint holds all that the run depends on: the trainer goes on from it to the same bits.
   std::string checkpoint = "";        // file; "": none is written

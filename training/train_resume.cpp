@@ -163,21 +163,21 @@ void TrainLoop<S>::resume(const std::string& path) {
   check(checkpoint, path);
   const Checkpoint<S> before = capture();
   const TrainState state_before = state_;  // what capture() adds to it stays out
-  const auto go_back = [&] {
+  const auto rollback = [&] {
     apply(before);
     state_ = state_before;
   };
   try {
     apply(checkpoint);
   } catch (const Error& error) {
-    go_back();
+    rollback();
     throw FileError(fmt::format("[Trainer.resume] {}: {}", escaped(path, 200), error.what()));
   } catch (...) {
-    go_back();
+    rollback();
     throw;
   }
   resumed_ = true;
-  remembered_ = false;
+  snapshot_ = false;
   saved_ = path == options_.checkpoint;
 }
 

@@ -30,8 +30,8 @@ void log_values(Log& log, std::int64_t step, const std::string& name, const Tens
 }  // namespace
 
 template <class S>
-void TrainLoop<S>::step(TrainTask<S>& task) {
-  if (!remembered_) remember();
+void TrainLoop<S>::step(DataAdapter<S>& task) {
+  if (!snapshot_) snapshot();
   set_step_lr();
   const auto first = static_cast<std::size_t>(state_.batch);
   const Group group{first, std::min(first + static_cast<std::size_t>(options_.accumulate),
@@ -42,7 +42,7 @@ void TrainLoop<S>::step(TrainTask<S>& task) {
   } catch (const NonfiniteError& error) {
     throw_nonfinite(task, group, error.what());
   }
-  remembered_ = false;
+  snapshot_ = false;
   unsaved_ = true;
   state_.batch = static_cast<std::int64_t>(group.last);
   if (report.step > 0) {
@@ -58,7 +58,7 @@ void TrainLoop<S>::step(TrainTask<S>& task) {
 
 template <class S>
 void TrainLoop<S>::set_step_lr() {
-  const std::int64_t k = options_.lr_per == Per::step ? state_.step : state_.epoch - 1;
+  const std::int64_t k = options_.lr_per == Interval::step ? state_.step : state_.epoch - 1;
   if (options_.lr) optimizer_.set_lr(options_.lr(k));
   if (options_.lr_factor) optimizer_.scale_lr(options_.lr_factor(k));
 }
@@ -75,26 +75,26 @@ void TrainLoop<S>::set_lr(double lr) {
 // Forward, backward and the optimizer's step over a group of batches. Everything that can go wrong does so
 // before anything that lasts has changed. A group without weight makes no step: its report's step is 0.
 template <class S>
-StepReport TrainLoop<S>::update(TrainTask<S>& task, Group group) {
+StepReport TrainLoop<S>::update(DataAdapter<S>& task, Group group) {
   StepReport report{.epoch = state_.epoch, .batch = static_cast<std::int64_t>(group.last)};
   const bool several = group.last - group.first > 1;
   double loss = 0.0, weight = 0.0, unit = 0.0;
   Tape tape;
   for (std::size_t b = group.first; b < group.last; ++b) {
     if (b > group.first) tape.release();
-    const Measured<S> measured = task.measure(b);
-    check_measured(measured, "train", state_.epoch, b);
-    if (measured.weight == 0.0) continue;
+    const LossValue<S> value = task.measure(b);
+    check_loss(value, "train", state_.epoch, b);
+    if (value.weight == 0.0) continue;
     if (several) {
       // In units of the first: weights of any size stay within S.
-      if (unit == 0.0) unit = measured.weight;
-      const Shape& shape = measured.loss.shape();
-      tape.backward(measured.loss, Var<S>(full<S>(shape, static_cast<S>(measured.weight / unit))));
+      if (unit == 0.0) unit = value.weight;
+      const Shape& shape = value.loss.shape();
+      tape.backward(value.loss, Var<S>(full<S>(shape, static_cast<S>(value.weight / unit))));
     } else {
-      tape.backward(measured.loss);
+      tape.backward(value.loss);
     }
-    loss += measured.weight * static_cast<double>(measured.loss.item());
-    weight += measured.weight;
+    loss += value.weight * static_cast<double>(value.loss.item());
+    weight += value.weight;
   }
   if (weight == 0.0) return report;
   check_optimizer();
@@ -154,19 +154,19 @@ void TrainLoop<S>::log_histograms(std::int64_t step) {
 }
 
 template <class S>
-void TrainLoop<S>::remember() {
+void TrainLoop<S>::snapshot() {
   random_before_.clear();
   for (const NamedRng& generator : generators_) random_before_.push_back(*generator.rng);
   carried_before_ = subject_.carried();
-  subject_.remember_metrics();
-  remembered_ = true;
+  subject_.snapshot_metrics();
+  snapshot_ = true;
 }
 
 template <class S>
-void TrainLoop<S>::go_back() {
+void TrainLoop<S>::rollback() {
   for (std::size_t i = 0; i < generators_.size(); ++i) *generators_[i].rng = random_before_[i];
   subject_.load_carried(carried_before_);
-  subject_.restore_metrics();
+  subject_.rollback_metrics();
 }
 
 // --- what is not finite
@@ -180,7 +180,7 @@ std::string TrainLoop<S>::nonfinite_parameter() const {
 }
 
 template <class S>
-void TrainLoop<S>::throw_nonfinite(TrainTask<S>& task, Group group, const std::string& what) {
+void TrainLoop<S>::throw_nonfinite(DataAdapter<S>& task, Group group, const std::string& what) {
   check_weights();  // if they are the cause
   const std::string op = find_op(task, group);
   const std::string batches = group.last - group.first == 1
@@ -197,21 +197,21 @@ void TrainLoop<S>::throw_nonfinite(TrainTask<S>& task, Group group, const std::s
 
 // Runs the batches again from where they began, looking at every op.
 template <class S>
-std::string TrainLoop<S>::find_op(TrainTask<S>& task, Group group) {
+std::string TrainLoop<S>::find_op(DataAdapter<S>& task, Group group) {
   std::string op;
   try {
-    go_back();
+    rollback();
     if (group.first == 0) task.start_epoch(state_.epoch, true);
     const DetectNonfinite detect;
     for (std::size_t b = group.first; b < group.last; ++b) {
       Tape tape;
-      const Measured<S> measured = task.measure(b);
-      if (measured.weight != 0.0) tape.backward(measured.loss);
+      const LossValue<S> value = task.measure(b);
+      if (value.weight != 0.0) tape.backward(value.loss);
     }
   } catch (const std::exception& error) {
     op = error.what();
   }
-  go_back();
+  rollback();
   return op;
 }
 
@@ -222,13 +222,13 @@ void TrainLoop<S>::check_weights() {
   const std::string what =
       fmt::format("[Trainer.fit] parameter '{}' is not finite after step {} of epoch {} (lr {})", parameter,
                   state_.step, state_.epoch, optimizer_.lr());
-  throw NonfiniteError(fmt::format("{}. {}", what, rescue_weights()));
+  throw NonfiniteError(fmt::format("{}. {}", what, restore_last_good()));
 }
 
 // Back to the last state whose weights are good; says which.
 template <class S>
-std::string TrainLoop<S>::rescue_weights() {
-  remembered_ = false;
+std::string TrainLoop<S>::restore_last_good() {
+  snapshot_ = false;
   unsaved_ = false;  // this state must not take a good checkpoint's place
   if (saved_) {
     try {
@@ -250,29 +250,29 @@ std::string TrainLoop<S>::rescue_weights() {
 template <class S>
 void TrainLoop<S>::save_after_error() noexcept {
   try {
-    if (remembered_) go_back();
-    remembered_ = false;
+    if (snapshot_) rollback();
+    snapshot_ = false;
     if (unsaved_ && !options_.checkpoint.empty() && nonfinite_parameter().empty()) save(options_.checkpoint);
   } catch (...) {
     // The file is the last good one, and the first error is the one to be heard.
   }
 }
 
-#define UNROLL_INSTANTIATE(S)                                                            \
-  template void TrainLoop<S>::step(TrainTask<S>&);                                       \
-  template void TrainLoop<S>::set_step_lr();                                             \
-  template void TrainLoop<S>::set_lr(double);                                            \
-  template StepReport TrainLoop<S>::update(TrainTask<S>&, Group);                        \
-  template void TrainLoop<S>::check_optimizer() const;                                   \
-  template double TrainLoop<S>::clip();                                                  \
-  template void TrainLoop<S>::log_histograms(std::int64_t);                              \
-  template void TrainLoop<S>::remember();                                                \
-  template void TrainLoop<S>::go_back();                                                 \
-  template std::string TrainLoop<S>::nonfinite_parameter() const;                        \
-  template void TrainLoop<S>::throw_nonfinite(TrainTask<S>&, Group, const std::string&); \
-  template std::string TrainLoop<S>::find_op(TrainTask<S>&, Group);                      \
-  template void TrainLoop<S>::check_weights();                                           \
-  template std::string TrainLoop<S>::rescue_weights();                                   \
+#define UNROLL_INSTANTIATE(S)                                                              \
+  template void TrainLoop<S>::step(DataAdapter<S>&);                                       \
+  template void TrainLoop<S>::set_step_lr();                                               \
+  template void TrainLoop<S>::set_lr(double);                                              \
+  template StepReport TrainLoop<S>::update(DataAdapter<S>&, Group);                        \
+  template void TrainLoop<S>::check_optimizer() const;                                     \
+  template double TrainLoop<S>::clip();                                                    \
+  template void TrainLoop<S>::log_histograms(std::int64_t);                                \
+  template void TrainLoop<S>::snapshot();                                                  \
+  template void TrainLoop<S>::rollback();                                                  \
+  template std::string TrainLoop<S>::nonfinite_parameter() const;                          \
+  template void TrainLoop<S>::throw_nonfinite(DataAdapter<S>&, Group, const std::string&); \
+  template std::string TrainLoop<S>::find_op(DataAdapter<S>&, Group);                      \
+  template void TrainLoop<S>::check_weights();                                             \
+  template std::string TrainLoop<S>::restore_last_good();                                  \
   template void TrainLoop<S>::save_after_error() noexcept;
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

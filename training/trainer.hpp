@@ -3,7 +3,7 @@
 //   Adam<float> adam(parameters(model), {.lr = 3e-3});
 //   const auto loss = [](Model& m, const Batch& b) {
 //     const auto logits = m(b.x);
-//     return Scored{cross_entropy(logits, b.labels), logits, b.labels};
+//     return LossOutput{cross_entropy(logits, b.labels), logits, b.labels};
 //   };
 //   Trainer trainer(model, adam, loss, {.epochs = 20, .clip_norm = 1.0, .checkpoint = "run.safetensors"},
 //                   Accuracy());
@@ -20,22 +20,22 @@
 
 #include "framework/anomaly.hpp"
 #include "training/data/batch_source.hpp"
+#include "training/loss_output.hpp"
 #include "training/metric_list.hpp"
-#include "training/scored.hpp"
 #include "training/source_use.hpp"
 #include "training/train_loop.hpp"
 
 namespace unroll {
 
 // loss(model, batch) returns the batch's mean loss, a Var<S> of one element, alone or in a struct with
-// members loss and, at choice, weight, outputs and targets (Scored, WeightedLoss). Without a weight it is
+// members loss and, at choice, weight, outputs and targets (LossOutput, WeightedLoss). Without a weight it is
 // batch.size(). A loss may carry state from batch to batch, a recurrent layer's say, as members:
 //   void start_epoch()                         before an epoch's first batch
 //   TensorMap<S> state() const                 what the next call depends on
 //   void load_state(const TensorMap<S>&)       takes it over
 // Model and optimizer outlive the trainer and stay where they are.
 template <class Model, class Loss, class... Metrics>
-class Trainer : private detail::TrainSubject<scalar_t<Model>> {
+class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
  public:
   using S = scalar_t<Model>;
 
@@ -45,7 +45,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
         loss_(std::move(loss)),
         fresh_(std::move(metrics)...),
         running_(fresh_),
-        remembered_(fresh_),
+        snapshot_(fresh_),
         loop_(*this, optimizer, std::move(options)) {}
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -101,7 +101,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
   using List = detail::MetricList<Metrics...>;
 
   template <class Train, class Valid>
-  class Fit : public detail::TrainTask<S> {
+  class Fit : public detail::DataAdapter<S> {
    public:
     Fit(Trainer& trainer, Train& train, Valid* valid) : trainer_(trainer), train_(train) {
       if (valid != nullptr) valid_.emplace(*valid);
@@ -113,7 +113,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
       trainer_.running_ = trainer_.fresh_;
       trainer_.start_loss();
     }
-    detail::Measured<S> measure(std::size_t i) override {
+    detail::LossValue<S> measure(std::size_t i) override {
       return trainer_.measure(std::as_const(train_.get()).batch(i), trainer_.running_);
     }
     std::optional<std::size_t> validation_batches() override {
@@ -131,21 +131,21 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
   };
 
   template <class Batch>
-  detail::Measured<S> measure(const Batch& batch, List& metrics) {
+  detail::LossValue<S> measure(const Batch& batch, List& metrics) {
     const auto result = loss_(model_, batch);
-    detail::Measured<S> measured;
+    detail::LossValue<S> value;
     if constexpr (requires { result.loss; }) {
-      measured.loss = result.loss;
+      value.loss = result.loss;
     } else {
-      measured.loss = result;
+      value.loss = result;
     }
-    measured.weight = weight_of(result, batch);
-    bool counts = measured.weight != 0.0;
+    value.weight = weight_of(result, batch);
+    bool counts = value.weight != 0.0;
     if constexpr (requires { result.counts_anyway; }) counts = counts || result.counts_anyway;
-    if (counts && measured.loss.size() == 1) {
-      metrics.update(result, batch, static_cast<double>(measured.loss.item()), measured.weight);
+    if (counts && value.loss.size() == 1) {
+      metrics.update(result, batch, static_cast<double>(value.loss.item()), value.weight);
     }
-    return measured;
+    return value;
   }
   template <class Result, class Batch>
   static double weight_of(const Result& result, const Batch& batch) {
@@ -195,18 +195,18 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     detail::check_batches(data, source.size());
     double sum = 0.0, weight = 0.0;
     for (std::size_t i = 0; i < source.size(); ++i) {
-      const auto measured = [&] {
+      const auto value = [&] {
         try {
           auto result = measure(std::as_const(source).batch(i), metrics);
-          detail::check_measured(result, data, epoch, i);
+          detail::check_loss(result, data, epoch, i);
           return result;
         } catch (const NonfiniteError& error) {
           detail::throw_nonfinite_batch(data, epoch, i, error.what());
         }
       }();
-      if (measured.weight == 0.0) continue;
-      sum += measured.weight * static_cast<double>(measured.loss.item());
-      weight += measured.weight;
+      if (value.weight == 0.0) continue;
+      sum += value.weight * static_cast<double>(value.loss.item());
+      weight += value.weight;
     }
     Scores scores{{"loss", detail::mean_loss(data, epoch, sum, weight)}};
     metrics.append_values(scores);
@@ -217,7 +217,7 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
     if constexpr (requires { loss_.start_epoch(); }) loss_.start_epoch();
   }
 
-  // --- detail::TrainSubject
+  // --- detail::ModelAdapter
   std::vector<NamedParameter<S>> parameters() const override { return named_parameters(model_); }
   std::vector<detail::NamedRng> generators() override {
     std::vector<detail::NamedRng> list = kept_;
@@ -250,13 +250,13 @@ class Trainer : private detail::TrainSubject<scalar_t<Model>> {
   void load_metric_states(const std::map<std::string, std::string>& states) override {
     running_.load_states(states);
   }
-  void remember_metrics() override { remembered_ = running_; }
-  void restore_metrics() override { running_ = remembered_; }
-  std::optional<Better> better(const std::string& metric) const override { return fresh_.better(metric); }
+  void snapshot_metrics() override { snapshot_ = running_; }
+  void rollback_metrics() override { running_ = snapshot_; }
+  std::optional<Goal> goal(const std::string& metric) const override { return fresh_.goal(metric); }
 
   Model& model_;
   Loss loss_;
-  List fresh_, running_, remembered_;
+  List fresh_, running_, snapshot_;
   std::vector<detail::NamedRng> kept_;
   bool training_ = false;
   detail::TrainLoop<S> loop_;

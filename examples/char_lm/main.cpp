@@ -111,7 +111,7 @@ void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const
 TextSplit read_parts(const std::string& file, Index batch) {
   const std::string text = read_text(file);
   if (is_markup(text)) print_note("char_lm", escaped(file) + " is " + file_kind(text));
-  const Shares shares{.valid = 0.05, .test = 0.05};
+  const SplitFractions shares{.valid = 0.05, .test = 0.05};
   Index want = 30;  // of which 2 are for test
   const auto part = [&](Index size) {
     return static_cast<Index>(shares.test * static_cast<double>(size) + 0.5);

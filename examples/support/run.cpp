@@ -77,7 +77,7 @@ bool Run::finished(const TrainResult& result) const {
 
 Run& Run::classifies(std::size_t batches) {
   options.lr = CosineSchedule{.lr = lr_, .period = options.epochs * static_cast<std::int64_t>(batches)};
-  options.lr_per = Per::step;
+  options.lr_per = Interval::step;
   options.monitor = "valid/accuracy";
   return *this;
 }

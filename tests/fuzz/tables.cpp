@@ -40,7 +40,7 @@ void check_columns(const Table& table, Missing missing) {
     }
     if (type == ColumnType::text) require(!numbers, "a column of texts has no numbers");
     attempt([&] { return rows_by_value(table, name); });
-    attempt([&] { return split_stratified(table, name, Shares{}); });
+    attempt([&] { return split_stratified(table, name, SplitFractions{}); });
     attempt([&] { return split_by_column(table, name); });
   }
   attempt([&] { return table.matrix<float>(names); });

@@ -34,7 +34,7 @@ struct Pairs {
 struct Loss {
   auto operator()(const TinyModel& model, const Pair& pair) const {
     const Var<float> y = Var<float>(pair.x) * model.weight + model.bias, error = y - Var<float>(pair.y);
-    return Scored{mean(error * error), y, pair.y};
+    return LossOutput{mean(error * error), y, pair.y};
   }
 };
 

@@ -107,8 +107,8 @@ TEST_CASE("so does a loss that says its weight, of any size") {
   for (const double unit : {1.0, 1e-300, 1e300}) {
     check_every_cut([unit](Shifted& model, const Samples& batch) {
       const auto scores = model(batch);
-      return Scored{cross_entropy(scores, batch.labels), scores, batch.labels,
-                    unit * cross_entropy_weight(batch.labels)};
+      return LossOutput{cross_entropy(scores, batch.labels), scores, batch.labels,
+                        unit * cross_entropy_weight(batch.labels)};
     });
   }
 }

@@ -15,7 +15,7 @@ TEST_CASE("early stopping waits for patience epochs without a better metric") {
 }
 
 TEST_CASE("early stopping counts only what is better by more than min_delta, upward if higher is better") {
-  EarlyStopping stop{.patience = 2, .min_delta = 0.1, .better = Better::higher};
+  EarlyStopping stop{.patience = 2, .min_delta = 0.1, .goal = Goal::maximize};
   CHECK_FALSE(stop(0.5));
   CHECK_FALSE(stop(0.55));  // not enough
   CHECK_FALSE(stop(0.61));  // more than 0.5 + 0.1
@@ -24,10 +24,10 @@ TEST_CASE("early stopping counts only what is better by more than min_delta, upw
 }
 
 TEST_CASE("NaN is never better, and every number is better than NaN") {
-  CHECK_FALSE(is_better(NAN, 1.0, Better::lower));
-  CHECK_FALSE(is_better(NAN, NAN, Better::lower));
-  CHECK(is_better(1e9, NAN, Better::lower, 5.0));
-  CHECK_FALSE(is_better(1.0, 1.0, Better::higher));
+  CHECK_FALSE(is_better(NAN, 1.0, Goal::minimize));
+  CHECK_FALSE(is_better(NAN, NAN, Goal::minimize));
+  CHECK(is_better(1e9, NAN, Goal::minimize, 5.0));
+  CHECK_FALSE(is_better(1.0, 1.0, Goal::maximize));
   EarlyStopping stop{.patience = 1};
   CHECK(stop(NAN));
   CHECK_FALSE(stop(3.0));

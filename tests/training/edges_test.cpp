@@ -31,7 +31,7 @@ const auto towards_five = [](Model& m, const Nothing&) { return sum(square(m.w -
 // A metric whose value is a number from some epoch on.
 struct Late {
   static constexpr std::string_view kName = "late";
-  static constexpr Better kBetter = Better::higher;
+  static constexpr Goal kGoal = Goal::maximize;
   double seen = std::numeric_limits<double>::quiet_NaN();
   void update(double, double) {}
   double value() const { return seen; }

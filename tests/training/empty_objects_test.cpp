@@ -68,7 +68,7 @@ TEST_CASE("a table that was moved from has nothing and says so") {
     CHECK_MOVED(read_series(table, "a"));
     CHECK_MOVED(rows_by_value(table, "a"));
     CHECK_MOVED(split_by_column(table, "a"));
-    CHECK_MOVED(split_stratified(table, "a", Shares()));
+    CHECK_MOVED(split_stratified(table, "a", SplitFractions()));
     CHECK_MOVED(encode_table<float>(table));
     CHECK(TimeAxis::of(table).label(0) == "1");
     const Table copy = table;

@@ -170,7 +170,7 @@ struct Classifier {
 struct ClassLoss {
   auto operator()(auto& model, const auto& batch) const {
     const auto logits = model(batch);
-    return Scored{cross_entropy(logits, batch.labels), logits, batch.labels};
+    return LossOutput{cross_entropy(logits, batch.labels), logits, batch.labels};
   }
 };
 
@@ -232,7 +232,7 @@ struct StreamLoss : CarriedStates<typename Lstm<S>::State> {
     const auto result = model.lstm(Var<S>(batch.x), {.states = this->states});
     this->states = detach(result.states);
     const auto prediction = model.head(result.output);
-    return Scored{mse_loss(prediction, Var<S>(batch.y)), prediction, batch.y};
+    return LossOutput{mse_loss(prediction, Var<S>(batch.y)), prediction, batch.y};
   }
 };
 

@@ -206,7 +206,7 @@ TEST_CASE(
     CHECK(stopped.steps == step);
     CHECK_THAT(stopped.message, Contains(fmt::format("(step {}); saved in {}", step, file)));
     const auto [result, got] = train(99, 0, {.checkpoint = file, .resume = true});
-    CHECK(result.stop == Stop::finished);
+    CHECK(result.stop == StopReason::finished);
     CHECK(result.history == want.history);
     CHECK(same_bits(got, weights));
   }
@@ -224,7 +224,7 @@ TEST_CASE(
   // Not asked for: the signal is the program's own.
   seen = 0;
   ::signal(SIGINT, count);
-  CHECK(train(1, 2, {.interruptible = false}).first.stop == Stop::finished);
+  CHECK(train(1, 2, {.interruptible = false}).first.stop == StopReason::finished);
   CHECK(seen == 1);
   ::signal(SIGINT, SIG_DFL);
 }

@@ -76,7 +76,7 @@ void check_every_stop(Make make) {
     CAPTURE(step);
     auto stopped = make(1, file);
     stopped->stop_at_step = step;
-    REQUIRE(stopped->trainer.fit(stopped->train, stopped->valid).stop == Stop::requested);
+    REQUIRE(stopped->trainer.fit(stopped->train, stopped->valid).stop == StopReason::requested);
     REQUIRE(stopped->trainer.state().step == step);
     go_on(*stopped);
   }
@@ -84,7 +84,7 @@ void check_every_stop(Make make) {
     CAPTURE(epoch);
     auto stopped = make(1, file);
     stopped->stop_at_epoch = epoch;
-    REQUIRE(stopped->trainer.fit(stopped->train, stopped->valid).stop == Stop::requested);
+    REQUIRE(stopped->trainer.fit(stopped->train, stopped->valid).stop == StopReason::requested);
     REQUIRE(stopped->trainer.state().epoch == epoch + 1);
     go_on(*stopped);
   }
@@ -119,7 +119,7 @@ TEMPLATE_TEST_CASE("a resumed run gives the same bits: Adam with a schedule per 
                                 .accumulate = 4,
                                 .clip_value = 0.05,
                                 .lr = CosineSchedule{.lr = 0.02, .period = 6},
-                                .lr_per = Per::step});
+                                .lr_per = Interval::step});
 }
 
 TEMPLATE_TEST_CASE("a resumed run gives the same bits: groups, a plateau, early stopping by a metric", "",

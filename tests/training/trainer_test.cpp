@@ -123,7 +123,7 @@ TEST_CASE("the trainer makes the steps that a loop written by hand makes, to the
   CHECK(same_bits(weights_of(model), weights_of(same)));
   CHECK(same_bits(adam.state(), other.state()));
   CHECK(result.steps == 18);
-  CHECK(result.stop == Stop::finished);
+  CHECK(result.stop == StopReason::finished);
 }
 
 TEST_CASE("accumulated batches of different sizes are one step of the big batch") {
@@ -179,8 +179,9 @@ TEST_CASE("the learning rate follows a schedule per step or epoch, or a factor o
   rates.clear();
   {
     Sgd<double> sgd(parameters(model), {.lr = 0.5});
-    Trainer trainer(model, sgd, squared,
-                    {.epochs = 2, .lr = falling, .lr_per = Per::step, .progress = false, .on_step = watch});
+    Trainer trainer(
+        model, sgd, squared,
+        {.epochs = 2, .lr = falling, .lr_per = Interval::step, .progress = false, .on_step = watch});
     trainer.fit(PairSource{{2, 2}});
     CHECK(rates == std::vector<double>{1.0, 1.0 / 2, 1.0 / 3, 1.0 / 4});
   }
@@ -220,7 +221,7 @@ TEST_CASE("training stops early, and the model ends with its best weights") {
   Trainer trainer(walk, sgd, walk_loss,
                   {.epochs = 20, .patience = 2, .best_file = folder.file("best"), .progress = false});
   const TrainResult result = trainer.fit(Goals(kDown), Goals{{0.62}});
-  CHECK(result.stop == Stop::early);
+  CHECK(result.stop == StopReason::early);
   CHECK(result.history.size() == 6);
   CHECK(result.best_epoch == 4);
   CHECK(result.best_score == Approx(0.0004));
@@ -334,7 +335,7 @@ TEST_CASE("options and arguments that do not fit are refused by name") {
   PairModel model;
   Sgd<double> sgd(parameters(model), {.lr = 0.1});
   const auto squared_only = [](PairModel& m, const PairBatch& b) {
-    return Scored{squared(m, b), m.linear(Var<double>(b.x)), b.y};
+    return LossOutput{squared(m, b), m.linear(Var<double>(b.x)), b.y};
   };
   const auto fit = [&](TrainOptions options) {
     options.progress = false;

@@ -35,7 +35,7 @@ std::vector<SeriesPart> parts_by_column(const Table& table) {
   return parts;
 }
 
-std::vector<SeriesPart> parts_by_share(Index size, const Shares& shares) {
+std::vector<SeriesPart> parts_by_share(Index size, const SplitFractions& shares) {
   const Split split = split_in_order(size, shares);
   std::vector<SeriesPart> parts;
   for (const auto& [name, rows] :
@@ -57,7 +57,7 @@ std::string Series::label(const SeriesPart& part) const {
   return fmt::format("{} to {}", time.label(part.first), time.label(part.last - 1));
 }
 
-Series read_series(const Table& table, std::string_view column, const Shares& shares) {
+Series read_series(const Table& table, std::string_view column, const SplitFractions& shares) {
   Series series{table.numbers(column), TimeAxis::of(table), {}};
   try {
     series.parts = table.find(kSplit) ? parts_by_column(table) : parts_by_share(series.size(), shares);

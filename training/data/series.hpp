@@ -37,6 +37,6 @@ struct Series {
 // valid and test, with these shares. Throws FileError naming file and line for what is no finite number and
 // for rows of one part that are not side by side, the file where there are too few rows for the shares, and
 // as TimeAxis::of; ArgumentError for shares out of range.
-Series read_series(const Table& table, std::string_view column, const Shares& shares = {});
+Series read_series(const Table& table, std::string_view column, const SplitFractions& shares = {});
 
 }  // namespace unroll

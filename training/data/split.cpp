@@ -19,7 +19,7 @@
 namespace unroll {
 namespace {
 
-void check(const char* function, const Shares& shares) {
+void check(const char* function, const SplitFractions& shares) {
   if (!(shares.valid >= 0.0 && shares.test >= 0.0 && shares.valid + shares.test < 1.0)) {
     throw ArgumentError(
         fmt::format("[{}] shares: expected valid and test >= 0 and below 1 together, got {} and {}", function,
@@ -28,7 +28,7 @@ void check(const char* function, const Shares& shares) {
 }
 
 // Sorts the parts and sees that none is missing.
-Split finished(const char* function, Split split, const Shares& shares) {
+Split finished(const char* function, Split split, const SplitFractions& shares) {
   const auto check_part = [&](const char* name, double share, std::vector<Index>& part) {
     if (share > 0.0 && part.empty()) {
       throw ArgumentError(
@@ -56,7 +56,7 @@ std::vector<Index> ordered(const char* function, Index n, F&& f) {
 }
 
 // Puts samples that are in some order into the parts: train first, test last.
-void deal(const std::vector<Index>& order, const Shares& shares, Split& split) {
+void deal(const std::vector<Index>& order, const SplitFractions& shares, Split& split) {
   const auto n = static_cast<double>(order.size());
   const auto part = [&](double share) { return static_cast<std::size_t>(std::floor(share * n + 0.5)); };
   const std::size_t test = std::min(part(shares.test), order.size());
@@ -69,14 +69,14 @@ void deal(const std::vector<Index>& order, const Shares& shares, Split& split) {
 
 }  // namespace
 
-Split split_random(Index n, const Shares& shares, std::uint64_t seed) {
+Split split_random(Index n, const SplitFractions& shares, std::uint64_t seed) {
   check("split_random", shares);
   Split split;
   deal(ordered("split_random", n, [&] { return Rng(seed).permutation(n); }), shares, split);
   return finished("split_random", std::move(split), shares);
 }
 
-Split split_in_order(Index n, const Shares& shares) {
+Split split_in_order(Index n, const SplitFractions& shares) {
   check("split_in_order", shares);
   const auto order = ordered("split_in_order", n, [&] {
     std::vector<Index> all(static_cast<std::size_t>(n));
@@ -88,7 +88,7 @@ Split split_in_order(Index n, const Shares& shares) {
   return finished("split_in_order", std::move(split), shares);
 }
 
-TextSplit split_text(std::string_view text, const Shares& shares) {
+TextSplit split_text(std::string_view text, const SplitFractions& shares) {
   const auto all = characters(text);
   const Split split = split_in_order(static_cast<Index>(all.size()), shares);
   const auto bytes = [&](const std::vector<Index>& part) {
@@ -101,7 +101,7 @@ TextSplit split_text(std::string_view text, const Shares& shares) {
           std::string(text.substr(train + valid))};
 }
 
-Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares,
+Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
                        std::span<const std::uint64_t> keys) {
   check("split_stratified", shares);
   if (keys.size() != labels.size()) {
@@ -120,14 +120,15 @@ Split split_stratified(std::span<const std::int64_t> labels, const Shares& share
   return finished("split_stratified", std::move(split), shares);
 }
 
-Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares, std::uint64_t seed) {
+Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
+                       std::uint64_t seed) {
   Rng rng(seed);
   std::vector<std::uint64_t> keys(labels.size());
   for (std::uint64_t& key : keys) key = rng.next();
   return split_stratified(labels, shares, keys);
 }
 
-Split split_stratified(const Table& table, std::string_view column, const Shares& shares) {
+Split split_stratified(const Table& table, std::string_view column, const SplitFractions& shares) {
   const std::size_t at = table.column(column);
   std::map<std::string, std::int64_t> classes;
   std::vector<std::int64_t> labels;
@@ -141,7 +142,7 @@ Split split_stratified(const Table& table, std::string_view column, const Shares
   return split_stratified(labels, shares, keys);
 }
 
-Split split_by_hash(std::span<const std::uint64_t> hashes, const Shares& shares) {
+Split split_by_hash(std::span<const std::uint64_t> hashes, const SplitFractions& shares) {
   check("split_by_hash", shares);
   Split split;
   for (std::size_t i = 0; i < hashes.size(); ++i) {

@@ -21,7 +21,7 @@ struct Split {
 };
 
 // The shares of validation and test; training gets the rest.
-struct Shares {
+struct SplitFractions {
   double valid = 0.15, test = 0.15;
 };
 
@@ -29,9 +29,9 @@ struct Shares {
 // training) would be empty. Sizes are shares times n, rounded to the nearest, half up.
 
 // At random: the same seed gives the same split.
-Split split_random(Index n, const Shares& shares, std::uint64_t seed);
+Split split_random(Index n, const SplitFractions& shares, std::uint64_t seed);
 // In order, oldest first: train, valid, test. For series, whose future must not be learnt from.
-Split split_in_order(Index n, const Shares& shares);
+Split split_in_order(Index n, const SplitFractions& shares);
 
 // A UTF-8 text in three parts, in order, cut between characters (Unicode code points).
 struct TextSplit {
@@ -40,20 +40,21 @@ struct TextSplit {
 };
 // Shares of its characters, with sizes and errors as above; throws ArgumentError for a text that is not
 // UTF-8.
-TextSplit split_text(std::string_view text, const Shares& shares);
+TextSplit split_text(std::string_view text, const SplitFractions& shares);
 
 // At random within every class, so that each part has the classes' proportions.
-Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares, std::uint64_t seed);
+Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
+                       std::uint64_t seed);
 // The same with every class ordered by keys (content_hash of the samples, say) instead: in every run alike,
 // and a sample that is added moves few others.
-Split split_stratified(std::span<const std::int64_t> labels, const Shares& shares,
+Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
                        std::span<const std::uint64_t> keys);
 // The rows of every value of a column, ordered by a hash of all their fields. Throws FileError for a column
 // that is not there.
-Split split_stratified(const Table& table, std::string_view column, const Shares& shares);
+Split split_stratified(const Table& table, std::string_view column, const SplitFractions& shares);
 // Every sample by its own hash alone: equal samples are in one part, and adding or removing some moves no
 // other. The shares hold on average.
-Split split_by_hash(std::span<const std::uint64_t> hashes, const Shares& shares);
+Split split_by_hash(std::span<const std::uint64_t> hashes, const SplitFractions& shares);
 
 // By a column that says "train", "valid" or "test". Throws FileError naming the line of any other word.
 Split split_by_column(const Table& table, std::string_view column = "split");

@@ -23,7 +23,7 @@ template <class S>
 struct TableColumns {
   std::string label = "label";  // the class, any text
   std::string split = "split";  // train, valid or test; where it is missing: split_stratified
-  Shares shares = {};           //   with these shares
+  SplitFractions shares = {};   //   with these shares
   std::string text = {};        // the sequence, character by character; "": numbers
   std::vector<std::string> numbers =
       {};           // the sequence, in this order; none: all columns but label and split

@@ -34,7 +34,7 @@ int main() {
   TensorBoardLog log("logs");
   const auto loss = [](auto& m, const Batch<float>& batch) {
     const auto scores = m(batch.ids);
-    return Scored{cross_entropy(scores, batch.labels), scores, batch.labels};
+    return LossOutput{cross_entropy(scores, batch.labels), scores, batch.labels};
   };
   Trainer trainer(model, adam, loss, {.epochs = 8, .logs = {&log}}, Accuracy());
   trainer.fit(batches);

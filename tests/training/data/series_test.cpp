@@ -18,7 +18,7 @@ namespace {
 
 const std::string kData = UNROLL_SOURCE_DIR "/examples/data/";
 
-Series read(const std::string& text, const Shares& shares = {}) {
+Series read(const std::string& text, const SplitFractions& shares = {}) {
   const ScratchFile file(text);
   return read_series(read_table(file.path), "x", shares);
 }

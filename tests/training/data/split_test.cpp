@@ -39,7 +39,7 @@ TEST_CASE("every sample is in one part, and the parts have their shares") {
   Rng rng(3);
   for (int round = 0; round < 200; ++round) {
     const Index n = 20 + rng.below(200);
-    const Shares shares{rng.uniform(0.05, 0.4), rng.uniform(0.05, 0.4)};
+    const SplitFractions shares{rng.uniform(0.05, 0.4), rng.uniform(0.05, 0.4)};
     const auto valid = static_cast<std::size_t>(std::lround(shares.valid * static_cast<double>(n)));
     const auto test = static_cast<std::size_t>(std::lround(shares.test * static_cast<double>(n)));
     for (const Split& split : {split_random(n, shares, rng.next()), split_in_order(n, shares)}) {
@@ -173,8 +173,8 @@ TEST_CASE("shares that leave a part empty and shares out of range are refused") 
                     "[split_in_order] train: expected at least one sample for a share of 0.7, got none of 0");
   CHECK_THROWS_WITH(split_in_order(1, {0.0, 0.6}),
                     "[split_in_order] train: expected at least one sample for a share of 0.4, got none of 1");
-  for (const Shares bad :
-       {Shares{-0.1, 0.5}, Shares{0.5, 0.5}, Shares{0.9, 0.2}, Shares{std::nan(""), 0.1}}) {
+  for (const SplitFractions bad : {SplitFractions{-0.1, 0.5}, SplitFractions{0.5, 0.5},
+                                   SplitFractions{0.9, 0.2}, SplitFractions{std::nan(""), 0.1}}) {
     CHECK_THROWS_AS(split_random(100, bad, 1), ArgumentError);
     CHECK_THROWS_AS(split_in_order(100, bad), ArgumentError);
     CHECK_THROWS_AS(split_by_hash(std::vector<std::uint64_t>(9), bad), ArgumentError);

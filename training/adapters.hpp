@@ -17,7 +17,7 @@
 namespace unroll::detail {
 
 template <class S>
-struct Measured {
+struct LossValue {
   Var<S> loss;  // one element
   double weight = 0.0;
 };
@@ -30,14 +30,14 @@ struct NamedRng {
 
 // The data of one fit().
 template <class S>
-class TrainTask {
+class DataAdapter {
  public:
-  virtual ~TrainTask() = default;
+  virtual ~DataAdapter() = default;
   virtual std::size_t batches() = 0;
   // The source begins the epoch. start_loss: the loss, too, and the metrics begin at nothing.
   virtual void start_epoch(std::int64_t epoch, bool start_loss) = 0;
   // The loss of this batch, on the current tape if there is one; the metrics count it.
-  virtual Measured<S> measure(std::size_t batch) = 0;
+  virtual LossValue<S> measure(std::size_t batch) = 0;
   // None: there is no validation.
   virtual std::optional<std::size_t> validation_batches() = 0;
   virtual Scores validate(std::int64_t epoch) = 0;
@@ -45,9 +45,9 @@ class TrainTask {
 
 // The model, its loss and the running metrics.
 template <class S>
-class TrainSubject {
+class ModelAdapter {
  public:
-  virtual ~TrainSubject() = default;
+  virtual ~ModelAdapter() = default;
   virtual std::vector<NamedParameter<S>> parameters() const = 0;
   virtual std::vector<NamedRng> generators() = 0;
   virtual std::string summary() const = 0;
@@ -61,16 +61,16 @@ class TrainSubject {
   virtual std::map<std::string, std::string> metric_states() const = 0;
   // All or none. Throws ArgumentError.
   virtual void load_metric_states(const std::map<std::string, std::string>& states) = 0;
-  virtual void remember_metrics() = 0;
-  virtual void restore_metrics() = 0;
+  virtual void snapshot_metrics() = 0;
+  virtual void rollback_metrics() = 0;
   // Which way a metric of this name is better; none: there is no such metric.
-  virtual std::optional<Better> better(const std::string& metric) const = 0;
+  virtual std::optional<Goal> goal(const std::string& metric) const = 0;
 };
 
 // The finite loss of a batch: [Trainer] ... Throws NonfiniteError naming the batch, ShapeError for more than
 // one element, ArgumentError for a weight that is negative or not finite.
 template <class S>
-void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch);
+void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch, std::size_t batch);
 // The same error with the batch in front, of data that is looked at and not learnt from.
 [[noreturn]] void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch,
                                         const char* what);

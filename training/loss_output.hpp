@@ -7,11 +7,11 @@
 
 namespace unroll {
 
-// A batch's loss with what it was computed from, which metrics read: Scored{loss, logits, batch.labels}.
+// A batch's loss with what it was computed from, which metrics read: LossOutput{loss, logits, batch.labels}.
 // weight: what the loss, a mean, divides by, real tokens say; none: batch.size(). A batch of weight 0 is left
 // out.
 template <class S, class Targets>
-struct Scored {
+struct LossOutput {
   Var<S> loss;
   Var<S> outputs;
   Targets targets;
@@ -20,9 +20,9 @@ struct Scored {
   bool counts_anyway = false;
 };
 template <class S, class Targets>
-Scored(Var<S>, Var<S>, Targets) -> Scored<S, Targets>;
+LossOutput(Var<S>, Var<S>, Targets) -> LossOutput<S, Targets>;
 template <class S, class Targets>
-Scored(Var<S>, Var<S>, Targets, double) -> Scored<S, Targets>;
+LossOutput(Var<S>, Var<S>, Targets, double) -> LossOutput<S, Targets>;
 
 // A batch's loss and its weight.
 template <class S>

@@ -1,4 +1,4 @@
-#include "training/train_task.hpp"
+#include "training/adapters.hpp"
 
 #include <fmt/format.h>
 
@@ -22,25 +22,25 @@ std::string source_of(std::string_view data) {
 }  // namespace
 
 template <class S>
-void check_measured(const Measured<S>& measured, const char* data, std::int64_t epoch, std::size_t batch) {
+void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch, std::size_t batch) {
   const auto where = [&] {
     return is_evaluation(data) ? fmt::format("loss of batch {}", batch + 1)
                                : fmt::format("{} loss of epoch {}, batch {}", data, epoch, batch + 1);
   };
-  if (measured.loss.size() != 1) {
+  if (value.loss.size() != 1) {
     throw ShapeError(fmt::format("[Trainer] {}: expected one element, got shape {} (a mean over the batch?)",
-                                 where(), to_string(measured.loss.shape())));
+                                 where(), to_string(value.loss.shape())));
   }
-  if (!(measured.weight >= 0.0 && std::isfinite(measured.weight))) {
-    throw ArgumentError(fmt::format("[Trainer] weight of {}: expected a finite number >= 0, got {}", where(),
-                                    measured.weight));
+  if (!(value.weight >= 0.0 && std::isfinite(value.weight))) {
+    throw ArgumentError(
+        fmt::format("[Trainer] weight of {}: expected a finite number >= 0, got {}", where(), value.weight));
   }
-  const auto loss = static_cast<double>(measured.loss.item());
-  if (measured.weight == 0.0 || std::isfinite(loss)) return;
+  const auto loss = static_cast<double>(value.loss.item());
+  if (value.weight == 0.0 || std::isfinite(loss)) return;
   throw NonfiniteError(fmt::format("{}: expected a finite number, got {}", where(), loss));
 }
-template void check_measured(const Measured<float>&, const char*, std::int64_t, std::size_t);
-template void check_measured(const Measured<double>&, const char*, std::int64_t, std::size_t);
+template void check_loss(const LossValue<float>&, const char*, std::int64_t, std::size_t);
+template void check_loss(const LossValue<double>&, const char*, std::int64_t, std::size_t);
 
 void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch, const char* what) {
   throw NonfiniteError(is_evaluation(data) ? fmt::format("[Trainer.evaluate] batch {}: {}", batch + 1, what)
