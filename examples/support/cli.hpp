@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "framework/tensor.hpp"
-#include "training/interrupt.hpp"
+#include "training/trainer/interrupt.hpp"
 
 namespace CLI {
 class App;

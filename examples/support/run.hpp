@@ -7,7 +7,7 @@
 
 #include "examples/support/cli.hpp"
 #include "training/run_files.hpp"
-#include "training/train_options.hpp"
+#include "training/trainer/train_options.hpp"
 
 namespace unroll::examples {
 

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "tests/examples/program.hpp"
-#include "training/data/series_encoder.hpp"
 #include "training/data/table.hpp"
+#include "training/forecasting/series_encoder.hpp"
 #include "training/models/state_dict.hpp"
 
 using namespace unroll;

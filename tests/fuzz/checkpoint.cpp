@@ -1,6 +1,6 @@
 // Checkpoints: a file's bytes, or the text of a run's state in a file that is otherwise sound; then the run
 // goes on from there.
-#include "training/checkpoint.hpp"
+#include "training/trainer/checkpoint.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/fuzz/tiny_run.hpp"

@@ -6,10 +6,10 @@
 
 #include "tests/fuzz/fuzz.hpp"
 #include "training/data/labels.hpp"
-#include "training/data/series_encoder.hpp"
 #include "training/data/standardizer.hpp"
 #include "training/data/table_encoder.hpp"
 #include "training/data/vocabulary.hpp"
+#include "training/forecasting/series_encoder.hpp"
 #include "training/models/metadata.hpp"
 
 namespace unroll::fuzz {

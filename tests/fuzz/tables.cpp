@@ -5,13 +5,13 @@
 
 #include "tests/fuzz/fuzz.hpp"
 #include "training/data/batches.hpp"
-#include "training/data/series.hpp"
-#include "training/data/series_encoder.hpp"
-#include "training/data/series_windows.hpp"
 #include "training/data/split.hpp"
 #include "training/data/table.hpp"
 #include "training/data/table_encoder.hpp"
-#include "training/data/time_axis.hpp"
+#include "training/forecasting/series.hpp"
+#include "training/forecasting/series_encoder.hpp"
+#include "training/forecasting/series_windows.hpp"
+#include "training/forecasting/time_axis.hpp"
 
 namespace unroll::fuzz {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "framework/ops.hpp"
 #include "optim/adam.hpp"
-#include "training/metrics.hpp"
-#include "training/trainer.hpp"
+#include "training/metrics/metrics.hpp"
+#include "training/trainer/trainer.hpp"
 
 namespace unroll::fuzz {
 

@@ -1,11 +1,11 @@
 // The texts in a checkpoint: the state of a run, of metrics, of a plateau schedule, of a random generator.
-#include "training/train_state.hpp"
+#include "training/trainer/train_state.hpp"
 
 #include "framework/random.hpp"
 #include "optim/schedules.hpp"
 #include "tests/fuzz/fuzz.hpp"
-#include "training/confusion_matrix.hpp"
-#include "training/metrics.hpp"
+#include "training/metrics/confusion_matrix.hpp"
+#include "training/metrics/metrics.hpp"
 
 namespace unroll::fuzz {
 namespace {

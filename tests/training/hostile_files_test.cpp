@@ -14,18 +14,18 @@
 #include "framework/memory.hpp"
 #include "layers/linear.hpp"
 #include "tests/training/models/folder.hpp"
-#include "training/checkpoint.hpp"
-#include "training/confusion_matrix.hpp"
 #include "training/data/idx.hpp"
-#include "training/data/series_encoder.hpp"
 #include "training/data/table_encoder.hpp"
 #include "training/data/text.hpp"
+#include "training/forecasting/series_encoder.hpp"
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
-#include "training/metrics.hpp"
+#include "training/metrics/confusion_matrix.hpp"
+#include "training/metrics/metrics.hpp"
 #include "training/models/npy.hpp"
 #include "training/models/npz.hpp"
 #include "training/models/state_dict.hpp"
+#include "training/trainer/checkpoint.hpp"
 
 using namespace unroll;
 using models_test::Folder;

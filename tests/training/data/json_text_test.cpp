@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
-#include "training/data/series_encoder.hpp"
 #include "training/data/table_encoder.hpp"
+#include "training/forecasting/series_encoder.hpp"
 
 using namespace unroll;
 using Catch::Matchers::Contains;

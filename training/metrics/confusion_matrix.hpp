@@ -1,0 +1,97 @@
+// Confusion matrix: which class was taken for which; precision, recall and F1 from it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "framework/tensor.hpp"
+#include "training/trainer/early_stopping.hpp"
+
+namespace unroll {
+
+// How the classes' values become one: their mean over the classes that occur, as label or prediction; all
+// decisions counted together; their mean weighted by the number of labels.
+enum class Average { macro, micro, weighted };
+
+// Counts of (label, prediction). With tp right ones of a class, p predictions and n labels of it:
+//   precision = tp / p,  recall = tp / n,  F1 = 2 tp / (p + n)
+// and 0 where that is 0/0 (scikit-learn's definitions). One that was moved from has no classes, and throws
+// ArgumentError where it needs some.
+class ConfusionMatrix {
+ public:
+  static constexpr std::string_view kName = "accuracy";
+  static constexpr Goal kGoal = Goal::maximize;
+
+  // Throws ArgumentError for classes outside 1..2^14. Labels equal to ignore_index do not count.
+  explicit ConfusionMatrix(Index classes, Index ignore_index = -100);
+
+  // The largest score is the prediction, of equals the first: scores (N,C) or (N,C,T), labels (N) or (N,T).
+  // Throws ShapeError for shapes that do not fit or a label outside 0..C-1; then nothing counts.
+  template <class S>
+  void update(const Tensor<S>& scores, const IndexTensor& labels);
+  // Predicted classes instead: both of one shape.
+  void update(const IndexTensor& predictions, const IndexTensor& labels);
+
+  Index classes() const noexcept { return counts_.empty() ? 0 : classes_; }
+  // How often this label was taken for this prediction. Throws ArgumentError for a class outside 0..C-1.
+  std::int64_t count(Index label, Index prediction) const;
+  std::int64_t total() const noexcept;
+
+  double accuracy() const noexcept;  // NaN before the first
+  double precision(Index label) const;
+  double recall(Index label) const;
+  double f1(Index label) const;
+  double precision(Average average) const noexcept;
+  double recall(Average average) const noexcept;
+  double f1(Average average) const noexcept;
+  double value() const noexcept { return accuracy(); }
+
+  // A table with labels down, predictions across, recall at the right and precision below; names (C) of the
+  // classes, none: their numbers. Throws ArgumentError for another number of names.
+  std::string table(const std::vector<std::string>& names = {}) const;
+
+  // What has been counted, as text. load_state throws ArgumentError for another text.
+  std::string state() const;
+  void load_state(const std::string& state);
+
+ private:
+  struct Of {
+    std::int64_t right, predicted, labelled;
+  };
+  Of of(Index label) const;
+  template <class F>
+  double averaged(Average average, F&& f) const noexcept;
+
+  Index classes_, ignore_index_;
+  std::vector<std::int64_t> counts_;  // [label][prediction]
+};
+
+// One number of a confusion matrix, as a trainer's metric.
+struct Precision : ConfusionMatrix {
+  static constexpr std::string_view kName = "precision";
+  explicit Precision(Index classes, Average how = Average::macro, Index ignore_index = -100)
+      : ConfusionMatrix(classes, ignore_index), average(how) {}
+  double value() const noexcept { return precision(average); }
+  Average average;
+};
+
+struct Recall : ConfusionMatrix {
+  static constexpr std::string_view kName = "recall";
+  explicit Recall(Index classes, Average how = Average::macro, Index ignore_index = -100)
+      : ConfusionMatrix(classes, ignore_index), average(how) {}
+  double value() const noexcept { return recall(average); }
+  Average average;
+};
+
+struct F1 : ConfusionMatrix {
+  static constexpr std::string_view kName = "f1";
+  explicit F1(Index classes, Average how = Average::macro, Index ignore_index = -100)
+      : ConfusionMatrix(classes, ignore_index), average(how) {}
+  double value() const noexcept { return f1(average); }
+  Average average;
+};
+
+}  // namespace unroll

@@ -1,0 +1,84 @@
+// What the training loop asks of a model, its loss and its data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/random.hpp"
+#include "framework/serialization.hpp"
+#include "layers/module.hpp"
+#include "training/trainer/train_options.hpp"
+
+namespace unroll::detail {
+
+template <class S>
+struct LossValue {
+  Var<S> loss;  // one element
+  double weight = 0.0;
+};
+
+// A generator whose state belongs to the run.
+struct NamedRng {
+  std::string name;
+  Rng* rng;
+};
+
+// The data of one fit().
+template <class S>
+class DataAdapter {
+ public:
+  virtual ~DataAdapter() = default;
+  virtual std::size_t batches() = 0;
+  // The source begins the epoch. start_loss: the loss, too, and the metrics begin at nothing.
+  virtual void start_epoch(std::int64_t epoch, bool start_loss) = 0;
+  // The loss of this batch, on the current tape if there is one; the metrics count it.
+  virtual LossValue<S> measure(std::size_t batch) = 0;
+  // None: there is no validation.
+  virtual std::optional<std::size_t> validation_batches() = 0;
+  virtual Scores validate(std::int64_t epoch) = 0;
+};
+
+// The model, its loss and the running metrics.
+template <class S>
+class ModelAdapter {
+ public:
+  virtual ~ModelAdapter() = default;
+  virtual std::vector<NamedParameter<S>> parameters() const = 0;
+  virtual std::vector<NamedRng> generators() = 0;
+  virtual std::string summary() const = 0;
+  virtual void set_training(bool training) = 0;
+
+  // What the loss carries from batch to batch.
+  virtual TensorMap<S> carried() const = 0;
+  virtual void load_carried(const TensorMap<S>& state) = 0;
+
+  virtual Scores metric_values() const = 0;
+  virtual std::map<std::string, std::string> metric_states() const = 0;
+  // All or none. Throws ArgumentError.
+  virtual void load_metric_states(const std::map<std::string, std::string>& states) = 0;
+  virtual void snapshot_metrics() = 0;
+  virtual void rollback_metrics() = 0;
+  // Which way a metric of this name is better; none: there is no such metric.
+  virtual std::optional<Goal> goal(const std::string& metric) const = 0;
+};
+
+// The finite loss of a batch: [Trainer] ... Throws NonfiniteError naming the batch, ShapeError for more than
+// one element, ArgumentError for a weight that is negative or not finite.
+template <class S>
+void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch, std::size_t batch);
+// The same error with the batch in front, of data that is looked at and not learnt from.
+[[noreturn]] void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch,
+                                        const char* what);
+// data: "train", "valid" or "evaluated". Throw ArgumentError for a source without a batch, and without one
+// that counts; else sum / weight.
+void check_batches(const char* data, std::size_t batches);
+double mean_loss(const char* data, std::int64_t epoch, double sum, double weight);
+[[noreturn]] void throw_same_metric(const std::string& name);
+[[noreturn]] void throw_metric_state(const std::string& name);
+
+}  // namespace unroll::detail
