@@ -1,10 +1,25 @@
-// The files of a training run, looked at before it begins.
+// The files of a training run: checks before it begins, locks, and what killed writers left.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-namespace unroll::detail {
+namespace unroll {
+
+// Removes the unfinished files that killed writers of `path` have left beside it, or beside what it links to,
+// and returns how many. Those that are still being written stay, by whatever process in whatever container:
+// their writers hold a lock on them. Where the file system has no locks, all stay.
+int remove_unfinished(const std::string& path);
+
+namespace detail {
+
+// The file behind symbolic links; `path` itself where there is none.
+std::string linked_file(const std::string& path);
+
+// The same for all files of a folder whose names, as AtomicFile changes them, fit.
+int remove_unfinished_in(const std::string& folder, const std::function<bool(std::string_view stem)>& which);
 
 // Throws FileError, with `function` as what reports it, unless `path` is a regular file that can be written
 // or can become one. Leaves what is there, and nothing new.
@@ -36,4 +51,6 @@ class CheckpointLock {
   int descriptor_ = -1;
 };
 
-}  // namespace unroll::detail
+}  // namespace detail
+
+}  // namespace unroll

@@ -10,8 +10,6 @@
 #include "training/data/table_encoder.hpp"
 #include "training/forecasting/series.hpp"
 #include "training/forecasting/series_encoder.hpp"
-#include "training/forecasting/series_windows.hpp"
-#include "training/forecasting/time_axis.hpp"
 
 namespace unroll::fuzz {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "tests/fuzz/fuzz.hpp"
+#include "training/data/batches.hpp"
 #include "training/data/split.hpp"
-#include "training/data/text_stream.hpp"
 #include "training/data/vocabulary.hpp"
 
 namespace unroll::fuzz {

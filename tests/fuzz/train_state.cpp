@@ -1,5 +1,5 @@
 // The texts in a checkpoint: the state of a run, of metrics, of a plateau schedule, of a random generator.
-#include "training/trainer/train_state.hpp"
+#include "training/trainer/checkpoint.hpp"
 
 #include "framework/random.hpp"
 #include "optim/schedules.hpp"

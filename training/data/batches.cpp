@@ -13,6 +13,65 @@
 #include "training/moved_from.hpp"
 
 namespace unroll {
+namespace {
+
+// rows of `width` elements of sample b: row t goes to (t,b,...) of a tensor (T,B,...).
+template <class T>
+void place(std::span<const T> rows, std::size_t width, std::size_t b, std::size_t count, Tensor<T>& to) {
+  for (std::size_t at = 0, t = 0; at < rows.size(); at += width, ++t)
+    std::copy_n(rows.data() + at, width, to.data() + (t * count + b) * width);
+}
+
+}  // namespace
+
+template <class S>
+Batch<S> make_batch(const SequenceDataset<S>& data, std::span<const Index> samples,
+                    const PaddingOptions& options) {
+  if (samples.empty()) throw ShapeError("[make_batch] samples: expected at least one, got none");
+  Batch<S> batch;
+  std::size_t steps = 0;
+  for (const Index sample : samples) {
+    if (sample < 0 || static_cast<std::size_t>(sample) >= data.size())
+      throw ShapeError(
+          fmt::format("[make_batch] samples: expected positions in [0, {}), got {}", data.size(), sample));
+    const std::size_t length = data.length(static_cast<std::size_t>(sample));
+    batch.lengths.push_back(static_cast<Index>(length));
+    steps = std::max(steps, length);
+  }
+  batch.samples.assign(samples.begin(), samples.end());
+  const std::size_t count = samples.size(), width = data.features(), targets = data.target_size();
+  const TargetKind kind = data.target_kind();
+  if (data.has_ids()) {
+    batch.ids = full<std::int64_t>({steps, count}, options.padding_id);
+  } else {
+    batch.values = zeros<S>({steps, count, width});
+  }
+  if (kind == TargetKind::label) batch.labels = empty<std::int64_t>({count});
+  if (kind == TargetKind::step_labels)
+    batch.labels = full<std::int64_t>({steps, count}, options.ignore_index);
+  if (kind == TargetKind::vector) batch.targets = empty<S>({count, targets});
+  if (kind == TargetKind::step_vectors) batch.targets = zeros<S>({steps, count, targets});
+  for (std::size_t b = 0; b < count; ++b) {
+    const auto sample = static_cast<std::size_t>(samples[b]);
+    place(data.ids(sample), 1, b, count, batch.ids);
+    place(data.values(sample), width, b, count, batch.values);
+    place(data.labels(sample), 1, b, count, batch.labels);
+    place(data.target(sample), targets, b, count, batch.targets);
+    if (kind == TargetKind::step_labels || kind == TargetKind::label) {
+      const auto labels = data.labels(sample);
+      batch.weight += labels.size() - static_cast<std::size_t>(
+                                          std::count(labels.begin(), labels.end(), options.ignore_index));
+    } else {
+      batch.weight += kind == TargetKind::step_vectors ? data.length(sample) : 1;
+    }
+  }
+  return batch;
+}
+
+template Batch<float> make_batch(const SequenceDataset<float>&, std::span<const Index>,
+                                 const PaddingOptions&);
+template Batch<double> make_batch(const SequenceDataset<double>&, std::span<const Index>,
+                                  const PaddingOptions&);
 
 double PaddingReport::share() const noexcept {
   return padded_steps == 0 ? 0.0 : 1.0 - static_cast<double>(real_steps) / static_cast<double>(padded_steps);
@@ -148,5 +207,49 @@ PaddingReport Batches<S>::padding() const {
 
 template class Batches<float>;
 template class Batches<double>;
+
+TextStream::TextStream(std::vector<std::int64_t> ids, const TextStreamOptions& options)
+    : ids_(std::move(ids)) {
+  if (options.batch_size < 1 || options.window < 1) {
+    throw ArgumentError(fmt::format("[TextStream] batch_size and window: expected >= 1, got {} and {}",
+                                    options.batch_size, options.window));
+  }
+  streams_ = static_cast<std::size_t>(options.batch_size);
+  window_ = static_cast<std::size_t>(options.window);
+  if (ids_.size() <= streams_) {
+    throw ArgumentError(
+        fmt::format("[TextStream] ids: expected at least {} (one step in each of {} streams, and what "
+                    "follows the last), got {}",
+                    streams_ + 1, streams_, ids_.size()));
+  }
+  const auto bad = std::find_if(ids_.begin(), ids_.end(), [](std::int64_t id) { return id < 0; });
+  if (bad != ids_.end())
+    throw ArgumentError(
+        fmt::format("[TextStream] ids: expected >= 0, got {} at {}", *bad, bad - ids_.begin()));
+}
+
+std::size_t TextStream::size() const noexcept { return (steps() + window_ - 1) / window_; }
+
+void TextStream::start_epoch(std::int64_t epoch) {
+  if (epoch < 1)
+    throw ArgumentError(fmt::format("[TextStream.start_epoch] epoch: expected >= 1, got {}", epoch));
+}
+
+TextBatch TextStream::batch(std::size_t i) const {
+  detail::require_contents(!ids_.empty(), "TextStream.batch");
+  if (i >= size())
+    throw ArgumentError(fmt::format("[TextStream.batch] i: expected 0..{}, got {}", size() - 1, i));
+  const std::size_t steps = this->steps(), first = i * window_, count = std::min(window_, steps - first);
+  TextBatch batch{empty<std::int64_t>({count, streams_}), empty<std::int64_t>({count, streams_}), i == 0,
+                  first};
+  for (std::size_t t = 0; t < count; ++t) {
+    for (std::size_t b = 0; b < streams_; ++b) {
+      const std::size_t at = b * steps + first + t;
+      batch.ids(t, b) = ids_[at];
+      batch.labels(t, b) = ids_[at + 1];
+    }
+  }
+  return batch;
+}
 
 }  // namespace unroll

@@ -1,16 +1,65 @@
-// Batches: a data set in batches, in an order that the seed and the epoch decide.
+// What a trainer reads: batches of a data set, and windows of a long text.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "framework/random.hpp"
-#include "training/data/batch.hpp"
-#include "training/data/batch_source.hpp"
+#include "framework/tensor.hpp"
+#include "training/data/sequences.hpp"
 
 namespace unroll {
+
+// A type with
+//   std::size_t size() const;               batches in an epoch
+//   void start_epoch(std::int64_t epoch);   from 1; the order of this epoch is a function of (seed, epoch)
+//                                           alone, so that a resumed run sees the same batches
+//   auto batch(std::size_t i) const;        the i-th batch of this epoch; its size(), if it has one, is the
+//                                           weight of its mean loss: samples, or tokens for a stream
+template <class Source>
+concept BatchSource = requires(Source& source, const Source& current, std::int64_t epoch, std::size_t i) {
+  { current.size() } -> std::convertible_to<std::size_t>;
+  source.start_epoch(epoch);
+  current.batch(i);
+};
+
+// B samples with the time axis in front; of the tensors those are filled that the data set has. T is the
+// longest length.
+template <class S>
+struct Batch {
+  Tensor<S> values;            // (T,B,I), 0 behind a sequence's end
+  IndexTensor ids;             // (T,B), padding_id behind the end
+  std::vector<Index> lengths;  // (B), as recurrent layers and masked_mean take them
+  IndexTensor labels;          // (B), or (T,B) with ignore_index behind the end
+  Tensor<S> targets;           // (B,K), or (T,B,K) with 0 behind the end
+  std::vector<Index> samples;  // (B), their positions in the data set
+  std::size_t weight = 0;
+
+  // What its mean loss weighs: the samples, or with a target for each step the real steps, without those
+  // whose label is ignore_index.
+  std::size_t size() const noexcept { return weight; }
+};
+
+struct PaddingOptions {
+  std::int64_t padding_id = 0;       // of "<pad>", say
+  std::int64_t ignore_index = -100;  // as in CrossEntropyOptions
+};
+
+// These samples of a data set as one batch. Throws ShapeError for none and for a position outside
+// 0..size()-1.
+template <class S>
+Batch<S> make_batch(const SequenceDataset<S>& data, std::span<const Index> samples,
+                    const PaddingOptions& options = {});
+
+extern template Batch<float> make_batch(const SequenceDataset<float>&, std::span<const Index>,
+                                        const PaddingOptions&);
+extern template Batch<double> make_batch(const SequenceDataset<double>&, std::span<const Index>,
+                                         const PaddingOptions&);
 
 struct BatchOptions {
   Index batch_size = 32;
@@ -78,5 +127,52 @@ extern template class Batches<float>;
 extern template class Batches<double>;
 
 static_assert(BatchSource<Batches<float>>);
+
+struct TextStreamOptions {
+  Index batch_size = 32;  // B streams side by side
+  Index window = 64;      // T steps
+};
+
+// One window of all streams.
+struct TextBatch {
+  IndexTensor ids;     // (T,B)
+  IndexTensor labels;  // (T,B): what follows each id in the text
+  bool first = false;  // the streams begin here: states start anew, else they go on from the window before
+  std::size_t position = 0;  // of its first step in every stream
+  // What its mean loss weighs: T B tokens.
+  std::size_t size() const noexcept { return ids.size(); }
+};
+
+// The ids of a text cut into B streams of n = floor((N-1) / B) steps each: stream b reads ids b n ... b n + n
+// - 1 and is to say the ids one later. Every one of these B n pairs is in one window of an epoch; windows
+// have T steps, the last one maybe fewer, and come in the order of the text. A BatchSource whose epochs are
+// alike; whoever goes through it carries the states from window to window:
+//
+//   if (batch.first) states = {};
+//   auto [y, after] = layer(embedding(batch.ids), {.states = states});
+//   states = detach(after);
+//
+// One that was moved from has no windows, and batch throws ArgumentError.
+class TextStream {
+ public:
+  // Throws ArgumentError for batch_size or window < 1, a negative id, and fewer than B + 1 ids.
+  explicit TextStream(std::vector<std::int64_t> ids, const TextStreamOptions& options = {});
+
+  // Windows in an epoch.
+  std::size_t size() const noexcept;
+  // From 1. Throws ArgumentError for less.
+  void start_epoch(std::int64_t epoch);
+  // Throws ArgumentError unless i < size().
+  TextBatch batch(std::size_t i) const;
+
+  // n.
+  std::size_t steps() const noexcept { return ids_.empty() ? 0 : (ids_.size() - 1) / streams_; }
+
+ private:
+  std::vector<std::int64_t> ids_;
+  std::size_t streams_ = 0, window_ = 0;
+};
+
+static_assert(BatchSource<TextStream>);
 
 }  // namespace unroll

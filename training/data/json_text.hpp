@@ -1,10 +1,14 @@
 // JSON texts from files, which nobody has checked: how deep and how long they are, and how they are shown.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "framework/errors.hpp"
+#include "framework/flat_json.hpp"
 #include "framework/quoted.hpp"
 
 namespace unroll::detail {
@@ -14,7 +18,17 @@ inline constexpr std::size_t kLongestJson = 1UL << 27U;  // bytes
 
 // The text, which a recursive parser and its values may now go through without a look at the stack. function
 // is what messages name, "Labels.from_json". Throws ArgumentError for one that is deeper or longer.
-std::string_view bounded_json(std::string_view text, const char* function);
+inline std::string_view bounded_json(std::string_view text, const char* function) {
+  if (text.size() > kLongestJson) {
+    throw ArgumentError(
+        fmt::format("[{}] json: expected at most {} bytes, got {}", function, kLongestJson, text.size()));
+  }
+  if (nested_deeper(text, kDeepestJson)) {
+    throw ArgumentError(fmt::format("[{}] json: expected lists and objects at most {} deep, got more",
+                                    function, kDeepestJson));
+  }
+  return text;
+}
 
 // A value for a message: texts and numbers shortened, of lists and objects only what they are.
 template <class Json>

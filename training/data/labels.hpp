@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "framework/tensor.hpp"
+
 namespace unroll {
 
 template <class S>
@@ -50,5 +52,14 @@ class Labels {
   std::vector<std::string> names_;
   std::map<std::string, std::int64_t, std::less<>> ids_;
 };
+
+// y[..., c] = 1 where c = ids[...], else 0: (...) -> (..., classes). Throws ArgumentError for classes < 1 or
+// more than memory can hold, ShapeError for an id outside 0..classes-1 and for ids that have all the axes a
+// tensor can have.
+template <class S>
+Tensor<S> one_hot(const IndexTensor& ids, Index classes);
+
+extern template Tensor<float> one_hot<float>(const IndexTensor&, Index);
+extern template Tensor<double> one_hot<double>(const IndexTensor&, Index);
 
 }  // namespace unroll

@@ -9,11 +9,10 @@
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
-#include "training/data/field.hpp"
-#include "training/data/file_text.hpp"
 #include "training/data/table.hpp"
 #include "training/data/table_header.hpp"
 #include "training/data/table_store.hpp"
+#include "training/data/text.hpp"
 
 namespace unroll {
 

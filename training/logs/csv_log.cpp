@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "training/logs/csv_table.hpp"
-#include "training/logs/scalar_names.hpp"
+#include "training/logs/log.hpp"
 
 namespace unroll {
 namespace {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
-#include "training/logs/scalar_names.hpp"
+#include "training/logs/log.hpp"
 
 namespace unroll {
 namespace {

@@ -12,7 +12,7 @@
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
-#include "training/leftovers.hpp"
+#include "training/run_files.hpp"
 
 namespace unroll::detail {
 

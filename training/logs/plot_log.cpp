@@ -12,7 +12,7 @@
 
 #include "framework/errors.hpp"
 #include "training/logs/csv_table.hpp"
-#include "training/logs/scalar_names.hpp"
+#include "training/logs/log.hpp"
 #include "training/moved_from.hpp"
 
 namespace unroll {

@@ -14,7 +14,7 @@
 #include "framework/flat_json.hpp"
 #include "framework/input_file.hpp"
 #include "framework/quoted.hpp"
-#include "training/models/npy_header.hpp"
+#include "training/models/npy.hpp"
 #include "training/moved_from.hpp"
 
 namespace unroll {

@@ -2,9 +2,72 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cmath>
+
 #include "framework/errors.hpp"
+#include "training/onnx/ops.hpp"
 
 namespace unroll::detail {
+namespace {
+
+// The number in "elu(0.5)", if the name is of that form.
+std::optional<double> argument(const std::string& name, const std::string& function) {
+  if (!name.starts_with(function + "(") || !name.ends_with(")")) return std::nullopt;
+  const std::string text = name.substr(function.size() + 1, name.size() - function.size() - 2);
+  const char* const end = text.data() + text.size();
+  double value = 0.0;
+  const auto [at, error] = std::from_chars(text.data(), end, value);  // in every locale
+  if (error != std::errc() || at != end) return std::nullopt;
+  return value;
+}
+
+// A function of a user's own may have any name: it must compute the same, too.
+bool computes(const Activation& f, double (*reference)(double, double), double constant) {
+  const std::vector<double> points{-3.0, -1.25, -0.1, 0.0, 0.1, 1.25, 3.0};
+  const Var<double> y = f(Var<double>(from_values<double>({points.size()}, points)));
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const double want = reference(points[i], constant);
+    if (!(std::abs(y.value().data()[i] - want) <= 1e-12 * (1.0 + std::abs(want)))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<OnnxActivation> onnx_activation(const Activation& f) {
+  if (f == Activation::tanh()) return OnnxActivation{&f, "Tanh"};
+  if (f == Activation::sigmoid()) return OnnxActivation{&f, "Sigmoid"};
+  if (f == Activation::relu()) return OnnxActivation{&f, "Relu"};
+  if (f == Activation::identity()) return OnnxActivation{&f, "Affine", {1.0}, {0.0}};
+  if (f == Activation::softplus()) return OnnxActivation{&f, "Softplus"};
+  if (f == Activation::hard_sigmoid()) return OnnxActivation{&f, "HardSigmoid", {1.0 / 6.0}, {0.5}};
+  if (f == Activation::gelu()) return OnnxActivation{&f, ""};
+  if (const auto slope = argument(f.name(), "leaky_relu");
+      slope && computes(
+                   f, [](double x, double a) { return x > 0.0 ? x : a * x; }, *slope)) {
+    return OnnxActivation{&f, "LeakyRelu", {*slope}};
+  }
+  if (const auto alpha = argument(f.name(), "elu");
+      alpha && computes(
+                   f, [](double x, double a) { return x > 0.0 ? x : a * std::expm1(x); }, *alpha)) {
+    return OnnxActivation{&f, "Elu", {*alpha}};
+  }
+  return std::nullopt;
+}
+
+OnnxValue apply_onnx(const OnnxActivation& f, const OnnxValue& x) {
+  if (f.op == "Tanh") return tanh(x);
+  if (f.op == "Sigmoid") return sigmoid(x);
+  if (f.op == "Relu") return relu(x);
+  if (f.op == "Affine") return x;
+  if (f.op == "Softplus") return softplus(x);
+  if (f.op == "HardSigmoid") return clamp(x * f.alpha[0] + f.beta[0], 0.0, 1.0);
+  if (f.op == "LeakyRelu") return leaky_relu(x, f.alpha[0]);
+  if (f.op == "Elu") return elu(x, f.alpha[0]);
+  return gelu(x);
+}
+
 namespace {
 
 OnnxActivation required(const std::string& name, const char* kind, const char* option, const Activation& f) {

@@ -2,16 +2,32 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "layers/activation.hpp"
 #include "layers/gru.hpp"
 #include "layers/lstm.hpp"
 #include "layers/rnn.hpp"
-#include "training/onnx/activation.hpp"
+#include "training/onnx/graph.hpp"
 #include "training/onnx/recurrent.hpp"
 
 namespace unroll::detail {
+
+struct OnnxActivation {
+  const Activation* function;
+  std::string op;               // as the recurrent operators call it; empty: they have not got it
+  std::vector<double> alpha{};  // its constants, where it has any
+  std::vector<double> beta{};
+};
+
+// One of the library's functions; none for one of a user's own. leaky_relu and elu are known by their name
+// and by what they compute.
+std::optional<OnnxActivation> onnx_activation(const Activation& f);
+
+// f(x), whether the recurrent operators have it or not.
+OnnxValue apply_onnx(const OnnxActivation& f, const OnnxValue& x);
 
 // A block of H rows in one of ONNX's stacked tensors: the block of ours that it is, or -1 for zeros, and the
 // factor that it is multiplied with.

@@ -4,8 +4,6 @@
 
 #include "training/onnx/export.hpp"
 #include "training/onnx/graph.hpp"
-#include "training/onnx/layers.hpp"
 #include "training/onnx/ops.hpp"
 #include "training/onnx/recurrent.hpp"
 #include "training/onnx/scan.hpp"
-#include "training/onnx/states.hpp"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,12 @@
 #include "training/logs/log_file.hpp"
 
 namespace unroll::detail {
+
+// The cyclic redundancy check with Castagnoli's polynomial, as in iSCSI (RFC 3720).
+std::uint32_t crc32c(std::string_view bytes) noexcept;
+
+// As it stands in a record, turned and moved, so that a check over bytes that hold checks stays sound.
+std::uint32_t masked_crc32c(std::string_view bytes) noexcept;
 
 // The bytes with their frame:
 //   uint64 length, uint32 masked crc32c of the 8 bytes before, bytes, uint32 masked crc32c of them

@@ -2,16 +2,181 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "framework/errors.hpp"
+#include "framework/flat_json.hpp"
 #include "framework/quoted.hpp"
-#include "training/leftovers.hpp"
+#include "training/data/json_text.hpp"
+#include "training/run_files.hpp"
 
 namespace unroll {
+namespace {
+
+using Json = nlohmann::json;
+
+// Numbers as text: JSON has no NaN, and this way every bit comes back.
+Json number(double value) { return fmt::format("{}", value); }
+
+constexpr std::size_t kDeepest = 16;                   // brackets within brackets; a state has 5
+constexpr std::int64_t kMost = std::int64_t{1} << 62;  // of any count; it can still be counted on
+
+[[noreturn]] void fail(const std::string& what) {
+  throw ArgumentError(fmt::format("[TrainState.from_text] {}", what));
+}
+
+double to_number(const char* key, const Json& value) {
+  if (!value.is_string())
+    fail(fmt::format("'{}': expected a number as text, got {}", key, value.type_name()));
+  const auto& text = value.get_ref<const std::string&>();
+  double result = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    fail(fmt::format("'{}': expected a number, got {}", key, unroll::quoted(text)));
+  }
+  return result;
+}
+
+const Json& member(const Json& object, const char* key) {
+  const auto found = object.find(key);  // the end for what is no object
+  if (found == object.end()) fail(fmt::format("expected '{}', got none", key));
+  return *found;
+}
+
+double number_at(const Json& object, const char* key) { return to_number(key, member(object, key)); }
+
+std::int64_t count_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMost)) {
+    fail(fmt::format("'{}': expected a whole number from 0 to 2^62, got {}", key, detail::excerpt(value)));
+  }
+  return value.get<std::int64_t>();
+}
+
+const Json& list_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  if (!value.is_array()) fail(fmt::format("'{}': expected a list, got {}", key, value.type_name()));
+  return value;
+}
+
+std::map<std::string, std::string> texts_at(const Json& object, const char* key) {
+  const Json& value = member(object, key);
+  std::map<std::string, std::string> texts;
+  if (!value.is_object()) fail(fmt::format("'{}': expected an object, got {}", key, value.type_name()));
+  for (const auto& [name, text] : value.items()) {
+    if (!text.is_string())
+      fail(fmt::format("'{}': expected texts, got {} as {}", key, text.type_name(), unroll::quoted(name)));
+    texts[name] = text.get<std::string>();
+  }
+  return texts;
+}
+
+Json from_scores(const Scores& scores) {
+  Json list = Json::array();
+  for (const auto& [name, value] : scores) list.push_back({name, number(value)});
+  return list;
+}
+
+Scores scores_at(const Json& object, const char* key) {
+  Scores scores;
+  for (const Json& pair : list_at(object, key)) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) {
+      fail(fmt::format("'{}': expected pairs of name and number, got {}", key, detail::excerpt(pair)));
+    }
+    scores.push_back({pair[0].get<std::string>(), to_number(key, pair[1])});
+  }
+  return scores;
+}
+
+Json from_report(const EpochReport& report) {
+  return {{"epoch", report.epoch},
+          {"step", report.step},
+          {"train", from_scores(report.train)},
+          {"valid", from_scores(report.valid)},
+          {"grad_norm", number(report.grad_norm)},
+          {"lr", number(report.lr)},
+          {"best", report.best}};
+}
+
+EpochReport to_report(const Json& json) {
+  EpochReport report;
+  report.epoch = count_at(json, "epoch");
+  report.step = count_at(json, "step");
+  report.train = scores_at(json, "train");
+  report.valid = scores_at(json, "valid");
+  report.grad_norm = number_at(json, "grad_norm");
+  report.lr = number_at(json, "lr");
+  const Json& best = member(json, "best");
+  if (!best.is_boolean()) fail("'best': expected true or false, got " + detail::excerpt(best));
+  report.best = best.get<bool>();
+  return report;
+}
+
+}  // namespace
+
+std::string TrainState::to_text() const {
+  Json json{{"epoch", epoch},
+            {"batch", batch},
+            {"step", step},
+            {"batches", batches},
+            {"loss", number(loss)},
+            {"weight", number(weight)},
+            {"grad_norm", number(grad_norm)},
+            {"steps", steps},
+            {"metrics", metrics},
+            {"plateau", plateau},
+            {"patience_best", number(patience.best)},
+            {"patience_bad_epochs", patience.bad_epochs},
+            {"best_score", number(best_score)},
+            {"best_epoch", best_epoch},
+            {"random", random},
+            {"lr", Json::array()},
+            {"history", Json::array()}};
+  for (const double rate : lr) json["lr"].push_back(number(rate));
+  for (const EpochReport& report : history) json["history"].push_back(from_report(report));
+  try {
+    return json.dump();
+  } catch (const Json::exception& error) {
+    throw ArgumentError(fmt::format("[TrainState.to_text] names: expected UTF-8, got: {}", error.what()));
+  }
+}
+
+TrainState TrainState::from_text(const std::string& text) {
+  // Every value that is read here is then safe to copy and to print, which nlohmann does recursively.
+  if (detail::nested_deeper(text, kDeepest)) {
+    fail(fmt::format("expected at most {} brackets within each other, got more", kDeepest));
+  }
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) fail("expected a JSON object, got something else");
+  TrainState state;
+  state.epoch = count_at(json, "epoch");
+  state.batch = count_at(json, "batch");
+  state.step = count_at(json, "step");
+  state.batches = count_at(json, "batches");
+  state.loss = number_at(json, "loss");
+  state.weight = number_at(json, "weight");
+  state.grad_norm = number_at(json, "grad_norm");
+  state.steps = count_at(json, "steps");
+  state.metrics = texts_at(json, "metrics");
+  const Json& plateau = member(json, "plateau");
+  if (!plateau.is_string()) fail("'plateau': expected a text, got " + detail::excerpt(plateau));
+  state.plateau = plateau.get<std::string>();
+  state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
+  state.best_score = number_at(json, "best_score");
+  state.best_epoch = count_at(json, "best_epoch");
+  state.random = texts_at(json, "random");
+  for (const Json& rate : list_at(json, "lr")) state.lr.push_back(to_number("lr", rate));
+  for (const Json& report : list_at(json, "history")) state.history.push_back(to_report(report));
+  if (state.epoch < 1 || state.batch > state.batches) fail("expected an epoch >= 1 and a batch inside it");
+  return state;
+}
+
 namespace {
 
 namespace fs = std::filesystem;

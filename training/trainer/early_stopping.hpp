@@ -1,25 +1,34 @@
 // Stopping when a metric has stopped getting better.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
+
+#include "framework/errors.hpp"
+#include "optim/options.hpp"
 
 namespace unroll {
 
 // Which of two values of a metric is the better one.
 enum class Goal { minimize, maximize };
 
-// True when a beats b by more than margin. NaN never is better; any number is better than NaN.
-bool is_better(double a, double b, Goal goal, double margin = 0.0) noexcept;
+// True when a beats b by more than margin. NaN is never better; any number is better than NaN.
+inline bool is_better(double a, double b, Goal goal, double margin = 0.0) noexcept {
+  if (std::isnan(a)) return false;
+  if (std::isnan(b)) return true;
+  return goal == Goal::minimize ? a < b - margin : a > b + margin;
+}
 
-// Called after each epoch with the epoch's metric, returns true when it is time to stop: after `patience`
-// epochs in a row of which none was better by more than min_delta than the best before them (Prechelt 1998).
+// Call it with the metric after each epoch. It returns true when it is time to stop: after `patience` epochs
+// in a row that did not beat the best one before them by more than min_delta (Prechelt 1998).
 struct EarlyStopping {
   std::int64_t patience;
   double min_delta = 0.0;
   Goal goal = Goal::minimize;
 
-  // What it remembers between calls.
+  // What it keeps between calls.
   struct Memory {
     double best = std::numeric_limits<double>::quiet_NaN();  // NaN: no metric yet
     std::int64_t bad_epochs = 0;
@@ -27,8 +36,19 @@ struct EarlyStopping {
   };
   Memory memory = {};
 
-  // Throws ArgumentError for patience < 1 or a min_delta that is negative or not finite.
-  bool operator()(double metric);
+  // Throws ArgumentError for patience < 1 and for a min_delta that is negative or not finite.
+  bool operator()(double metric) {
+    if (patience < 1) {
+      throw ArgumentError("[EarlyStopping] patience: expected >= 1, got " + std::to_string(patience));
+    }
+    require_at_least("EarlyStopping", "min_delta", min_delta, 0.0);
+    if (is_better(metric, memory.best, goal, min_delta)) {
+      memory = {metric, 0};
+    } else {
+      ++memory.bad_epochs;
+    }
+    return memory.bad_epochs >= patience;
+  }
 };
 
 }  // namespace unroll

@@ -10,7 +10,6 @@
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
-#include "training/leftovers.hpp"
 #include "training/models/npz.hpp"
 #include "training/run_files.hpp"
 #include "training/trainer/interrupt.hpp"

@@ -19,13 +19,35 @@
 #include <vector>
 
 #include "framework/anomaly.hpp"
-#include "training/data/batch_source.hpp"
+#include "training/data/batches.hpp"
 #include "training/loss_output.hpp"
 #include "training/metrics/metric_list.hpp"
-#include "training/trainer/source_use.hpp"
 #include "training/trainer/train_loop.hpp"
 
 namespace unroll {
+
+namespace detail {
+
+// The source itself; of a const one, in which no epoch can begin, a copy.
+template <class Source>
+class SourceUse {
+  using Plain = std::remove_const_t<Source>;
+  static constexpr bool kCopied = !BatchSource<Source> && BatchSource<Plain>;
+  static_assert(BatchSource<Plain>,
+                "a source of batches needs size() const, start_epoch(epoch) and batch(i) const: see "
+                "training/data/batches.hpp");
+  static_assert(!kCopied || std::is_copy_constructible_v<Plain>,
+                "a source that cannot be copied must be non-const, as start_epoch() changes it");
+
+ public:
+  explicit SourceUse(Source& source) : source_(source) {}
+  auto& get() noexcept { return source_; }
+
+ private:
+  std::conditional_t<kCopied, Plain, Source&> source_;
+};
+
+}  // namespace detail
 
 // loss(model, batch) returns the batch's mean loss, a Var<S> of one element, alone or in a struct with
 // members loss and, at choice, weight, outputs and targets (LossOutput, WeightedLoss). Without a weight it is

@@ -4,7 +4,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
-#include "training/forecasting/series_windows.hpp"
+#include "training/forecasting/series.hpp"
 
 using namespace unroll;
 

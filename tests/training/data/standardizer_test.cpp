@@ -7,7 +7,7 @@
 #include "framework/errors.hpp"
 #include "framework/random.hpp"
 #include "tests/training/data/same.hpp"
-#include "training/forecasting/series_windows.hpp"
+#include "training/forecasting/series.hpp"
 #include "training/models/metadata.hpp"
 
 using namespace unroll;

@@ -1,4 +1,4 @@
-#include "training/data/text_stream.hpp"
+#include "training/data/batches.hpp"
 
 #include <catch2/catch.hpp>
 #include <map>

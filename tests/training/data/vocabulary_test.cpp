@@ -5,7 +5,6 @@
 
 #include "framework/errors.hpp"
 #include "training/data/labels.hpp"
-#include "training/data/one_hot.hpp"
 
 using namespace unroll;
 

@@ -1,4 +1,4 @@
-#include "training/metrics/classify.hpp"
+#include "training/metrics/confusion_matrix.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -7,7 +7,7 @@
 #include "framework/errors.hpp"
 #include "tests/little_memory.hpp"
 #include "tests/training/models/folder.hpp"
-#include "training/models/npy_header.hpp"
+#include "training/models/npy.hpp"
 #include "training/models/npz.hpp"
 #include "training/models/state_dict.hpp"
 

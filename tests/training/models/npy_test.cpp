@@ -6,7 +6,6 @@
 
 #include "framework/errors.hpp"
 #include "tests/training/models/folder.hpp"
-#include "training/models/npy_header.hpp"
 
 using namespace unroll;
 using namespace models_test;

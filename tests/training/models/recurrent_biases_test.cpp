@@ -1,4 +1,4 @@
-#include "training/models/recurrent_biases.hpp"
+#include "training/models/state_dict.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -7,7 +7,6 @@
 
 #include "framework/errors.hpp"
 #include "layers/layers.hpp"
-#include "training/models/state_dict.hpp"
 
 using namespace unroll;
 

@@ -1,4 +1,4 @@
-#include "training/tensorboard/crc32c.hpp"
+#include "training/tensorboard/record.hpp"
 
 #include <catch2/catch.hpp>
 #include <string>
