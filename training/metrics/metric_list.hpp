@@ -8,9 +8,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "framework/errors.hpp"
 #include "framework/var.hpp"
 #include "training/metrics/metrics.hpp"
-#include "training/trainer/adapters.hpp"
+#include "training/trainer/train_options.hpp"
 
 namespace unroll {
 
@@ -103,7 +104,9 @@ class MetricList {
   explicit MetricList(M... metrics) : metrics_(std::move(metrics)...) {
     std::map<std::string, int> seen{{"loss", 1}};
     each(*this, [&](const auto& metric) {
-      if (++seen[metric_name(metric)] > 1) throw_same_metric(metric_name(metric));
+      if (++seen[metric_name(metric)] == 1) return;
+      throw ArgumentError("[Trainer] metrics: expected distinct names, got '" + metric_name(metric) +
+                          "' twice (named(\"...\", metric) gives another)");
     });
   }
 
@@ -132,7 +135,9 @@ class MetricList {
     MetricList loaded = *this;
     each(loaded, [&](auto& metric) {
       const auto found = states.find(metric_name(metric));
-      if (found == states.end()) throw_metric_state(metric_name(metric));
+      if (found == states.end()) {
+        throw ArgumentError("[Trainer] metrics: expected a state of '" + metric_name(metric) + "', got none");
+      }
       metric.load_state(found->second);
     });
     *this = std::move(loaded);

@@ -67,18 +67,4 @@ class ModelAdapter {
   virtual std::optional<Goal> goal(const std::string& metric) const = 0;
 };
 
-// The finite loss of a batch: [Trainer] ... Throws NonfiniteError naming the batch, ShapeError for more than
-// one element, ArgumentError for a weight that is negative or not finite.
-template <class S>
-void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch, std::size_t batch);
-// The same error with the batch in front, of data that is looked at and not learnt from.
-[[noreturn]] void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch,
-                                        const char* what);
-// data: "train", "valid" or "evaluated". Throw ArgumentError for a source without a batch, and without one
-// that counts; else sum / weight.
-void check_batches(const char* data, std::size_t batches);
-double mean_loss(const char* data, std::int64_t epoch, double sum, double weight);
-[[noreturn]] void throw_same_metric(const std::string& name);
-[[noreturn]] void throw_metric_state(const std::string& name);
-
 }  // namespace unroll::detail

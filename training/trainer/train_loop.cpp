@@ -5,11 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <set>
+#include <utility>
 
 #include "framework/errors.hpp"
-#include "framework/quoted.hpp"
 #include "training/models/npz.hpp"
 #include "training/run_files.hpp"
 #include "training/trainer/interrupt.hpp"
@@ -17,105 +15,66 @@
 namespace unroll::detail {
 namespace {
 
-constexpr double kSecondsBetweenLines = 10.0;
-
-void append(Scores& all, const char* data, const Scores& scores) {
-  for (const auto& [name, value] : scores) all.push_back({fmt::format("{}/{}", data, name), value});
-}
-
-std::string words(const char* data, const Scores& scores) {
-  std::string text = fmt::format("  {}", data);
-  for (const auto& [name, value] : scores) text += fmt::format(" {} {:.4f}", name, value);
-  return text;
-}
-
-// Batches in so many epochs; the largest number where there are more, as in epochs without end.
-std::size_t steps_in(std::int64_t epochs, std::int64_t batches) {
-  std::int64_t product = 0;
-  if (__builtin_mul_overflow(epochs, batches, &product)) product = std::numeric_limits<std::int64_t>::max();
-  return static_cast<std::size_t>(product);
-}
-
-void check_names(const std::vector<NamedRng>& generators) {
-  std::set<std::string> names;
-  for (const NamedRng& generator : generators) {
-    if (names.insert(generator.name).second) continue;
-    throw ArgumentError(fmt::format(
-        "[Trainer.fit] random generators: expected distinct names, got '{}' twice", generator.name));
-  }
-}
-
 // The model is in training mode while it lives.
 template <class S>
 class TrainingMode {
  public:
-  explicit TrainingMode(ModelAdapter<S>& subject) : subject_(subject) { subject_.set_training(true); }
-  ~TrainingMode() { subject_.set_training(false); }
+  explicit TrainingMode(ModelAdapter<S>& model) : model_(model) { model_.set_training(true); }
+  ~TrainingMode() { model_.set_training(false); }
   TrainingMode(const TrainingMode&) = delete;
   TrainingMode& operator=(const TrainingMode&) = delete;
 
  private:
-  ModelAdapter<S>& subject_;
+  ModelAdapter<S>& model_;
 };
 
 }  // namespace
 
 template <class S>
-TrainLoop<S>::TrainLoop(ModelAdapter<S>& subject, Optimizer<S>& optimizer, TrainOptions options)
-    : subject_(subject), optimizer_(optimizer), parameters_(subject.parameters()) {
+TrainLoop<S>::TrainLoop(ModelAdapter<S>& model, Optimizer<S>& optimizer, TrainOptions options)
+    : model_(model),
+      optimizer_(optimizer),
+      run_(model, optimizer, options_),
+      reporter_(options_),
+      step_(model, optimizer, options_, run_, reporter_) {
   set_options(std::move(options));
 }
 
 template <class S>
 void TrainLoop<S>::set_options(TrainOptions options) {
   options.check();
-  // What the present plateau remembers stays.
-  const std::optional<PlateauSchedule> before = plateau_;
-  plateau_ = options.plateau;
-  if (plateau_ && before) plateau_->load_state(before->state());
+  // What the present plateau has seen stays.
+  const std::optional<PlateauSchedule> before = run_.plateau;
+  run_.plateau = options.plateau;
+  if (run_.plateau && before) run_.plateau->load_state(before->state());
   options_ = std::move(options);
 }
 
 template <class S>
-bool TrainLoop<S>::stopped_early() const noexcept {
-  return options_.patience > 0 && state_.patience.bad_epochs >= options_.patience;
+TrainResult TrainLoop<S>::run(DataAdapter<S>& data) {
+  std::optional<Interrupt> interrupt;
+  if (options_.interruptible) interrupt.emplace();
+  stop_requested_ = false;
+  check_files();
+  std::optional<CheckpointLock> lock;
+  if (!options_.checkpoint.empty()) lock.emplace(options_.checkpoint);
+  begin(data);
+  reporter_.begin(run_.state);
+  TrainResult result;
+  try {
+    const TrainingMode<S> training(model_);
+    result = reporter_.result(run_epochs(data), run_.state, monitor_);
+  } catch (...) {
+    reporter_.end();
+    run_.save_after_error();
+    throw;
+  }
+  if (result.stop != StopReason::interrupted && options_.restore_best) restore_best();
+  reporter_.stopped(result);
+  return result;
 }
 
-// Everything that a run of hours must not find out at its end.
-template <class S>
-void TrainLoop<S>::begin(DataAdapter<S>& task) {
-  if (options_.lr && optimizer_.group_count() > 1) {
-    throw ArgumentError(
-        fmt::format("[Trainer.fit] lr: expected an optimizer with one group, got {} groups (lr_factor gives "
-                    "a factor on each group's own rate)",
-                    optimizer_.group_count()));
-  }
-  const std::size_t batches = task.batches();
-  check_batches("train", batches);
-  const auto validation_batches = task.validation_batches();
-  if (validation_batches) check_batches("valid", *validation_batches);
-  generators_ = subject_.generators();
-  check_names(generators_);
-  snapshot_ = false;
-  const bool fresh = state_.epoch == 1 && state_.batch == 0 && !resumed_;
-  if (options_.resume && fresh && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
-  if (state_.batch > 0 && state_.batches != static_cast<std::int64_t>(batches)) {
-    throw ArgumentError(
-        fmt::format("[Trainer.fit] source: expected {} batches, as the epoch under way had, got {} (other "
-                    "data or batch size?)",
-                    state_.batches, batches));
-  }
-  state_.batches = static_cast<std::int64_t>(batches);
-  find_monitor(validation_batches.has_value());
-  if (resumed_) {
-    save_best();  // of the earlier part, in case that no later epoch is better
-    for (Log* log : options_.logs) log->resume(state_.step);
-  } else if (fresh) {
-    for (Log* log : options_.logs) log->text(0, "summary", subject_.summary());
-  }
-  resumed_ = false;
-  if (plateau_) set_lr(plateau_->lr);
-}
+// --- before the first epoch: everything that a run of hours must not find out at its end
 
 template <class S>
 void TrainLoop<S>::check_files() const {
@@ -134,6 +93,40 @@ void TrainLoop<S>::check_files() const {
   }
 }
 
+template <class S>
+void TrainLoop<S>::begin(DataAdapter<S>& data) {
+  if (options_.lr && optimizer_.group_count() > 1) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] lr: expected an optimizer with one group, got {} groups (lr_factor gives "
+                    "a factor on each group's own rate)",
+                    optimizer_.group_count()));
+  }
+  const std::size_t batches = data.batches();
+  check_batches("train", batches);
+  const auto validation_batches = data.validation_batches();
+  if (validation_batches) check_batches("valid", *validation_batches);
+  run_.begin();
+  const bool is_new = run_.is_new();
+  if (options_.resume && is_new && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
+  TrainState& state = run_.state;
+  if (state.batch > 0 && state.batches != static_cast<std::int64_t>(batches)) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] source: expected {} batches, as the epoch under way had, got {} (other "
+                    "data or batch size?)",
+                    state.batches, batches));
+  }
+  state.batches = static_cast<std::int64_t>(batches);
+  find_monitor(validation_batches.has_value());
+  if (run_.is_resumed()) {
+    save_best();  // of the earlier part, in case that no later epoch is better
+    for (Log* log : options_.logs) log->resume(state.step);
+  } else if (is_new) {
+    for (Log* log : options_.logs) log->text(0, "summary", model_.summary());
+  }
+  run_.logs_resumed();
+  if (run_.plateau) step_.set_lr(run_.plateau->lr);
+}
+
 // Which score decides, and which way; monitor_ and goal_.
 template <class S>
 void TrainLoop<S>::find_monitor(bool has_validation) {
@@ -142,75 +135,42 @@ void TrainLoop<S>::find_monitor(bool has_validation) {
   const std::size_t slash = monitor_.find('/');
   const std::string data = monitor_.substr(0, slash);
   const std::string name = slash == std::string::npos ? "" : monitor_.substr(slash + 1);
-  std::optional<Goal> goal = subject_.goal(name);
-  if (name == "loss") goal = Goal::minimize;
+  const std::optional<Goal> goal = name == "loss" ? Goal::minimize : model_.goal(name);
   if (!goal || !(data == "train" || (data == "valid" && has_validation))) {
-    Scores known;
-    append(known, "train", {{"loss", 0.0}});
-    append(known, "train", subject_.metric_values());
-    if (has_validation) {
-      append(known, "valid", {{"loss", 0.0}});
-      append(known, "valid", subject_.metric_values());
-    }
+    Scores scores{{"loss", 0.0}};
+    for (const NamedScalar& s : model_.metric_values()) scores.push_back(s);
     std::vector<std::string> names;
-    for (const NamedScalar& s : known) names.push_back(s.name);
+    for (const NamedScalar& s : all_scores(scores, has_validation ? scores : Scores())) {
+      names.push_back(s.name);
+    }
     throw ArgumentError(
         fmt::format("[Trainer.fit] monitor: expected one of {}, got '{}'", fmt::join(names, ", "), monitor_));
   }
   goal_ = options_.goal.value_or(*goal);
-  if (plateau_) {
-    plateau_->mode = goal_ == Goal::minimize ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
+  if (run_.plateau) {
+    run_.plateau->mode = goal_ == Goal::minimize ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
   }
 }
 
-template <class S>
-TrainResult TrainLoop<S>::run(DataAdapter<S>& task) {
-  std::optional<Interrupt> interrupt;
-  if (options_.interruptible) interrupt.emplace();
-  stop_requested_ = false;
-  check_files();
-  std::optional<CheckpointLock> lock;
-  if (!options_.checkpoint.empty()) lock.emplace(options_.checkpoint);
-  begin(task);
-  const std::size_t total = steps_in(options_.epochs, state_.batches);
-  const std::size_t done =
-      steps_in(state_.epoch - 1, state_.batches) + static_cast<std::size_t>(state_.batch);
-  progress_ = std::make_unique<Progress>(
-      total, Progress::Options{
-                 .done = done, .seconds_between_lines = kSecondsBetweenLines, .enabled = options_.progress});
-  TrainResult result;
-  try {
-    const TrainingMode<S> training(subject_);
-    result = ended(run_epochs(task));
-  } catch (...) {
-    progress_.reset();
-    save_after_error();
-    throw;
-  }
-  if (result.stop != StopReason::interrupted && options_.restore_best) restore_best();
-  for (Log* log : options_.logs) log->flush();
-  if (result.stop != StopReason::finished) progress_->print(result.message);
-  progress_.reset();
-  if (options_.on_stop) options_.on_stop(result);
-  return result;
-}
+// --- the epochs
 
 template <class S>
-StopReason TrainLoop<S>::run_epochs(DataAdapter<S>& task) {
-  unsaved_ = true;
+StopReason TrainLoop<S>::run_epochs(DataAdapter<S>& data) {
+  const TrainState& state = run_.state;
+  run_.touch();
   while (true) {
-    if (state_.epoch > options_.epochs) return StopReason::finished;
-    if (stopped_early()) return StopReason::early;
+    if (state.epoch > options_.epochs) return StopReason::finished;
+    if (options_.patience > 0 && state.patience.bad_epochs >= options_.patience) return StopReason::early;
     if (const auto stop = asked_to_stop()) return *stop;
     // From before the start, so that going back to it begins the epoch again.
-    snapshot();
-    task.start_epoch(state_.epoch, state_.batch == 0);
+    run_.snapshot();
+    data.start_epoch(state.epoch, state.batch == 0);
     while (true) {
       if (const auto stop = asked_to_stop()) return *stop;
-      if (state_.batch == state_.batches) break;
-      step(task);
+      if (state.batch == state.batches) break;
+      step(data);
     }
-    end_epoch(task);
+    end_epoch(data);
   }
 }
 
@@ -219,52 +179,48 @@ template <class S>
 std::optional<StopReason> TrainLoop<S>::asked_to_stop() {
   const bool interrupted = options_.interruptible && Interrupt::requested();
   if (!interrupted && !stop_requested_) return std::nullopt;
-  if (snapshot_) rollback();
-  snapshot_ = false;
-  if (unsaved_ && !options_.checkpoint.empty()) save(options_.checkpoint);
+  run_.save_last_step();
   return interrupted ? StopReason::interrupted : StopReason::requested;
 }
 
 template <class S>
-void TrainLoop<S>::end_epoch(DataAdapter<S>& task) {
-  check_weights();
-  EpochReport report{.epoch = state_.epoch, .step = state_.step};
-  report.train.push_back({"loss", mean_loss("train", state_.epoch, state_.loss, state_.weight)});
-  for (const NamedScalar& value : subject_.metric_values()) report.train.push_back(value);
-  if (task.validation_batches()) report.valid = task.validate(state_.epoch);
-  report.grad_norm = state_.grad_norm / static_cast<double>(state_.steps);
+void TrainLoop<S>::step(DataAdapter<S>& data) {
+  const StepReport report = step_.run(data);
+  if (report.step > 0) reporter_.step(report);
+  reporter_.progress(run_.state);
+  const bool due =
+      options_.checkpoint_every > 0 && report.step > 0 && report.step % options_.checkpoint_every == 0;
+  // After the epoch's last batch its end saves: scores that are logged there belong to the same step.
+  if (due && run_.state.batch < run_.state.batches) save(options_.checkpoint);
+}
+
+template <class S>
+void TrainLoop<S>::end_epoch(DataAdapter<S>& data) {
+  run_.check_weights();
+  TrainState& state = run_.state;
+  EpochReport report{.epoch = state.epoch, .step = state.step};
+  report.train.push_back({"loss", mean_loss("train", state.epoch, state.loss, state.weight)});
+  for (const NamedScalar& value : model_.metric_values()) report.train.push_back(value);
+  if (data.validation_batches()) report.valid = data.validate(state.epoch);
+  report.grad_norm = state.grad_norm / static_cast<double>(state.steps);
   report.lr = optimizer_.lr();
   update_best(report);
-  state_.history.push_back(report);
-  state_.epoch += 1;
-  state_.batch = 0;
-  state_.steps = 0;
-  state_.loss = state_.weight = state_.grad_norm = 0.0;
-  unsaved_ = true;
-  report_epoch(report);
+  state.history.push_back(report);
+  state.epoch += 1;
+  state.batch = 0;
+  state.steps = 0;
+  state.loss = state.weight = state.grad_norm = 0.0;
+  run_.touch();
+  reporter_.epoch(report);
   // Before the checkpoint: a run that is killed between them goes on from the one before and writes it again.
   if (report.best) save_best();
   if (!options_.checkpoint.empty()) save(options_.checkpoint);
 }
 
-template <class S>
-void TrainLoop<S>::save_best() const {
-  const std::string& file = options_.best_file;
-  if (file.empty() || best_.empty()) return;
-  const StateDict<S> state{best_, options_.best_metadata.all()};
-  if (file.ends_with(".npz")) {
-    save_npz(file, state);
-  } else {
-    save_tensors(file, state);
-  }
-}
-
 // The best so far, early stopping and the plateau.
 template <class S>
 void TrainLoop<S>::update_best(EpochReport& report) {
-  Scores all;
-  append(all, "train", report.train);
-  append(all, "valid", report.valid);
+  const Scores all = all_scores(report.train, report.valid);
   const double value = score(all, monitor_);
   // Not taken for a bad epoch: with NaN as the first score nothing would ever have been better.
   if (std::isnan(value)) {
@@ -275,91 +231,31 @@ void TrainLoop<S>::update_best(EpochReport& report) {
                     "label count?)",
                     monitor_, report.epoch, fmt::join(scores, ", ")));
   }
-  report.best = state_.best_epoch == 0 || is_better(value, state_.best_score, goal_);
+  TrainState& state = run_.state;
+  report.best = state.best_epoch == 0 || is_better(value, state.best_score, goal_);
   if (report.best) {
-    best_ = weights();
-    state_.best_score = value;
-    state_.best_epoch = report.epoch;
+    run_.keep_best();
+    state.best_score = value;
+    state.best_epoch = report.epoch;
   }
   if (options_.patience > 0) {
-    EarlyStopping stopping{options_.patience, options_.min_delta, goal_, state_.patience};
+    EarlyStopping stopping{options_.patience, options_.min_delta, goal_, state.patience};
     stopping(value);
-    state_.patience = stopping.memory;
+    state.patience = stopping.memory;
   }
-  if (plateau_) set_lr((*plateau_)(value));
+  if (run_.plateau) step_.set_lr((*run_.plateau)(value));
 }
 
 template <class S>
-void TrainLoop<S>::report_step(const StepReport& report) {
-  if (options_.log_every > 0 && report.step % options_.log_every == 0) {
-    const NamedScalar values[] = {
-        {"step/loss", report.loss}, {"step/grad_norm", report.grad_norm}, {"step/lr", report.lr}};
-    for (Log* log : options_.logs) log->scalars(report.step, report.epoch, values);
-  }
-  if (options_.on_step) options_.on_step(report);
-}
-
-template <class S>
-void TrainLoop<S>::report_progress() {
-  const std::size_t done =
-      steps_in(state_.epoch - 1, state_.batches) + static_cast<std::size_t>(state_.batch);
-  const std::string label = fmt::format("epoch {}/{}", state_.epoch, options_.epochs);
-  if (state_.weight > 0.0) {
-    progress_->update(done, label, state_.loss / state_.weight);
+void TrainLoop<S>::save_best() const {
+  const std::string& file = options_.best_file;
+  if (file.empty() || run_.best().empty()) return;
+  const StateDict<S> state{run_.best(), options_.best_metadata.all()};
+  if (file.ends_with(".npz")) {
+    save_npz(file, state);
   } else {
-    progress_->update(done, label, "no loss yet");
+    save_tensors(file, state);
   }
-}
-
-template <class S>
-void TrainLoop<S>::report_epoch(const EpochReport& report) {
-  Scores all;
-  append(all, "train", report.train);
-  append(all, "valid", report.valid);
-  all.push_back({"grad_norm", report.grad_norm});
-  all.push_back({"lr", report.lr});
-  for (Log* log : options_.logs) log->scalars(report.step, report.epoch, all);
-  std::string line =
-      fmt::format("epoch {:>{}}/{}", report.epoch, std::to_string(options_.epochs).size(), options_.epochs);
-  line += words("train", report.train);
-  if (!report.valid.empty()) line += words("valid", report.valid);
-  progress_->print(line + (report.best ? "  *" : ""));
-  if (options_.on_epoch) options_.on_epoch(report);
-}
-
-template <class S>
-TrainResult TrainLoop<S>::ended(StopReason stop) const {
-  TrainResult result{.stop = stop,
-                     .steps = state_.step,
-                     .history = state_.history,
-                     .best_score = state_.best_score,
-                     .best_epoch = state_.best_epoch};
-  if (stop == StopReason::finished) {
-    result.message = fmt::format("finished {} epochs, {} steps", state_.epoch - 1, state_.step);
-  } else if (stop == StopReason::early) {
-    result.message =
-        fmt::format("stopped early after epoch {}: no better {} than {:.4f} for {} epochs", state_.epoch - 1,
-                    monitor_, state_.patience.best, state_.patience.bad_epochs);
-  } else {
-    result.message = fmt::format("{} in epoch {} after {} of {} batches (step {}); {}",
-                                 stop == StopReason::interrupted ? "interrupted" : "stopped", state_.epoch,
-                                 state_.batch, state_.batches, state_.step, how_to_go_on());
-  }
-  return result;
-}
-
-template <class S>
-std::string TrainLoop<S>::how_to_go_on() const {
-  const std::string& file = options_.checkpoint;
-  if (file.empty()) {
-    const std::string why = "as TrainOptions::checkpoint names no file";
-    if (options_.best_file.empty() || state_.best_epoch == 0) return "nothing is saved, " + why;
-    return fmt::format("the best weights are in {}; no checkpoint is saved, {}", options_.best_file, why);
-  }
-  if (!options_.resume_hint.empty())
-    return fmt::format("saved in {}, to continue: {}", file, options_.resume_hint);
-  if (options_.resume) return fmt::format("saved in {}, from which the same program continues", file);
-  return fmt::format("saved in {0}, to continue call resume(\"{0}\") before fit()", file);
 }
 
 template class TrainLoop<float>;
