@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <new>
 #include <numeric>
+#include <string_view>
 #include <xtensor-blas/xlinalg.hpp>
 #include <xtensor/xtensor.hpp>
 
 #include "framework/errors.hpp"
 #include "framework/kernels/blas.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 
 // Compiled with -ffp-contract=off: a fused multiply-add would make the numbers depend on the machine.
@@ -156,10 +157,10 @@ void Rng::load_state(const std::string& state) {
   const bool has_spare = state.size() == (kWords + 1) * (kDigits + 1) - 1;
   bool good = has_spare || (state.size() == kWords * (kDigits + 1) + 1 && state.back() == '-');
   for (std::size_t i = 0; good && i < kWords + (has_spare ? 1 : 0); ++i) {
-    const char* const begin = state.data() + i * (kDigits + 1);
-    const auto [end, error] = std::from_chars(begin, begin + kDigits, words[i], 16);
-    good =
-        error == std::errc() && end == begin + kDigits && (end == state.data() + state.size() || *end == ' ');
+    const std::string_view rest = std::string_view(state).substr(i * (kDigits + 1));
+    const auto word = detail::parse_number<std::uint64_t>(rest.substr(0, kDigits), 16);
+    good = word && (rest.size() == kDigits || rest[kDigits] == ' ');
+    words[i] = word.value_or(0);
   }
   const double spare = std::bit_cast<double>(words[kWords]);
   good = good && std::isfinite(spare);

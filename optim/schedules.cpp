@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <numbers>
+#include <string_view>
 #include <system_error>
 
 #include "framework/errors.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 #include "optim/options.hpp"
 
@@ -246,14 +247,11 @@ std::string PlateauSchedule::state() const {
 }
 
 void PlateauSchedule::load_state(const std::string& state) {
-  const char* at = state.data();
-  const char* const end = at + state.size();
+  std::string_view rest = state;
   bool good = true;
   const auto read = [&](auto& value) {
-    if (at != end && *at == ' ') ++at;
-    const auto [next, error] = std::from_chars(at, end, value);
-    good = good && error == std::errc();
-    at = next;
+    if (rest.starts_with(' ')) rest.remove_prefix(1);
+    good = detail::read_number(rest, value) == std::errc() && good;
   };
   double rate = 0.0;
   Memory read_memory;
@@ -262,7 +260,7 @@ void PlateauSchedule::load_state(const std::string& state) {
   read(read_memory.bad_epochs);
   read(read_memory.cooldown_left);
   const auto is_count = [](std::int64_t n) { return n >= 0 && n < std::int64_t{1} << 53; };
-  good = good && at == end && std::isfinite(rate) && rate > 0.0 && !std::isinf(read_memory.best) &&
+  good = good && rest.empty() && std::isfinite(rate) && rate > 0.0 && !std::isinf(read_memory.best) &&
          is_count(read_memory.bad_epochs) && is_count(read_memory.cooldown_left);
   if (!good) {
     throw ArgumentError(fmt::format(

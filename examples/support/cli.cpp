@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <new>
 #include <string_view>
 
 #include "framework/errors.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 
 namespace unroll::examples {
@@ -20,10 +20,7 @@ namespace {
 template <class T>
 std::optional<T> number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return unroll::detail::parse_number<T>(text);
 }
 
 // Calls store(text), which returns false if the text is not valid for the option.

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <string_view>
 #include <unordered_set>
 
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 
 namespace unroll::examples {
@@ -30,10 +30,10 @@ Numbering numbering_of(const Table& table, std::size_t column) {
     const std::string_view field = table.field(n, column);
     all.different = fields.insert(field).second;
     std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-    const bool whole = error == std::errc() && end == field.data() + field.size();
-    all.whole = all.whole && whole;
-    all.texts = all.texts && end == field.data();
+    std::string_view rest = field;
+    const bool number = unroll::detail::read_number(rest, value) == std::errc();
+    all.whole = all.whole && number && rest.empty();
+    all.texts = all.texts && rest.size() == field.size();
     all.rises = all.rises && (n == 0 || value > last);
     if (n == 0) first = value;
     all.counts = all.counts && (first == 0 || first == 1) &&

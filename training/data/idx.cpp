@@ -32,7 +32,8 @@ constexpr std::array<ElementType, 6> kTypes{{{0x08, "u8", Dtype::u8},
 constexpr std::size_t kBlock = std::size_t{1}
                                << 16;  // bytes read at a time; a multiple of every element's size
 
-// The file's bytes one after the other, unpacked where they begin as a gzip stream does.
+// The file's bytes one after the other, unpacked where they begin as a gzip stream does. Not zlib's gzread,
+// which ignores what follows the compressed data.
 class Reader {
  public:
   explicit Reader(const std::string& path) : file_(path, "read_idx"), input_(kBlock) {

@@ -12,40 +12,12 @@
 #include "framework/errors.hpp"
 #include "framework/file_kind.hpp"
 #include "framework/quoted.hpp"
-#include "training/data/table_header.hpp"
-#include "training/data/table_store.hpp"
+#include "training/data/table_scanner.hpp"
+#include "training/data/table_text.hpp"
 #include "training/data/text.hpp"
 #include "training/moved_from.hpp"
 
 namespace unroll {
-
-namespace detail {
-
-void Positions::push_wide(std::size_t position) {
-  if (wide_.empty()) {
-    wide_.reserve(narrow_.capacity());
-    wide_.assign(narrow_.begin(), narrow_.end());
-    narrow_ = {};
-  }
-  wide_.push_back(position);
-}
-
-void TableStore::row_from(std::size_t row, std::size_t line, const std::string& file) {
-  if (files.empty() || files.back() != file) {
-    files.push_back(file);
-  } else if (!origins.empty() && origins.back().line + row - origins.back().row == line) {
-    return;
-  }
-  origins.push_back({row, line, files.size() - 1});
-}
-
-const TableStore::Origin& TableStore::origin(std::size_t row) const noexcept {
-  const auto behind = std::upper_bound(origins.begin(), origins.end(), row,
-                                       [](std::size_t r, const Origin& o) { return r < o.row; });
-  return *(behind - 1);
-}
-
-}  // namespace detail
 
 using detail::fail_at;
 
@@ -158,7 +130,7 @@ TableRow Table::row(std::size_t n) const {
 }
 
 std::optional<double> Table::parsed(std::string_view field) const {
-  if (const auto value = detail::parse_number(field, content_->decimal)) return value;
+  if (const auto value = detail::parse_field(field, content_->decimal)) return value;
   if (content_->missing == Missing::refuse) return std::nullopt;
   if (detail::is_missing(field)) return std::numeric_limits<double>::quiet_NaN();
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -170,7 +142,7 @@ void Table::fail_number(std::size_t row, std::size_t column) const {
   const std::string_view text = field(row, column);
   const char other = content_->decimal == ',' ? '.' : ',';
   const bool missing = detail::is_missing(text);
-  const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_number(text, other);
+  const bool decimal = std::count(text.begin(), text.end(), other) == 1 && detail::parse_field(text, other);
   fail(row,
        fmt::format("column {}: expected a finite number, got {}{}", quoted(header()[column]), quoted(text),
                    missing        ? kMissingHint
@@ -307,9 +279,7 @@ void write_table(const std::string& path, const Table& table) {
     if (quote || field.find_first_of("\"\n\r\t,") != std::string_view::npos ||
         field.starts_with("\xef\xbb\xbf") ||
         (columns == 1 && field.find_first_not_of(' ') == std::string_view::npos)) {
-      text += '"';
-      for (const char c : field) text.append(c == '"' ? 2 : 1, c);
-      text += '"';
+      detail::append_quoted(text, field);
     } else {
       text += field;
     }

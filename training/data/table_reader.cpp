@@ -3,15 +3,14 @@
 #include <utf8.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <numeric>
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/table.hpp"
-#include "training/data/table_header.hpp"
-#include "training/data/table_store.hpp"
+#include "training/data/table_scanner.hpp"
+#include "training/data/table_text.hpp"
 #include "training/data/text.hpp"
 
 namespace unroll {
@@ -20,108 +19,6 @@ using detail::fail_at;
 using detail::kNoHeader;
 
 namespace {
-
-// Cuts text into rows and fields. What it has read of the text makes room for the fields, end to end.
-class Scanner {
- public:
-  Scanner(const std::string& path, std::string& text, char delimiter, detail::Positions& ends)
-      : path_(path), text_(text), delimiter_(delimiter), ends_(ends) {
-    at_ = text.size() - detail::without_bom(text).size();
-    for (const char c : {delimiter, '\n', '\r', '"'}) stops_[static_cast<unsigned char>(c)] = true;
-  }
-
-  // Reads the next row that is not blank; false at the end.
-  bool next_row() {
-    while (skip_blank_line()) continue;
-    if (done()) return false;
-    row_line_ = line_;
-    const std::size_t before = ends_.size();
-    do {
-      next_field();
-      ends_.push(to_);
-    } while (skip(delimiter_));
-    if (!end_of_line())
-      fail_at(path_, line_, "expected a delimiter or the end of the line after a quoted field, got more");
-    fields_ = ends_.size() - before;
-    return true;
-  }
-  std::size_t line() const noexcept { return row_line_; }  // of that row
-  std::size_t fields() const noexcept { return fields_; }  // in it
-  // Whether all fields so far were quoted.
-  bool all_quoted() const noexcept { return quoted_ == ends_.size(); }
-  std::size_t used() const noexcept { return to_; }  // by the fields so far
-  // Forgets the fields so far.
-  void drop_fields() {
-    ends_.clear();
-    to_ = 0;
-  }
-
- private:
-  bool done() const noexcept { return at_ == text_.size(); }
-
-  bool skip(char c) {
-    if (done() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  bool end_of_line() {
-    if (done()) return true;
-    if (is_windows_end(at_)) ++at_;
-    if (!skip('\n')) return false;
-    ++line_;
-    return true;
-  }
-
-  bool is_windows_end(std::size_t at) const {
-    return text_[at] == '\r' && at + 1 < text_.size() && text_[at + 1] == '\n';
-  }
-
-  bool skip_blank_line() {
-    std::size_t end = at_;
-    while (end < text_.size() && (text_[end] == ' ' || text_[end] == '\t') && text_[end] != delimiter_) ++end;
-    if (end < text_.size() && text_[end] != '\n' && !is_windows_end(end)) return false;
-    if (done()) return false;
-    at_ = end;
-    return end_of_line();
-  }
-
-  void next_field() {
-    if (skip('"')) return quoted_field();
-    for (; !done(); ++at_) {
-      const char c = text_[at_];
-      if (stops_[static_cast<unsigned char>(c)]) {
-        if (c == delimiter_ || c == '\n' || is_windows_end(at_)) return;
-        if (c == '"') fail_at(path_, line_, "expected quotes around a whole field, got one inside");
-      }
-      text_[to_++] = c;
-    }
-  }
-
-  void quoted_field() {
-    ++quoted_;
-    const std::size_t begin_line = line_;
-    while (!done()) {
-      if (skip('"')) {
-        if (!skip('"')) return;
-        text_[to_++] = '"';
-        continue;
-      }
-      if (text_[at_] == '\n') ++line_;
-      text_[to_++] = text_[at_++];
-    }
-    fail_at(path_, begin_line, "expected a closing quote, got the end of the file");
-  }
-
-  const std::string& path_;
-  std::string& text_;
-  const char delimiter_;
-  detail::Positions& ends_;
-  std::array<bool, 256> stops_{};
-  std::size_t at_ = 0, to_ = 0;  // what is read next, and where it goes
-  std::size_t line_ = 1, row_line_ = 1, fields_ = 0;
-  std::size_t quoted_ = 0;  // fields
-};
 
 void check(const TableOptions& options) {
   if (options.decimal != '.' && options.decimal != ',') {
@@ -149,7 +46,7 @@ void check(const TableOptions& options) {
 // class.
 bool is_repeated(const std::vector<std::string>& names, const detail::TableStore& store) {
   for (std::size_t c = 0; c < names.size(); ++c) {
-    if (names[c].empty() || detail::parse_number(names[c])) continue;
+    if (names[c].empty() || detail::parse_field(names[c])) continue;
     std::size_t count = 0;
     for (std::size_t n = 0; n < store.rows() && count < 2; ++n)
       if (store.field(n, c) == names[c]) ++count;
@@ -216,8 +113,15 @@ Content read(const std::string& path, const TableOptions& options) {
   // One behind every delimiter and line end, and one at the end; quoted ones are counted in vain.
   store.ends.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), delimiter) +
                                               std::count(text.begin(), text.end(), '\n') + 1));
-  Scanner scanner(path, text, delimiter, store.ends);
-  if (!scanner.next_row()) {
+  detail::TableScanner scanner(store, delimiter);
+  const auto next_row = [&] {
+    try {
+      return scanner.next_row();
+    } catch (const detail::ScanError& error) {
+      fail_at(path, error.line, error.message);
+    }
+  };
+  if (!next_row()) {
     throw FileError(fmt::format("{}: expected a header line, got {}", escaped(path),
                                 text.empty() ? "an empty file" : "only blank lines"));
   }
@@ -238,7 +142,7 @@ Content read(const std::string& path, const TableOptions& options) {
   }
   for (;;) {
     const std::size_t row = store.rows();
-    if (!scanner.next_row()) break;
+    if (!next_row()) break;
     if (scanner.fields() != columns) {
       fail_at(path, scanner.line(),
               fmt::format("expected {0} fields ({1} {0}), got {2}{3}", columns,

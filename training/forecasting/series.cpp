@@ -13,7 +13,7 @@
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/table.hpp"
-#include "training/data/table_header.hpp"
+#include "training/data/table_text.hpp"
 
 namespace unroll {
 namespace {
@@ -38,7 +38,7 @@ std::optional<Index> month_by_name(std::string_view field) {
 // A whole number from low to high, as "1959.0", too.
 Index whole(const Table& table, std::size_t n, const char* column, Index low, Index high) {
   const std::string_view field = table.field(n, table.column(column));
-  const auto number = detail::parse_number(field);
+  const auto number = detail::parse_field(field);
   if (number && *number == std::floor(*number) && std::abs(*number) < 1e15) {
     const auto value = static_cast<Index>(*number);
     if (value >= low && value <= high) return value;

@@ -6,10 +6,23 @@
 #include <utility>
 
 #include "training/logs/csv_table.hpp"
-#include "training/logs/log.hpp"
 
 namespace unroll {
 namespace {
+
+// The first line, with its end.
+std::string header_of(const std::vector<std::string>& columns) {
+  std::string line = "step,epoch";
+  for (const std::string& name : columns) {
+    line += ',';
+    if (name.find_first_of(",\"\r\n") == name.npos) {
+      line += name;
+    } else {
+      detail::append_quoted(line, name);
+    }
+  }
+  return line + "\n";
+}
 
 // Cells without a value are empty.
 std::string row_of(std::int64_t step, std::int64_t epoch, const std::vector<const double*>& cells) {
@@ -44,13 +57,13 @@ void CsvLog::scalars(std::int64_t step, std::int64_t epoch, std::span<const Name
   }
   std::vector<std::string> columns = columns_;
   columns.insert(columns.end(), fresh.begin(), fresh.end());
-  std::string table = detail::csv_header(columns);
+  std::string table = header_of(columns);
   if (!started_) {
     file_.replace(table + row, true);
   } else {
     const std::string old = file_.read();
     const std::string empty(fresh.size(), ',');
-    for (const detail::CsvRow& entry : detail::parse_csv_log(file_, old).rows) {
+    for (const auto& entry : detail::CsvTable(file_, old).rows) {
       table.append(entry.text).append(empty).append("\n");
     }
     file_.replace(table + row);
@@ -69,9 +82,9 @@ void CsvLog::flush() { file_.sync(); }
 
 void CsvLog::resume(std::int64_t step) {
   const std::string old = file_.read();
-  detail::CsvTable table = detail::parse_csv_log(file_, old);
-  std::string kept = table.found ? detail::csv_header(table.columns) : "";
-  for (const detail::CsvRow& row : table.rows) {
+  detail::CsvTable table(file_, old);
+  std::string kept = table.found ? header_of(table.columns) : "";
+  for (const auto& row : table.rows) {
     if (row.step <= step) kept.append(row.text).append("\n");
   }
   if (kept != old) file_.replace(kept);

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
-#include "training/logs/log.hpp"
 
 namespace unroll {
 namespace {

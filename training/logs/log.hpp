@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,12 +30,5 @@ class Log {
   // The file that it writes, which nothing else of the run may write; empty without one.
   virtual std::string path() const { return {}; }
 };
-
-namespace detail {
-// Throws ArgumentError for a name that is empty, reserved, or there twice. function is what the message
-// names.
-void check_scalar_names(const char* function, std::span<const NamedScalar> values,
-                        std::initializer_list<std::string_view> reserved);
-}  // namespace detail
 
 }  // namespace unroll

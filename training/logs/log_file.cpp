@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <unordered_set>
 #include <utility>
 
 #include "framework/atomic_file.hpp"
@@ -94,6 +97,24 @@ void LogFile::fail(std::size_t line, const std::string& what) const {
 }
 
 void LogFile::fail(const char* what) const { fail(0, fmt::format("{}: {}", what, std::strerror(errno))); }
+
+void check_scalar_names(const char* function, std::span<const NamedScalar> values,
+                        std::initializer_list<std::string_view> reserved) {
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(values.size());
+  for (const auto& [name, value] : values) {
+    if (name.empty()) throw ArgumentError(fmt::format("[{}.scalars] names: expected text, got ''", function));
+    if (std::ranges::find(reserved, name) != reserved.end()) {
+      throw ArgumentError(
+          fmt::format("[{}.scalars] names: expected none of {}, which the log writes itself, got '{}'",
+                      function, fmt::join(reserved, ", "), name));
+    }
+    if (!seen.insert(name).second) {
+      throw ArgumentError(
+          fmt::format("[{}.scalars] names: expected distinct names, got '{}' twice", function, name));
+    }
+  }
+}
 
 std::vector<std::string_view> whole_lines(std::string_view text) {
   std::vector<std::string_view> lines;

@@ -1,10 +1,14 @@
-// A file that grows by whole records. What the logs on disk are written with.
+// What the logs on disk are written with: a file that grows by whole records, and a check of their names.
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "training/logs/log.hpp"
 
 namespace unroll::detail {
 
@@ -40,6 +44,11 @@ class LogFile {
   int descriptor_ = -1;
   bool regular_ = true;
 };
+
+// Throws ArgumentError for a name that is empty, reserved, or there twice. function is what the message
+// names.
+void check_scalar_names(const char* function, std::span<const NamedScalar> values,
+                        std::initializer_list<std::string_view> reserved);
 
 // The lines of text without their ends. What follows the last end was torn by a crash and is left out.
 std::vector<std::string_view> whole_lines(std::string_view text);

@@ -12,7 +12,6 @@
 
 #include "framework/errors.hpp"
 #include "training/logs/csv_table.hpp"
-#include "training/logs/log.hpp"
 #include "training/moved_from.hpp"
 
 namespace unroll {
@@ -102,15 +101,15 @@ void PlotLog::resume(std::int64_t step) {
   }
   const detail::LogFile file(options_.history, "PlotLog");
   const std::string text = file.read();
-  const detail::CsvTable table = detail::parse_csv_log(file, text);
+  const detail::CsvTable table(file, text);
   PlotLog past(*this);
   past.series_.clear();
   past.index_.clear();
-  for (const detail::CsvRow& row : table.rows) {
+  for (std::size_t n = 0; n < table.rows.size(); ++n) {
+    const auto& row = table.rows[n];
     if (row.step > step) continue;
-    const auto values = detail::csv_values(file, table, row);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (values[i]) past.add(row.step, row.epoch, table.columns[i], *values[i]);
+    for (std::size_t c = 0; c < table.columns.size(); ++c) {
+      if (const auto value = table.value(n, c)) past.add(row.step, row.epoch, table.columns[c], *value);
     }
   }
   *this = std::move(past);

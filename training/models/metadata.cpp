@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "framework/errors.hpp"
 #include "framework/flat_json.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 
 namespace unroll {
@@ -21,13 +21,6 @@ void require_finite(const std::string& key, double number) {
     throw ArgumentError(
         fmt::format("[Metadata::set] {}: expected finite numbers, got {}", quoted(key), number));
   }
-}
-
-// All of the text as a number, or false.
-template <class N>
-bool parse(const std::string& text, N& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 // "model.npz: "
@@ -84,19 +77,19 @@ Index Metadata::number(const std::string& key) const {
 
 Index Metadata::number(const std::string& key, Index low, Index high) const {
   const std::string& value = text(key);
-  Index result = 0;
-  if (!parse(value, result) || result < low || result > high) {
+  const auto result = detail::parse_number<Index>(value);
+  if (!result || *result < low || *result > high) {
     const bool any = low == std::numeric_limits<Index>::min() && high == std::numeric_limits<Index>::max();
     fail(key, any ? "a whole number" : fmt::format("a whole number from {} to {}", low, high), quoted(value));
   }
-  return result;
+  return *result;
 }
 
 double Metadata::real(const std::string& key) const {
   const std::string& value = text(key);
-  double result = 0.0;
-  if (!parse(value, result) || !std::isfinite(result)) fail(key, "a finite number", quoted(value));
-  return result;
+  const auto result = detail::parse_number<double>(value);
+  if (!result || !std::isfinite(*result)) fail(key, "a finite number", quoted(value));
+  return *result;
 }
 
 std::vector<std::string> Metadata::texts(const std::string& key) const {

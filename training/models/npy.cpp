@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 
@@ -12,6 +11,7 @@
 #include "framework/element_types.hpp"
 #include "framework/errors.hpp"
 #include "framework/input_file.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 
 namespace unroll {
@@ -197,12 +197,10 @@ class Parser {
     std::size_t axes = 0;
     while (!take(")")) {
       skip_space();
-      std::size_t size = 0;
-      const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
-      if (error != std::errc()) wanted("sizes >= 0 that memory can hold");
-      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      const auto size = take_number<std::size_t>(rest_);
+      if (!size) wanted("sizes >= 0 that memory can hold");
       if (rest_.starts_with('L')) rest_.remove_prefix(1);  // Python 2 wrote it
-      if (++axes <= kMaxRank) info.shape.push_back(size);
+      if (++axes <= kMaxRank) info.shape.push_back(*size);
       if (take(",")) continue;
       if (axes == 1) wanted("a comma after the only size");
       expect(")");

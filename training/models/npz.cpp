@@ -1,6 +1,7 @@
 #include "training/models/npz.hpp"
 
 #include <fmt/format.h>
+#include <utf8.h>
 #include <zip.h>
 
 #include <algorithm>
@@ -195,18 +196,6 @@ class NpzFile final : public TensorFile {
   std::uint64_t packed_ = 0, unpacked_ = 0;  // bytes of the members so far
 };
 
-// --- writing
-// ------------------------------------------------------------------------------------------------
-
-bool is_utf8(const std::string& text) {
-  try {
-    static_cast<void>(Json(text).dump());
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOptions& options,
@@ -219,6 +208,8 @@ std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOption
   }
 }
 
+// --- writing
+
 NpzWriter::NpzWriter(std::string path, NpzOptions options, std::string function)
     : path_(std::move(path)), options_(options), function_(std::move(function)) {}
 
@@ -227,7 +218,7 @@ void NpzWriter::add_member(std::string name, std::string bytes) {
   const auto fail = [&](const char* what, const std::string& got) {
     throw ArgumentError(fmt::format("[{}] name: expected {}, got {}", function_, what, got));
   };
-  if (!is_utf8(name)) fail("UTF-8", "other bytes");
+  if (!utf8::is_valid(name.begin(), name.end())) fail("UTF-8", "other bytes");
   if (name.find('\0') != std::string::npos) fail("no zero byte", "one");
   if (name.size() > 65535) fail("at most 65535 bytes", std::to_string(name.size()));
   if (!names_.insert(name).second) fail("a new one", quoted(name) + " twice");

@@ -297,7 +297,9 @@ std::string sibling(const std::string& name, const std::string& from, const std:
   return name.substr(0, at) + part + name.substr(at + from.size());
 }
 
-[[noreturn]] void fail(const std::string& what) { throw ArgumentError("[join_recurrent_biases] " + what); }
+[[noreturn]] void fail_join(const std::string& what) {
+  throw ArgumentError("[join_recurrent_biases] " + what);
+}
 
 }  // namespace
 
@@ -310,11 +312,11 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
     if (partner.empty()) continue;
     const auto input = tensors.find(partner), weight = tensors.find(sibling(name, "bias_hh", "weight_hh"));
     if (input == tensors.end() || weight == tensors.end()) {
-      fail(fmt::format("{}: expected bias_ih and weight_hh next to it, got one alone", quoted(name)));
+      fail_join(fmt::format("{}: expected bias_ih and weight_hh next to it, got one alone", quoted(name)));
     }
     if (hidden.dimension() != 1 || input->second.shape() != hidden.shape() ||
         weight->second.dimension() != 2 || weight->second.shape()[0] != hidden.size()) {
-      fail(fmt::format(
+      fail_join(fmt::format(
           "{}: expected the shape of bias_ih and as many elements as weight_hh has rows, got {}, {} and {}",
           quoted(name), to_string(hidden.shape()), to_string(input->second.shape()),
           to_string(weight->second.shape())));
@@ -323,7 +325,7 @@ void join_recurrent_biases(TensorMap<S>& tensors) {
     if (hidden.size() == 3 * columns &&
         !std::all_of(hidden.data() + 2 * columns, hidden.data() + hidden.size(),
                      [](S v) { return v == S(0); })) {
-      fail(
+      fail_join(
           fmt::format("{}: expected zeros for the candidate of a GRU, which r scales, got others (Bias::both "
                       "has a place for them)",
                       quoted(name)));

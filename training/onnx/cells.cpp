@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 
 #include "framework/errors.hpp"
+#include "framework/number_text.hpp"
 #include "training/onnx/ops.hpp"
 
 namespace unroll::detail {
@@ -14,12 +14,8 @@ namespace {
 // The number in "elu(0.5)", if the name is of that form.
 std::optional<double> argument(const std::string& name, const std::string& function) {
   if (!name.starts_with(function + "(") || !name.ends_with(")")) return std::nullopt;
-  const std::string text = name.substr(function.size() + 1, name.size() - function.size() - 2);
-  const char* const end = text.data() + text.size();
-  double value = 0.0;
-  const auto [at, error] = std::from_chars(text.data(), end, value);  // in every locale
-  if (error != std::errc() || at != end) return std::nullopt;
-  return value;
+  return parse_number<double>(
+      std::string_view(name).substr(function.size() + 1, name.size() - function.size() - 2));
 }
 
 // A function of a user's own may have any name: it must compute the same, too.

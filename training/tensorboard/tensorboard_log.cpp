@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
+#include <utf8.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <optional>
@@ -14,8 +14,8 @@
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
-#include "training/logs/log.hpp"
 #include "training/logs/log_file.hpp"
 #include "training/run_files.hpp"
 #include "training/tensorboard/event.pb.h"
@@ -59,10 +59,8 @@ std::optional<std::int64_t> time_of(const fs::path& file) {
   if (name.size() < kSeconds + kMicros + 2 || name[kSeconds] != '.' || name[kSeconds + 1 + kMicros] != '.')
     return std::nullopt;
   const std::string digits = name.substr(0, kSeconds) + name.substr(kSeconds + 1, kMicros);
-  std::int64_t time = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), time);
-  if (error != std::errc() || end != digits.data() + digits.size() || time < 0) return std::nullopt;
-  return time;
+  const auto time = detail::parse_number<std::int64_t>(digits);
+  return time && *time >= 0 ? time : std::nullopt;
 }
 
 void make_folder(const std::string& directory) {
@@ -91,29 +89,7 @@ Event event_at(std::int64_t step) {
   return event;
 }
 
-bool is_utf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
-    const unsigned char first = byte(i);
-    const std::size_t size = first < 0x80                    ? 1
-                             : first >= 0xc2 && first < 0xe0 ? 2
-                             : (first & 0xf0) == 0xe0        ? 3
-                             : first >= 0xf0 && first < 0xf5 ? 4
-                                                             : 0;
-    if (size == 0 || text.size() - i < size) return false;
-    for (std::size_t k = 1; k < size; ++k) {
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    }
-    // Longer than need be, half of a surrogate pair, or beyond the last character.
-    if ((first == 0xe0 && byte(i + 1) < 0xa0) || (first == 0xed && byte(i + 1) > 0x9f) ||
-        (first == 0xf0 && byte(i + 1) < 0x90) || (first == 0xf4 && byte(i + 1) > 0x8f)) {
-      return false;
-    }
-    i += size;
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) { return utf8::is_valid(text.begin(), text.end()); }
 
 void check_tag(std::string_view name, const char* function) {
   if (name.empty())

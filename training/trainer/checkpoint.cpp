@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 
 #include "framework/errors.hpp"
 #include "framework/flat_json.hpp"
+#include "framework/number_text.hpp"
 #include "framework/quoted.hpp"
 #include "training/data/json_text.hpp"
 #include "training/run_files.hpp"
@@ -27,25 +27,22 @@ Json number(double value) { return fmt::format("{}", value); }
 constexpr std::size_t kDeepest = 16;                   // brackets within brackets; a state has 5
 constexpr std::int64_t kMost = std::int64_t{1} << 62;  // of any count; it can still be counted on
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void fail_state(const std::string& what) {
   throw ArgumentError(fmt::format("[TrainState.from_text] {}", what));
 }
 
 double to_number(const char* key, const Json& value) {
   if (!value.is_string())
-    fail(fmt::format("'{}': expected a number as text, got {}", key, value.type_name()));
+    fail_state(fmt::format("'{}': expected a number as text, got {}", key, value.type_name()));
   const auto& text = value.get_ref<const std::string&>();
-  double result = 0.0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    fail(fmt::format("'{}': expected a number, got {}", key, unroll::quoted(text)));
-  }
-  return result;
+  const auto number = detail::parse_number<double>(text);
+  if (!number) fail_state(fmt::format("'{}': expected a number, got {}", key, unroll::quoted(text)));
+  return *number;
 }
 
 const Json& member(const Json& object, const char* key) {
   const auto found = object.find(key);  // the end for what is no object
-  if (found == object.end()) fail(fmt::format("expected '{}', got none", key));
+  if (found == object.end()) fail_state(fmt::format("expected '{}', got none", key));
   return *found;
 }
 
@@ -54,24 +51,26 @@ double number_at(const Json& object, const char* key) { return to_number(key, me
 std::int64_t count_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMost)) {
-    fail(fmt::format("'{}': expected a whole number from 0 to 2^62, got {}", key, detail::excerpt(value)));
+    fail_state(
+        fmt::format("'{}': expected a whole number from 0 to 2^62, got {}", key, detail::excerpt(value)));
   }
   return value.get<std::int64_t>();
 }
 
 const Json& list_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
-  if (!value.is_array()) fail(fmt::format("'{}': expected a list, got {}", key, value.type_name()));
+  if (!value.is_array()) fail_state(fmt::format("'{}': expected a list, got {}", key, value.type_name()));
   return value;
 }
 
 std::map<std::string, std::string> texts_at(const Json& object, const char* key) {
   const Json& value = member(object, key);
   std::map<std::string, std::string> texts;
-  if (!value.is_object()) fail(fmt::format("'{}': expected an object, got {}", key, value.type_name()));
+  if (!value.is_object()) fail_state(fmt::format("'{}': expected an object, got {}", key, value.type_name()));
   for (const auto& [name, text] : value.items()) {
     if (!text.is_string())
-      fail(fmt::format("'{}': expected texts, got {} as {}", key, text.type_name(), unroll::quoted(name)));
+      fail_state(
+          fmt::format("'{}': expected texts, got {} as {}", key, text.type_name(), unroll::quoted(name)));
     texts[name] = text.get<std::string>();
   }
   return texts;
@@ -87,7 +86,7 @@ Scores scores_at(const Json& object, const char* key) {
   Scores scores;
   for (const Json& pair : list_at(object, key)) {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string()) {
-      fail(fmt::format("'{}': expected pairs of name and number, got {}", key, detail::excerpt(pair)));
+      fail_state(fmt::format("'{}': expected pairs of name and number, got {}", key, detail::excerpt(pair)));
     }
     scores.push_back({pair[0].get<std::string>(), to_number(key, pair[1])});
   }
@@ -113,7 +112,7 @@ EpochReport to_report(const Json& json) {
   report.grad_norm = number_at(json, "grad_norm");
   report.lr = number_at(json, "lr");
   const Json& best = member(json, "best");
-  if (!best.is_boolean()) fail("'best': expected true or false, got " + detail::excerpt(best));
+  if (!best.is_boolean()) fail_state("'best': expected true or false, got " + detail::excerpt(best));
   report.best = best.get<bool>();
   return report;
 }
@@ -150,10 +149,10 @@ std::string TrainState::to_text() const {
 TrainState TrainState::from_text(const std::string& text) {
   // Every value that is read here is then safe to copy and to print, which nlohmann does recursively.
   if (detail::nested_deeper(text, kDeepest)) {
-    fail(fmt::format("expected at most {} brackets within each other, got more", kDeepest));
+    fail_state(fmt::format("expected at most {} brackets within each other, got more", kDeepest));
   }
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) fail("expected a JSON object, got something else");
+  if (!json.is_object()) fail_state("expected a JSON object, got something else");
   TrainState state;
   state.epoch = count_at(json, "epoch");
   state.batch = count_at(json, "batch");
@@ -165,7 +164,7 @@ TrainState TrainState::from_text(const std::string& text) {
   state.steps = count_at(json, "steps");
   state.metrics = texts_at(json, "metrics");
   const Json& plateau = member(json, "plateau");
-  if (!plateau.is_string()) fail("'plateau': expected a text, got " + detail::excerpt(plateau));
+  if (!plateau.is_string()) fail_state("'plateau': expected a text, got " + detail::excerpt(plateau));
   state.plateau = plateau.get<std::string>();
   state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
   state.best_score = number_at(json, "best_score");
@@ -173,7 +172,8 @@ TrainState TrainState::from_text(const std::string& text) {
   state.random = texts_at(json, "random");
   for (const Json& rate : list_at(json, "lr")) state.lr.push_back(to_number("lr", rate));
   for (const Json& report : list_at(json, "history")) state.history.push_back(to_report(report));
-  if (state.epoch < 1 || state.batch > state.batches) fail("expected an epoch >= 1 and a batch inside it");
+  if (state.epoch < 1 || state.batch > state.batches)
+    fail_state("expected an epoch >= 1 and a batch inside it");
   return state;
 }
 

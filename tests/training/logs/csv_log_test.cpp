@@ -139,6 +139,12 @@ TEST_CASE("a CSV log leaves an old file until the first row of a new run, and be
   torn.resume(1);
   log(torn, 2, {{"a", 1.0}});
   CHECK(file_text(folder.path("torn.csv")) == "step,epoch,a\n2,1,1\n");
+
+  folder.write("quoted.csv", "step,epoch,\"two\nlin");  // torn within a quoted name
+  CsvLog quoted(folder.path("quoted.csv"));
+  quoted.resume(1);
+  log(quoted, 2, {{"a", 1.0}});
+  CHECK(file_text(folder.path("quoted.csv")) == "step,epoch,a\n2,1,1\n");
 }
 
 TEST_CASE("a CSV log that is resumed on another file names the line and leaves the file") {

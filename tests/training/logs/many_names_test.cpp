@@ -9,7 +9,7 @@
 #include "tests/training/logs/log_values.hpp"
 #include "training/logs/csv_log.hpp"
 #include "training/logs/jsonl_log.hpp"
-#include "training/logs/log.hpp"
+#include "training/logs/log_file.hpp"
 
 using namespace unroll;
 

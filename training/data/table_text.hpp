@@ -1,4 +1,4 @@
-// What the first line of a table says of the rest.
+// What the texts of a table say: numbers, missing values, names and delimiters. For .cpp files.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace unroll::detail {
 // A whole field in C notation, a '+' before it or not, with this character as the point: the nearest double,
 // which is 0 for what is nearer to 0 than any other. Nothing for other texts, spaces too, and for what is
 // beyond the largest double.
-std::optional<double> parse_number(std::string_view field, char point = '.');
+std::optional<double> parse_field(std::string_view field, char point = '.');
 // A whole number of 64 bits, likewise.
 std::optional<std::int64_t> parse_integer(std::string_view field);
 

@@ -1,14 +1,14 @@
-#include "training/data/table_header.hpp"
+#include "training/data/table_text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "framework/number_text.hpp"
 #include "training/data/text.hpp"
 
 namespace unroll::detail {
@@ -21,7 +21,7 @@ std::string_view without_plus(std::string_view field) {
   return plus ? field.substr(1) : field;
 }
 
-// Whether a number that std::from_chars finds out of range is too small, and not too large: whether its first
+// Whether a number that read_number() finds out of range is too small, and not too large: whether its first
 // digit that is not 0 stands behind the point.
 bool is_tiny(std::string_view number) {
   const std::size_t e = std::min(number.find_first_of("eE"), number.size());
@@ -31,37 +31,33 @@ bool is_tiny(std::string_view number) {
   if (first == std::string_view::npos) return true;
   int exponent = 0;
   if (e < number.size()) {
-    const std::string_view text = without_plus(number.substr(e + 1));
-    if (std::from_chars(text.data(), text.data() + text.size(), exponent).ec != std::errc())
-      return text.starts_with('-');  // beyond any int
+    std::string_view text = without_plus(number.substr(e + 1));
+    if (read_number(text, exponent) != std::errc()) return number[e + 1] == '-';  // beyond any int
   }
   return point - static_cast<double>(first) + exponent < 0;
 }
 
 }  // namespace
 
-std::optional<double> parse_number(std::string_view field, char point) {
+std::optional<double> parse_field(std::string_view field, char point) {
   if (point != '.') {
     std::string usual(field);
     if (usual.find('.') != std::string::npos) return std::nullopt;
     std::replace(usual.begin(), usual.end(), point, '.');
-    return parse_number(usual);
+    return parse_field(usual);
   }
   const std::string_view text = without_plus(field);
+  std::string_view rest = text;
   double value = 0.0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end != text.data() + text.size()) return std::nullopt;
+  const std::errc error = read_number(rest, value);
+  if (!rest.empty()) return std::nullopt;
   if (error == std::errc::result_out_of_range && is_tiny(text)) return text[0] == '-' ? -0.0 : 0.0;
   if (error != std::errc() || !std::isfinite(value)) return std::nullopt;
   return value;
 }
 
 std::optional<std::int64_t> parse_integer(std::string_view field) {
-  const std::string_view text = without_plus(field);
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return parse_number<std::int64_t>(without_plus(field));
 }
 
 bool is_rounded(std::string_view field, double nearest) {
@@ -117,7 +113,7 @@ bool is_row_of_numbers(const std::vector<std::string>& names) {
   std::vector<double> numbers;
   std::size_t others = 0;  // dates, and what is missing
   for (const std::string& name : names) {
-    if (const auto number = parse_number(name)) {
+    if (const auto number = parse_field(name)) {
       if (is_printed(name)) return true;
       numbers.push_back(*number);
     } else if (!name.empty() && (is_missing(name) || is_date(name))) {
@@ -139,7 +135,7 @@ bool is_row_of_numbers(const std::vector<std::string>& names) {
 
 bool has_number(const std::vector<std::string>& names) {
   return std::any_of(names.begin(), names.end(),
-                     [](const std::string& name) { return parse_number(name).has_value(); });
+                     [](const std::string& name) { return parse_field(name).has_value(); });
 }
 
 std::string no_header_hint(const std::vector<std::string>& names) {
