@@ -1,4 +1,4 @@
-// A recurrent layer's states as named tensors, for a loss that carries them from batch to batch.
+// CarriedStates: recurrent states that a loss carries from batch to batch.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace unroll {
 
-// "0.h", "0.c", "1.h" ...: every Var of every state, by its place.
+// The states as tensors "0.h", "0.c", "1.h" ...
 template <class State>
 TensorMap<scalar_t<State>> state_tensors(const States<State>& states) {
   TensorMap<scalar_t<State>> tensors;
@@ -22,7 +22,7 @@ TensorMap<scalar_t<State>> state_tensors(const States<State>& states) {
   return tensors;
 }
 
-// The states that these tensors are; no tensors: none. Throws ArgumentError for names that are not theirs.
+// The reverse; no tensors: no states. Throws ArgumentError for other names.
 template <class State>
 States<State> states_from(const TensorMap<scalar_t<State>>& tensors) {
   States<State> states;
@@ -43,8 +43,7 @@ States<State> states_from(const TensorMap<scalar_t<State>>& tensors) {
   return states;
 }
 
-// The states themselves, for such a loss to inherit: every epoch begins without any, and checkpoints have
-// them.
+// A base class for such a loss: the states are cleared at every epoch and saved in checkpoints.
 template <class State>
 struct CarriedStates {
   States<State> states;

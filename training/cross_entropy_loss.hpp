@@ -1,4 +1,4 @@
-// CrossEntropyLoss: the loss of a model that says classes.
+// CrossEntropyLoss: the loss of a classifier.
 //
 //   Trainer trainer(model, adam, CrossEntropyLoss(), options, Accuracy());
 #pragma once
@@ -8,9 +8,9 @@
 
 namespace unroll {
 
-// What the mean of cross_entropy(logits, labels, options) divides by, and so what it weighs among the means
-// of other batches: the sum of w_y over the labels that count, without class weights their number. Throws
-// ShapeError for a label that has no class weight.
+// What the mean of cross_entropy(logits, labels, options) divides by, which is its weight among the means of
+// other batches: the sum of the class weights of the labels that count, or their number without class
+// weights. Throws ShapeError for a label that has no class weight.
 double cross_entropy_weight(const IndexTensor& labels, const CrossEntropyOptions& options = {});
 
 namespace detail {
@@ -19,9 +19,9 @@ void require_mean(const CrossEntropyOptions& options);
 }  // namespace detail
 
 // cross_entropy of model(batch), scores (N,C) or (N,C,T), with batch.labels: classes (N) or (N,T), or
-// probabilities of the scores' shape; scored for metrics. Labels that are options.ignore_index, padding say,
-// do not count, and a batch weighs what its mean divides by, so that no mean depends on how the data is cut.
-// Throws ArgumentError for another reduction than the mean.
+// probabilities of the scores' shape. Returns a LossOutput. Labels equal to options.ignore_index, for example
+// padding, do not count. The weight is what the mean divides by, so means over an epoch do not depend on how
+// the data is cut into batches. Throws ArgumentError for another reduction than the mean.
 struct CrossEntropyLoss {
   CrossEntropyOptions options = {};
 

@@ -1,4 +1,4 @@
-// What a loss gives back when it says more than the loss.
+// LossOutput: what a loss returns besides the loss.
 #pragma once
 
 #include <optional>
@@ -7,16 +7,17 @@
 
 namespace unroll {
 
-// A batch's loss with what it was computed from, which metrics read: LossOutput{loss, logits, batch.labels}.
-// weight: what the loss, a mean, divides by, real tokens say; none: batch.size(). A batch of weight 0 is left
-// out.
+// A batch's mean loss with the outputs and targets that metrics read:
+//   LossOutput{loss, logits, batch.labels}
+// weight: what the mean divides by, for example real tokens; none: batch.size(). A batch of weight 0 is
+// skipped.
 template <class S, class Targets>
 struct LossOutput {
   Var<S> loss;
   Var<S> outputs;
   Targets targets;
   std::optional<double> weight = {};
-  // Metrics of outputs and targets read a batch of weight 0, too: in one piece with others they would.
+  // Update the metrics of outputs and targets even if the weight is 0.
   bool counts_anyway = false;
 };
 template <class S, class Targets>
@@ -24,7 +25,7 @@ LossOutput(Var<S>, Var<S>, Targets) -> LossOutput<S, Targets>;
 template <class S, class Targets>
 LossOutput(Var<S>, Var<S>, Targets, double) -> LossOutput<S, Targets>;
 
-// A batch's loss and its weight.
+// A batch's mean loss and its weight.
 template <class S>
 struct WeightedLoss {
   Var<S> loss;

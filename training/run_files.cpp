@@ -12,10 +12,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
-#include <string_view>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"

@@ -1,4 +1,4 @@
-// Drawing from what a model thinks probable: text that a language model writes.
+// draw: samples from the logits of a language model.
 #pragma once
 
 #include <span>
@@ -8,13 +8,13 @@
 namespace unroll {
 
 struct SamplingOptions {
-  double temperature = 1.0;  // below 1 the probable becomes more probable, above 1 less
-  Index top_k = 0;           // only so many of the most probable take part (of equals the first); 0: all
+  double temperature = 1.0;  // below 1 sharpens the distribution, above 1 flattens it
+  Index top_k = 0;           // sample only from the k largest logits (the first on ties); 0: from all
 };
 
-// k with probability p_k = exp(logit_k / temperature) / sum, over those that take part. Takes one number from
-// rng. Throws ArgumentError for no logits, one that is not finite, temperature <= 0 and top_k < 0; then rng
-// has not moved.
+// Returns k with probability exp(logit_k / temperature) / sum. Draws one number from rng. Throws
+// ArgumentError for no logits, a logit that is not finite, temperature <= 0 and top_k < 0; rng is unchanged
+// then.
 template <class S>
 Index draw(std::span<const S> logits, const SamplingOptions& options, Rng& rng);
 

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <exception>
 #include <numeric>
-#include <span>
-#include <utility>
 
 #include "framework/errors.hpp"
 #include "training/data/content_hash.hpp"

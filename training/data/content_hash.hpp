@@ -24,8 +24,8 @@ inline std::uint64_t epoch_seed(std::uint64_t seed, std::int64_t epoch) noexcept
 
 }  // namespace detail
 
-// 64 bits that depend on every byte (FNV-1a, then SplitMix64's mixing); of numbers on their values, 0 and -0
-// alike. `seed` joins several contents: content_hash(numbers, content_hash(text)). Not for secrets.
+// 64 bits that depend on every byte (FNV-1a, then SplitMix64's mixing), or on the values of numbers (0 and -0
+// are equal). `seed` chains contents: content_hash(numbers, content_hash(text)). Not cryptographic.
 inline std::uint64_t content_hash(std::string_view text, std::uint64_t seed = 0) noexcept {
   std::uint64_t hash = detail::kFnvBasis ^ seed;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * detail::kFnvPrime;

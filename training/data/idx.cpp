@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <concepts>
-#include <string>
 #include <vector>
 
 #include "framework/errors.hpp"

@@ -1,4 +1,4 @@
-// JSON texts from files, which nobody has checked: how deep and how long they are, and how they are shown.
+// Untrusted JSON texts: limits of depth and length, and values in messages. For .cpp files.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,8 +16,8 @@ namespace unroll::detail {
 inline constexpr std::size_t kDeepestJson = 8;           // nested lists and objects; ours have 4
 inline constexpr std::size_t kLongestJson = 1UL << 27U;  // bytes
 
-// The text, which a recursive parser and its values may now go through without a look at the stack. function
-// is what messages name, "Labels.from_json". Throws ArgumentError for one that is deeper or longer.
+// Returns the text, which is then safe for a recursive parser. Throws ArgumentError, naming the function, for
+// a text that is deeper or longer.
 inline std::string_view bounded_json(std::string_view text, const char* function) {
   if (text.size() > kLongestJson) {
     throw ArgumentError(
@@ -30,7 +30,7 @@ inline std::string_view bounded_json(std::string_view text, const char* function
   return text;
 }
 
-// A value for a message: texts and numbers shortened, of lists and objects only what they are.
+// A value for a message: shortened, and of lists and objects only their kind.
 template <class Json>
 std::string excerpt(const Json& value) {
   if (value.is_string()) return quoted(value.template get_ref<const std::string&>());

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <utility>
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"

@@ -1,4 +1,4 @@
-// Labels: the names of classes and their numbers.
+// Labels: the names of classes and their numbers; one_hot.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ namespace unroll {
 template <class S>
 class TableEncoder;
 
-// Class 0, 1, ...: the different names among the training rows' labels, as numbers where all are whole
-// numbers >= 0 ("2" before "10"), else in the order of their bytes. Of one that was moved from, what needs
-// names throws ArgumentError.
+// Classes 0, 1, ...: the distinct labels of the training rows, in numeric order if all are whole numbers >= 0
+// ("2" before "10"), else in byte order. Functions that need names throw ArgumentError for a moved-from
+// object.
 class Labels {
  public:
   // Throws ArgumentError for fewer than two different names and for an empty one.
@@ -32,7 +32,7 @@ class Labels {
   const std::string& name(std::int64_t id) const&;
   std::string name(std::int64_t id) && { return name(id); }
   std::optional<std::int64_t> find(std::string_view name) const;
-  // The classes of labels. Throws ArgumentError naming the first that is no class.
+  // The classes of labels. Throws ArgumentError naming the first unknown one.
   std::vector<std::int64_t> encode(std::span<const std::string> labels) const;
 
   // As a JSON list of names, for the metadata of a model file.
@@ -54,12 +54,8 @@ class Labels {
 };
 
 // y[..., c] = 1 where c = ids[...], else 0: (...) -> (..., classes). Throws ArgumentError for classes < 1 or
-// more than memory can hold, ShapeError for an id outside 0..classes-1 and for ids that have all the axes a
-// tensor can have.
+// more than memory can hold, ShapeError for an id outside 0..classes-1 and for ids with the largest rank.
 template <class S>
 Tensor<S> one_hot(const IndexTensor& ids, Index classes);
-
-extern template Tensor<float> one_hot<float>(const IndexTensor&, Index);
-extern template Tensor<double> one_hot<double>(const IndexTensor&, Index);
 
 }  // namespace unroll

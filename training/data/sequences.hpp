@@ -16,13 +16,13 @@ enum class TargetKind { none, label, step_labels, vector, step_vectors };
 
 struct WindowOptions;
 
-// Samples of one kind: a sequence of T vectors (T,I) or of T token ids, T >= 1 and its own in every sample,
-// and a target. What the first sample is, all must be. Copies, subsets and windows share the numbers. One
-// that was moved from is empty, and samples may be added again.
+// Samples of one kind: a sequence of T vectors (T,I) or T token ids, with T >= 1 of its own, and a target.
+// The first sample decides the kind of all. Copies, subsets and windows share the elements. A moved-from data
+// set is empty and can be filled again.
 //
-// add and of throw ShapeError for an empty sequence, for another width than the samples before have, and for
-// step targets that are not T; ArgumentError for another kind of input or target and for a negative id; and
-// then leave the data set as it was.
+// add and of throw ShapeError for an empty sequence, a width that differs from the earlier samples, and step
+// targets of another length than T; ArgumentError for another kind of input or target and for a negative id.
+// The data set is unchanged then.
 template <class S>
 class SequenceDataset {
  public:
@@ -58,7 +58,7 @@ class SequenceDataset {
   std::span<const std::int64_t> ids(std::size_t i) const noexcept;
   std::span<const std::int64_t> labels(std::size_t i) const noexcept;
   std::span<const S> target(std::size_t i) const noexcept;
-  // The classes of all samples, for split_stratified say. Throws ArgumentError unless each has one.
+  // The classes of all samples, for example for split_stratified. Throws ArgumentError unless each has one.
   Ids labels() const;
 
   // The samples at these positions, in this order. Throws ShapeError for a position outside 0..size()-1.

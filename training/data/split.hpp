@@ -1,4 +1,4 @@
-// Splits: which samples are learnt from, which choose the best epoch, which are scored.
+// Splits of samples into training, validation and test.
 #pragma once
 
 #include <cstdint>
@@ -14,23 +14,23 @@ namespace unroll {
 
 class Table;
 
-// Positions of samples, each part in ascending order; every sample is in one part.
+// Positions of samples, ascending in each part; every sample is in one part.
 struct Split {
   std::vector<Index> train, valid, test;
   bool operator==(const Split&) const = default;
 };
 
-// The shares of validation and test; training gets the rest.
+// The fractions of validation and test; training gets the rest.
 struct SplitFractions {
   double valid = 0.15, test = 0.15;
 };
 
-// All of them throw ArgumentError for shares below 0 or of 1 together, and when a part that has a share (or
-// training) would be empty. Sizes are shares times n, rounded to the nearest, half up.
+// All throw ArgumentError for fractions below 0 or of 1 together, and if training or a part with a fraction
+// above 0 would be empty. Sizes are fraction times n, rounded half up.
 
-// At random: the same seed gives the same split.
+// Random; the same seed gives the same split.
 Split split_random(Index n, const SplitFractions& shares, std::uint64_t seed);
-// In order, oldest first: train, valid, test. For series, whose future must not be learnt from.
+// In order: train, valid, test. For series, whose future must not leak into training.
 Split split_in_order(Index n, const SplitFractions& shares);
 
 // A UTF-8 text in three parts, in order, cut between characters (Unicode code points).
@@ -38,28 +38,26 @@ struct TextSplit {
   std::string train, valid, test;
   bool operator==(const TextSplit&) const = default;
 };
-// Shares of its characters, with sizes and errors as above; throws ArgumentError for a text that is not
-// UTF-8.
+// Fractions of its characters, with sizes and errors as above; throws ArgumentError unless it is UTF-8.
 TextSplit split_text(std::string_view text, const SplitFractions& shares);
 
-// At random within every class, so that each part has the classes' proportions.
+// Random within every class, so that each part has the classes' proportions.
 Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
                        std::uint64_t seed);
-// The same with every class ordered by keys (content_hash of the samples, say) instead: in every run alike,
-// and a sample that is added moves few others.
+// The same with each class ordered by keys, for example content_hash of the samples: the same in every run,
+// and a new sample moves few others.
 Split split_stratified(std::span<const std::int64_t> labels, const SplitFractions& shares,
                        std::span<const std::uint64_t> keys);
-// The rows of every value of a column, ordered by a hash of all their fields. Throws FileError for a column
-// that is not there.
+// The rows of a table, stratified by a column and ordered by a hash of all their fields. Throws FileError for
+// a missing column.
 Split split_stratified(const Table& table, std::string_view column, const SplitFractions& shares);
-// Every sample by its own hash alone: equal samples are in one part, and adding or removing some moves no
-// other. The shares hold on average.
+// Each sample by its own hash alone: equal samples are in one part, and adding or removing samples moves no
+// others. The fractions hold on average.
 Split split_by_hash(std::span<const std::uint64_t> hashes, const SplitFractions& shares);
 
-// By a column that says "train", "valid" or "test". Throws FileError naming the line of any other word.
+// By a column of "train", "valid" and "test". Throws FileError naming the line of any other word.
 Split split_by_column(const Table& table, std::string_view column = "split");
-// The rows of every value of a column, for columns with other words. Throws FileError for a column that is
-// not there.
+// The rows of every value of a column, for other words. Throws FileError for a missing column.
 std::map<std::string, std::vector<Index>> rows_by_value(const Table& table, std::string_view column);
 
 // The rows of x (N,...) at these positions, in this order. Throws ShapeError for a position outside 0..N-1.
@@ -81,9 +79,5 @@ std::vector<T> select_rows(const std::vector<T>& list, std::span<const Index> ro
   for (const Index row : rows) result.push_back(list[static_cast<std::size_t>(row)]);
   return result;
 }
-
-extern template Tensor<float> select_rows<float>(const Tensor<float>&, std::span<const Index>);
-extern template Tensor<double> select_rows<double>(const Tensor<double>&, std::span<const Index>);
-extern template IndexTensor select_rows<std::int64_t>(const IndexTensor&, std::span<const Index>);
 
 }  // namespace unroll

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <span>
-#include <utility>
 
 #include "framework/errors.hpp"
 #include "training/data/json_text.hpp"

@@ -17,21 +17,21 @@ class TableEncoder;
 template <class S>
 class SeriesEncoder;
 
-// y = (x - mean) / scale for each of I features, which are the last axis. Fit it on the training part alone.
-// Of one that was moved from, or whose mean or scale were, what needs them throws ArgumentError.
+// y = (x - mean) / scale for each of the I features, which are the last axis. Fit it on the training part
+// alone. Functions throw ArgumentError for a moved-from object.
 template <class S>
 class Standardizer {
  public:
-  // Mean and standard deviation (of the population: divided by n) over all other axes of x (...,I); over the
-  // real steps of x (T,B,I) alone when lengths (B) are given; over every step of every sample. A feature that
-  // is constant gets the scale 1. Throws ShapeError for x without an axis or without a row and for lengths
-  // that do not fit, ArgumentError naming feature and row of a number that is not finite, and for a data set
-  // of ids.
+  // Mean and population standard deviation over all other axes of x (...,I), over the real steps of x (T,B,I)
+  // with lengths (B), or over every step of a data set. A constant feature gets the scale 1. Throws
+  // ShapeError for x without axes or rows and for mismatched lengths, ArgumentError for a data set of ids
+  // and, naming feature and row, for a value that is not finite.
   static Standardizer fit(const Tensor<S>& x);
   static Standardizer fit(const Tensor<S>& x, const std::vector<Index>& lengths);
   static Standardizer fit(const SequenceDataset<S>& data);
 
-  // With mean (I) and scale (I), finite and scale above 0: ShapeError and ArgumentError otherwise.
+  // mean (I) and scale (I). Throws ShapeError for other shapes, ArgumentError unless all are finite and scale
+  // > 0.
   Standardizer(Tensor<S> mean, Tensor<S> scale);
 
   const Tensor<S>& mean() const& noexcept { return mean_; }
@@ -39,19 +39,18 @@ class Standardizer {
   const Tensor<S>& scale() const& noexcept { return scale_; }
   Tensor<S> scale() && { return std::move(scale_); }
 
-  // (x - mean) / scale, and y scale + mean; shape as given, (...,I). With lengths what lies behind the end of
-  // a sequence of x (T,B,I) stays as it is. Throws ShapeError for another number of features.
+  // (x - mean) / scale, and y scale + mean, of the same shape (...,I). With lengths, the padding of x (T,B,I)
+  // is unchanged. Throws ShapeError for another number of features.
   Tensor<S> transform(const Tensor<S>& x, const std::vector<Index>& lengths = {}) const;
   Tensor<S> inverse(const Tensor<S>& y, const std::vector<Index>& lengths = {}) const;
-  // A data set's sequences; its targets stay as they are.
+  // The sequences of a data set; its targets are unchanged.
   SequenceDataset<S> transform(const SequenceDataset<S>& data) const;
 
-  // mean and scale as tensors prefix + "mean", prefix + "scale" of a file, and back: exactly. from_tensors
-  // throws ArgumentError when they are not there or are no mean and scale.
+  // As tensors prefix + "mean" and prefix + "scale", exactly, and back. from_tensors throws ArgumentError if
+  // they are missing or invalid.
   TensorMap<S> tensors(const std::string& prefix = "standardizer.") const;
   static Standardizer from_tensors(const TensorMap<S>& tensors, const std::string& prefix = "standardizer.");
-  // The same as JSON text, for metadata: {"mean": [...], "scale": [...]}. from_json throws ArgumentError for
-  // anything else, and for lists of which no Standardizer can be made.
+  // As JSON, for metadata: {"mean": [...], "scale": [...]}. from_json throws ArgumentError for anything else.
   std::string to_json() const;
   static Standardizer from_json(std::string_view json);
 

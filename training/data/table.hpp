@@ -1,5 +1,4 @@
-// A strict reader for tables in delimiter-separated files (CSV, TSV), with errors that name file, line and
-// column.
+// Table: a strict reader of delimiter-separated files (CSV, TSV), whose errors name file, line and column.
 #pragma once
 
 #include <cstddef>
@@ -19,20 +18,20 @@ namespace detail {
 struct TableStore;
 }
 
-// A row by itself, as tables are made of them.
+// A row, for making a table.
 struct TableRow {
   std::size_t line;  // in the file, from 1; where the row begins
   std::vector<std::string> fields;
-  std::string file = {};  // where the row is not from the table's own file
+  std::string file = {};  // if the row is not from the table's own file
 };
 
-// What every field of a column is; an integer is a number, too, and everything is a text.
+// The narrowest type of a column's fields: an integer is also a number, and everything is a text.
 enum class ColumnType { integer, number, text };
 
-// What numbers() and matrix() make of what is no finite number.
+// What numbers() and matrix() do with missing and infinite values.
 enum class Missing {
   refuse,
-  nan  // of an empty field and of pandas' words for it ("NA", "nan", "NULL", ..) NaN, of "inf" infinity
+  nan  // an empty field and pandas' words ("NA", "nan", "NULL", ..) become NaN, "inf" infinity
 };
 
 // How a file is read.
@@ -47,12 +46,12 @@ struct TableOptions {
   Missing missing = Missing::refuse;
 };
 
-// A table with named columns; every row has as many fields. It does not change, and copies share its text.
-// One that was moved from has no path, columns and rows, and everything that needs some throws ArgumentError.
+// An immutable table with named columns; copies share its text. A moved-from table is empty, and functions
+// that need a column or row throw ArgumentError.
 class Table {
  public:
-  // Of rows that are no file's; path is what errors name. Throws ArgumentError for a row of another length
-  // than the header.
+  // A table that was not read from a file; errors name `path`. Throws ArgumentError for a row whose length
+  // differs from the header's.
   Table(std::string path, std::vector<std::string> header, const std::vector<TableRow>& rows);
 
   const std::string& path() const& noexcept;
@@ -61,12 +60,13 @@ class Table {
   std::vector<std::string> header() && { return header(); }
   std::size_t size() const noexcept;  // rows
 
-  // Position of the column of this name; find gives nothing where column throws FileError listing what there
-  // is.
+  // The position of a column. For a missing one column throws FileError listing the names; find returns
+  // nothing.
   std::size_t column(std::string_view name) const;
   std::optional<std::size_t> find(std::string_view name) const noexcept;
 
-  // A field, and a whole row. Throw ShapeError for a row or column that is not there, as all that take them.
+  // A field, and a whole row. Like all functions with a position, they throw ShapeError if it is out of
+  // range.
   std::string_view field(std::size_t row, std::size_t column) const&;
   std::string field(std::size_t row, std::size_t column) && { return std::string(field(row, column)); }
   TableRow row(std::size_t n) const;
@@ -86,16 +86,16 @@ class Table {
   // number too large for S.
   template <class S>
   Tensor<S> matrix(const std::vector<std::string>& names) const;
-  // The narrowest type that every field of the column has, with Missing::nan every field that is not missing.
-  // Throws FileError for a column that is not there.
+  // The narrowest type of all fields, or with Missing::nan of those that are not missing. Throws FileError
+  // for a missing column.
   ColumnType type(std::string_view name) const;
 
-  // The table without these columns. Throws FileError for one that is not there, and when none is left.
+  // The table without these columns. Throws FileError for a missing one, and if none is left.
   Table without(std::span<const std::string> names) const;
 
-  // "path:line", for messages about a row; the path is that of the row's file.
+  // "path:line" of a row, for messages.
   std::string where(std::size_t row) const;
-  // Throws FileError "path:line: message", for what only the caller can judge.
+  // Throws FileError "path:line: message", for checks of the caller.
   [[noreturn]] void fail(std::size_t row, std::string_view message) const;
 
  private:
@@ -121,18 +121,15 @@ class Table {
 // ArgumentError for options that do not go together.
 Table read_table(const std::string& path, const TableOptions& options = {});
 
-// Reads all .csv and .tsv files of a folder, in the order of their names, as one table with a further column
-// in front that says where a row is from: the file's name without its end ("words/en.tsv": "en"). Throws
-// FileError as above, for a folder that cannot be read or has no such file, and for a header that is not the
-// first file's or has the further column already.
+// Reads all .csv and .tsv files of a folder, sorted by name, as one table with an additional first column:
+// the name of the row's file without its ending ("words/en.tsv": "en"). Throws FileError as above, for a
+// folder that cannot be read or has no such files, and for a header that differs from the first file's or
+// already has the additional column.
 Table read_tables(const std::string& folder, const std::string& column, const TableOptions& options = {});
 
-// Writes a table, with tabs into a file that ends in .tsv, else with commas; fields are quoted where they
-// must be, so that read_table reads the same. The file appears under its name when it is complete. Throws
-// FileError when it cannot be written, ArgumentError for a table without columns.
+// Writes a table that read_table reads back, with tabs if the name ends in .tsv, else with commas, quoting
+// fields where necessary. Replaces an old file atomically. Throws FileError when it cannot be written,
+// ArgumentError for a table without columns.
 void write_table(const std::string& path, const Table& table);
-
-extern template Tensor<float> Table::matrix<float>(const std::vector<std::string>&) const;
-extern template Tensor<double> Table::matrix<double>(const std::vector<std::string>&) const;
 
 }  // namespace unroll

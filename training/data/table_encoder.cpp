@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <utility>
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"

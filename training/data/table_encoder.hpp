@@ -1,4 +1,4 @@
-// TableEncoder: rows of a table as sequences with their classes, and later rows in the same way.
+// TableEncoder: encodes rows of a table as labelled sequences, and later rows in the same way.
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,12 @@
 
 namespace unroll {
 
-// What the columns of a table are.
+// The roles of a table's columns.
 template <class S>
 struct TableColumns {
   std::string label = "label";  // the class, any text
-  std::string split = "split";  // train, valid or test; where it is missing: split_stratified
-  SplitFractions shares = {};   //   with these shares
+  std::string split = "split";  // train, valid or test; without it: split_stratified
+  SplitFractions shares = {};   //   with these fractions
   std::string text = {};        // the sequence, character by character; "": numbers
   std::vector<std::string> numbers =
       {};           // the sequence, in this order; none: all columns but label and split
@@ -32,21 +32,21 @@ struct TableColumns {
       {};  // of the numbers of a step; none: fitted to training rows
 };
 
-// How a row is read: as a text's characters by their ids, or as numbers, T steps of I, standardised; with the
-// class by its number where the table has the column. It is learnt from a table and travels in the model's
-// file. Of one that was moved from, what needs columns throws ArgumentError.
+// Encodes a row as the ids of a text's characters, or as T steps of I standardised numbers, with its class if
+// the table has labels. Fit it on a table and save it in the model's file. Functions that need columns throw
+// ArgumentError for a moved-from object.
 template <class S>
 class TableEncoder {
  public:
-  // Labels and standardizer of the training rows, the characters of all rows. Throws FileError naming file
-  // and line, or the file where the training rows have fewer than two classes; ArgumentError for steps or a
-  // standardizer that do not fit the columns.
+  // Labels and standardizer come from the training rows, characters from all rows. Throws FileError naming
+  // file and line, or the file if the training rows have fewer than two classes; ArgumentError for steps or a
+  // standardizer that do not match the columns.
   static TableEncoder fit(const Table& table, std::span<const Index> train, const TableColumns<S>& columns);
 
   const Labels& labels() const& noexcept { return labels_; }
   Labels labels() && { return std::move(labels_); }
   bool reads_text() const noexcept { return !columns_.empty() && vocabulary_.has_value(); }
-  // Of texts, and of numbers; the others have none, and 0 steps and features.
+  // The vocabulary of texts; standardizer, steps and features of numbers. The other kind has none, or 0.
   const std::optional<Vocabulary>& vocabulary() const& noexcept { return vocabulary_; }
   std::optional<Vocabulary> vocabulary() && { return std::move(vocabulary_); }
   const std::optional<Standardizer<S>>& standardizer() const& noexcept { return standardizer_; }
@@ -58,17 +58,15 @@ class TableEncoder {
 
   // Whether the table has a column of labels.
   bool labelled(const Table& table) const noexcept { return table.find(label_).has_value(); }
-  // What the n-th row is called: its text, or "file:line" for numbers. Throws ShapeError for a row that is
-  // not there.
+  // A name for the n-th row: its text, or "file:line" for numbers. Throws ShapeError for a row out of range.
   std::string name(const Table& table, std::size_t n) const;
   // The rows as a data set, with their classes if the table is labelled. Throws FileError naming file and
   // line for an unknown or missing label, a missing text, an unknown character and what is no finite number
   // of S.
   SequenceDataset<S> encode(const Table& table, std::span<const Index> rows) const;
   SequenceDataset<S> encode(const Table& table) const;
-  // A table without labels of rows that are no file's, a user's input say: each a text, or numbers with
-  // commas, tabs or spaces between. source stands for the file in messages. Throws FileError
-  // "source:2: expected 4 numbers ..".
+  // An unlabelled table from rows that are not in a file, for example user input: texts, or numbers separated
+  // by commas, tabs or spaces. Errors name `source` as the file: FileError "source:2: expected 4 numbers ..".
   Table as_table(const std::vector<std::string>& rows, const std::string& source) const;
 
   // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.
@@ -88,15 +86,15 @@ class TableEncoder {
   Index steps_ = 0, features_ = 0;
 };
 
-// A table's parts as data sets, and how they were made.
+// A table's parts as data sets, with their encoder.
 template <class S>
 struct EncodedTable {
   TableEncoder<S> encoder;
   SequenceDataset<S> train, valid, test;  // test may be empty
 };
 
-// Splits the table, fits an encoder to its training rows and encodes all. Throws as these do, and FileError
-// when there are no training or validation rows.
+// Splits the table, fits an encoder to its training rows and encodes all rows. Throws as these do, and
+// FileError without training or validation rows.
 template <class S>
 EncodedTable<S> encode_table(const Table& table, const TableColumns<S>& columns = {});
 
@@ -106,9 +104,5 @@ std::string to_string(const EncodedTable<S>& table);
 
 extern template class TableEncoder<float>;
 extern template class TableEncoder<double>;
-extern template EncodedTable<float> encode_table(const Table&, const TableColumns<float>&);
-extern template EncodedTable<double> encode_table(const Table&, const TableColumns<double>&);
-extern template std::string to_string(const EncodedTable<float>&);
-extern template std::string to_string(const EncodedTable<double>&);
 
 }  // namespace unroll

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <string>
-#include <string_view>
 
 #include "framework/number_text.hpp"
 #include "training/data/text.hpp"

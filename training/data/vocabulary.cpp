@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "framework/errors.hpp"
 #include "framework/quoted.hpp"

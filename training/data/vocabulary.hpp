@@ -1,4 +1,4 @@
-// Vocabulary: the characters or words of a training text and their numbers.
+// Vocabulary: the characters or words of a training text and their ids.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +22,19 @@ enum class TextUnit { character, word };
 
 struct VocabularyOptions {
   TextUnit unit = TextUnit::character;
-  Index min_count = 1;                 // rarer tokens are unknown
-  std::optional<Index> max_size = {};  // the most tokens there may be, special ones among them
+  Index min_count = 1;                                    // rarer tokens become unknown
+  std::optional<Index> max_size = {};                     // largest number of tokens, including special ones
   std::vector<std::string> special = {"<pad>", "<unk>"};  // get the ids 0, 1, ... in this order
 };
 
-// Tokens by id: the special ones, then those of the training text, the most frequent first and, among equally
-// frequent ones, in the order of their code points. "<pad>" is what batches are filled up with; "<unk>"
-// stands for every token that is not in the vocabulary, and without it such a token is an error. Of one
-// that was moved from, what needs tokens throws ArgumentError.
+// Tokens by id: the special ones, then those of the training text, most frequent first, on ties in the order
+// of their code points. Batches are padded with "<pad>"; "<unk>" replaces unknown tokens, which are an error
+// without it. Functions that need tokens throw ArgumentError for a moved-from object.
 class Vocabulary {
  public:
-  // Of UTF-8 texts, the training part alone. A word that reads like a special token is that token. Throws
-  // ArgumentError for options out of range, special tokens that are empty or twice there, a text that is not
-  // UTF-8, and when nothing is left.
+  // From UTF-8 texts; use the training part alone. A word that equals a special token is that token. Throws
+  // ArgumentError for options out of range, empty or repeated special tokens, a text that is not UTF-8, and
+  // if no token is left.
   static Vocabulary of(std::span<const std::string> texts, const VocabularyOptions& options = {});
   static Vocabulary of(const std::string& text, const VocabularyOptions& options = {});
 
@@ -46,16 +45,16 @@ class Vocabulary {
   std::vector<std::string> tokens() && { return std::move(tokens_); }
   std::size_t special_count() const noexcept { return tokens_.empty() ? 0 : special_; }
 
-  // The id of a token, if it has one; of "<pad>" and "<unk>" likewise.
+  // The id of a token, of "<pad>" and of "<unk>", if there is one.
   std::optional<std::int64_t> find(std::string_view token) const;
   std::optional<std::int64_t> pad() const { return find("<pad>"); }
   std::optional<std::int64_t> unknown() const { return find("<unk>"); }
 
-  // The ids of a text's characters or words. Throws ArgumentError for a text that is not UTF-8, and for an
-  // unknown token when there is no "<unk>".
+  // The ids of a text's characters or words. Throws ArgumentError for a text that is not UTF-8 and, without
+  // "<unk>", for an unknown token.
   std::vector<std::int64_t> encode(std::string_view text) const;
-  // The text of ids: characters end to end, words with spaces between; special tokens by their names, or left
-  // out. Throws ArgumentError for an id outside 0..size()-1.
+  // The text of ids: characters joined, words separated by spaces, special tokens by name unless they are
+  // skipped. Throws ArgumentError for an id outside 0..size()-1.
   std::string decode(std::span<const std::int64_t> ids, bool skip_special = false) const;
 
   // As JSON, for the metadata of a model file: {"unit": "character", "special": 2, "tokens": [...]}.

@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <string_view>
 #include <unordered_set>
 #include <utility>
 

@@ -1,4 +1,4 @@
-// SeriesEncoder: what a network reads of a time series.
+// SeriesEncoder: encodes a time series for a network.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace unroll {
 
-// I numbers for step t: the value, standardised, and with a period P, 12 for months say, where the step that
-// follows stands in its season: sin and cos of 2 pi (t+1) / P.
+// I features of step t: the standardised value and, with a period P (12 for months), the phase of the next
+// step: sin and cos of 2 pi (t+1) / P.
 template <class S>
 class SeriesEncoder {
  public:
-  // Standardised by the part that is learnt from. Throws ArgumentError for a period below 0 or of 1 and a
-  // value too large for S, ShapeError for a part without steps.
+  // Standardises by the training part. Throws ArgumentError for a period of 1 or below 0 and for a value too
+  // large for S, ShapeError for an empty part.
   SeriesEncoder(const Series& series, const SeriesPart& train, Index period = 0);
 
   Index features() const noexcept { return period_ > 0 ? 3 : 1; }  // I
@@ -25,11 +25,11 @@ class SeriesEncoder {
   double mean() const;
   double scale() const;
 
-  // One step (I), which may lie beyond the series, and the steps first .. last-1 of a series (last-first,I).
-  // Throws ShapeError for steps that it has not, ArgumentError for a value of theirs too large for S.
+  // One step (I), also beyond the series, and the steps first .. last-1 of a series (last-first,I). Throws
+  // ShapeError for steps outside of the series, ArgumentError for a value too large for S.
   Tensor<S> encode(double value, Index t) const;
   Tensor<S> encode(const Series& series, Index first, Index last) const;
-  // A standardised value in the series' units.
+  // The reverse of standardising.
   double decode(double z) const { return mean() + scale() * z; }
 
   // As JSON, for the metadata of a model file. from_json throws ArgumentError for anything else.

@@ -1,4 +1,4 @@
-// A run's scalars as lines to read.
+// ConsoleLog: a run's scalars as lines of text.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,18 @@
 namespace unroll {
 
 struct ConsoleLogOptions {
-  std::int64_t epochs = 0;     // of the whole run; 0: not said
-  int digits = 4;              // that count, of every value
-  std::FILE* stream = stdout;  // the caller's; it outlives the log
+  std::int64_t epochs = 0;     // of the whole run; 0: not shown
+  int digits = 4;              // significant digits
+  std::FILE* stream = stdout;  // must outlive the log
 };
 
 // Prints a line for every call of scalars(), and a text below its name:
 //   epoch 3/12 step 1200 train/loss 0.4123 valid/accuracy 0.912
-// Plain text without colours or a bar, the same on a terminal and in a pipe; a reader of the pipe has every
-// line when the call returns. Histograms are left out, and resume() changes nothing of what was printed.
+// The output is plain text, the same on a terminal and in a pipe, and is flushed by every call. Histograms
+// are ignored, and resume() does nothing.
 class ConsoleLog : public Log {
  public:
-  // Throws ArgumentError for digits out of 1 .. 17 and for epochs below 0.
+  // Throws ArgumentError for digits outside 1..17 and epochs below 0.
   explicit ConsoleLog(ConsoleLogOptions options = {});
 
   // All throw FileError when the stream cannot be written.

@@ -1,4 +1,4 @@
-// A run's scalars as a CSV file.
+// CsvLog: a run's scalars as a CSV file.
 #pragma once
 
 #include <cstddef>
@@ -13,25 +13,24 @@
 
 namespace unroll {
 
-// A line of names (step, epoch, then those of the values, in order of appearance), and a row for every call
-// of scalars(); a value that a call does not have is an empty cell. A name that was not there before widens
-// the table: the file is written anew beside the old one and takes its place in one step. Names are quoted as
-// in RFC 4180; numbers have the digits that give the same double back, or are nan, inf and -inf. Lines end in
-// \n.
+// The header has the names step, epoch and those of the values, in order of appearance. Every call of
+// scalars() adds a row; missing values are empty cells. A new name adds a column: the file is rewritten and
+// replaced atomically. Names are quoted as in RFC 4180. Numbers have enough digits to restore the same
+// double, or are nan, inf and -inf. Lines end in \n.
 //
-// A row is in the file when scalars() returns, and on disk when flush() does. A run that does not resume()
-// replaces an old file with its first row; one that does keeps the rows up to that step and mends a last row
-// that a crash has cut; a file that is not there is a new one. Histograms and texts are left out.
+// A row is in the file when scalars() returns, and on disk when flush() does. Without resume() the first row
+// replaces an old file. resume() keeps the rows up to that step and removes a last row that a crash cut; a
+// missing file is created. Histograms and texts are ignored.
 class CsvLog : public Log {
  public:
   // Throws FileError when the file cannot be written.
   explicit CsvLog(const std::string& path);
 
-  // Throws FileError, and ArgumentError for a name that is empty, "step", "epoch" or there twice; the file is
-  // then as before.
+  // Throws FileError, and ArgumentError for a name that is empty, "step", "epoch" or repeated; the file is
+  // then unchanged.
   void scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) override;
   void flush() override;
-  // Throws FileError with the line for a file that is not such a table; it is then as before.
+  // Throws FileError with the line for another kind of file, which is then unchanged.
   void resume(std::int64_t step) override;
   std::string path() const override { return file_.path(); }
 

@@ -14,23 +14,22 @@ namespace unroll::detail {
 
 class LogFile {
  public:
-  // Opens the file or creates it, leaves what it holds and removes what killed writers left beside it.
-  // function is what error messages name, "CsvLog". Throws FileError when it cannot be written.
+  // Opens or creates the file, keeping its contents, and removes temporary files of killed writers. Messages
+  // name `function`, "CsvLog". Throws FileError when the file cannot be written, as do all functions.
   LogFile(std::string path, std::string function);
   ~LogFile();
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
 
   const std::string& path() const noexcept { return path_; }
-  // Everything it holds. All from here on throw FileError.
+  // The contents.
   std::string read() const;
-  // Adds all of the record or, when it throws, none of it. A program that is killed afterwards has it in the
-  // file.
+  // Adds the whole record or, if it throws, nothing. The record then survives a kill of the program.
   void append(std::string_view record);
-  // Other contents, in one step: a crash leaves the old or the new. Of a pipe or device nothing is replaced:
-  // with `anew`, the contents are appended, else FileError is thrown.
+  // Replaces the contents atomically. A pipe or device cannot: with `anew` the contents are appended, else it
+  // throws FileError.
   void replace(std::string_view contents, bool anew = false);
-  // What was appended is on disk when it returns.
+  // Returns when everything is on disk.
   void sync();
   // Throws FileError for that line (from 1; 0: none), or for errno.
   [[noreturn]] void fail(std::size_t line, const std::string& what) const;
@@ -45,12 +44,11 @@ class LogFile {
   bool regular_ = true;
 };
 
-// Throws ArgumentError for a name that is empty, reserved, or there twice. function is what the message
-// names.
+// Throws ArgumentError, naming the function, for a name that is empty, reserved or repeated.
 void check_scalar_names(const char* function, std::span<const NamedScalar> values,
                         std::initializer_list<std::string_view> reserved);
 
-// The lines of text without their ends. What follows the last end was torn by a crash and is left out.
+// The lines without their ends. An unfinished last line, cut by a crash, is left out.
 std::vector<std::string_view> whole_lines(std::string_view text);
 
 }  // namespace unroll::detail

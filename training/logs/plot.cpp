@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"

@@ -1,4 +1,4 @@
-// A picture of a run that grows with it.
+// PlotLog: a picture of a run, redrawn as it grows.
 #pragma once
 
 #include <cstdint>
@@ -23,21 +23,21 @@ struct PlotLogOptions {
   std::string history = {};  // the CsvLog of the same run, from which resume() takes the earlier part
 };
 
-// Draws scalars in panels: "train/loss" and "valid/loss" are the curves train and valid of the panel loss,
-// and a name without a slash is a panel of its own. The best value of valid is marked. flush() draws the
-// picture, a PNG or SVG file by its name's end, if anything was added. Histograms and texts are left out. One
-// that was moved from throws ArgumentError, and plot() is empty.
+// Draws scalars in panels: "train/loss" and "valid/loss" are the curves train and valid of the panel loss; a
+// name without a slash has its own panel. The best value of valid is marked. flush() draws the picture, a PNG
+// or SVG file by the ending of its name, if anything was added. Histograms and texts are ignored. A
+// moved-from log throws ArgumentError, and its plot() is empty.
 class PlotLog : public Log {
  public:
-  // Throws ArgumentError unless path ends in .png or .svg, FileError when the picture cannot be written or
-  // gnuplot is missing (naming Debian's package): before the training, not after.
+  // Throws ArgumentError unless path ends in .png or .svg, FileError if the picture cannot be written or
+  // gnuplot is missing (naming Debian's package).
   explicit PlotLog(std::string path, PlotLogOptions options = {});
 
   void scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) override;
-  // Throws FileError when the picture cannot be drawn; its script, with the data, is then in path + ".gp".
+  // Throws FileError if the picture cannot be drawn; the script with the data is then path + ".gp".
   void flush() override;
-  // Forgets later steps, and reads what it does not know from the history. Without a history the picture
-  // begins here. Throws FileError for a history that is not a CsvLog's.
+  // Forgets later steps and reads earlier ones from the history. Without a history the picture begins here.
+  // Throws FileError for a history that is not a CsvLog's.
   void resume(std::int64_t step) override;
   std::string path() const override { return path_; }
 

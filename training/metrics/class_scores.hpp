@@ -1,4 +1,4 @@
-// Scores of classes beside labels, as metrics of classification read them; for .cpp files.
+// Class scores with their labels, as classification metrics read them. For .cpp files.
 #pragma once
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// Confusion matrix: which class was taken for which; precision, recall and F1 from it.
+// Confusion matrix, precision, recall and F1; classify, which predicts the classes of a data set.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@
 
 namespace unroll {
 
-// How the classes' values become one: their mean over the classes that occur, as label or prediction; all
-// decisions counted together; their mean weighted by the number of labels.
+// How per-class values are averaged. macro: mean over the classes that occur as label or prediction; micro:
+// from the counts of all classes together; weighted: mean weighted by the number of labels.
 enum class Average { macro, micro, weighted };
 
-// Counts of (label, prediction). With tp right ones of a class, p predictions and n labels of it:
+// Counts of (label, prediction). For a class with tp correct predictions, p predictions and n labels:
 //   precision = tp / p,  recall = tp / n,  F1 = 2 tp / (p + n)
-// and 0 where that is 0/0 (scikit-learn's definitions). One that was moved from has no classes, and throws
-// ArgumentError where it needs some.
+// and 0 for 0/0 (scikit-learn's definitions). A moved-from matrix has no classes and throws ArgumentError
+// where it needs some.
 class ConfusionMatrix {
  public:
   static constexpr std::string_view kName = "accuracy";
@@ -30,15 +30,15 @@ class ConfusionMatrix {
   // Throws ArgumentError for classes outside 1..2^14. Labels equal to ignore_index do not count.
   explicit ConfusionMatrix(Index classes, Index ignore_index = -100);
 
-  // The largest score is the prediction, of equals the first: scores (N,C) or (N,C,T), labels (N) or (N,T).
-  // Throws ShapeError for shapes that do not fit or a label outside 0..C-1; then nothing counts.
+  // scores (N,C) or (N,C,T), labels (N) or (N,T). The prediction is the argmax (the first on ties). Throws
+  // ShapeError for mismatched shapes or a label outside 0..C-1; then nothing counts.
   template <class S>
   void update(const Tensor<S>& scores, const IndexTensor& labels);
-  // Predicted classes instead: both of one shape.
+  // The same for predicted classes, of the labels' shape.
   void update(const IndexTensor& predictions, const IndexTensor& labels);
 
   Index classes() const noexcept { return counts_.empty() ? 0 : classes_; }
-  // How often this label was taken for this prediction. Throws ArgumentError for a class outside 0..C-1.
+  // How often this label got this prediction. Throws ArgumentError for a class outside 0..C-1.
   std::int64_t count(Index label, Index prediction) const;
   std::int64_t total() const noexcept;
 
@@ -51,11 +51,11 @@ class ConfusionMatrix {
   double f1(Average average) const noexcept;
   double value() const noexcept { return accuracy(); }
 
-  // A table with labels down, predictions across, recall at the right and precision below; names (C) of the
-  // classes, none: their numbers. Throws ArgumentError for another number of names.
+  // A table with one row per label and one column per prediction, recall at the right and precision below.
+  // names (C): of the classes; empty: their numbers. Throws ArgumentError for another number of names.
   std::string table(const std::vector<std::string>& names = {}) const;
 
-  // What has been counted, as text. load_state throws ArgumentError for another text.
+  // The counts as text. load_state throws ArgumentError for anything else.
   std::string state() const;
   void load_state(const std::string& state);
 
@@ -71,7 +71,7 @@ class ConfusionMatrix {
   std::vector<std::int64_t> counts_;  // [label][prediction]
 };
 
-// One number of a confusion matrix, as a trainer's metric.
+// One value of a confusion matrix, as a trainer's metric.
 struct Precision : ConfusionMatrix {
   static constexpr std::string_view kName = "precision";
   explicit Precision(Index classes, Average how = Average::macro, Index ignore_index = -100)
@@ -102,14 +102,14 @@ struct Classified {
 };
 
 namespace detail {
-// Appends the class of the largest score of each row (B,C), of equals the first, and its softmax. Throws
-// ShapeError for other axes or another B.
+// Appends the argmax of each row (B,C), the first on ties, and its softmax. Throws ShapeError for other axes
+// or another B.
 template <class S>
 void append_classes(std::vector<Classified>& to, const Tensor<S>& scores, std::size_t samples);
 }  // namespace detail
 
-// For every sample its most probable class by model(batch), scores (B,C), in the data set's order. The model
-// is to be in evaluation mode. Throws ShapeError for scores of another shape.
+// The most probable class of every sample by model(batch), scores (B,C), in the data set's order. Put the
+// model in evaluation mode first. Throws ShapeError for scores of another shape.
 template <class Model, class S>
 std::vector<Classified> classify(const Model& model, const SequenceDataset<S>& data, Index batch_size = 256) {
   const NoGrad no_recording;
@@ -123,7 +123,7 @@ std::vector<Classified> classify(const Model& model, const SequenceDataset<S>& d
   return classes;
 }
 
-// How they compare with the samples' labels. Throws ArgumentError unless there is one for each.
+// Compares them with the samples' labels. Throws ArgumentError unless there is one label per sample.
 ConfusionMatrix confusion_matrix(std::span<const Classified> classes, std::span<const std::int64_t> labels,
                                  std::size_t class_count);
 

@@ -1,4 +1,4 @@
-// The metrics of a trainer: how each reads a batch, and all of them by name.
+// The metrics of a trainer: how each reads a batch, and all of them by name; named() renames one.
 #pragma once
 
 #include <map>
@@ -15,8 +15,7 @@
 
 namespace unroll {
 
-// A metric under a name of your own, and with an update of your own (else as training/metrics/metrics.hpp
-// says):
+// A metric under another name and, optionally, with another update than training/metrics/metrics.hpp has:
 //   named("top5", Accuracy({.top_k = 5}))
 //   named("rmse", Rmse(), [](Rmse& m, const auto& result, const Batch& b) { m.update(..., ...); })
 template <class M, class Update = std::nullptr_t>

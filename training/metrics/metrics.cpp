@@ -80,23 +80,7 @@ namespace {
 double squared(double d) { return d * d; }
 double size_of(double d) { return std::abs(d); }
 
-// Sum and number of f(prediction - target) over the elements from first on.
-template <class S>
-MeanMetric::Sum sum_of(const Tensor<S>& prediction, const Tensor<S>& target, double (*f)(double),
-                       std::size_t first, std::size_t count) {
-  MeanMetric::Sum sum{0.0, static_cast<double>(count)};
-  for (std::size_t i = first; i < first + count; ++i) {
-    sum.value += f(static_cast<double>(prediction.data()[i]) - static_cast<double>(target.data()[i]));
-  }
-  return sum;
-}
-
-void check_shapes(const char* metric, const Shape& prediction, const Shape& target) {
-  if (prediction == target) return;
-  throw ShapeError(fmt::format("[{}] prediction: expected the target's shape {}, got {}", metric,
-                               to_string(target), to_string(prediction)));
-}
-
+// Of (T,B,...): 0..T for each of the B sequences.
 void check_lengths(const char* metric, const Shape& shape, const std::vector<Index>& lengths) {
   if (shape.size() < 2) {
     throw ShapeError(fmt::format("[{}] prediction: expected (T,B,...) when lengths are given, got {}", metric,
@@ -113,36 +97,44 @@ void check_lengths(const char* metric, const Shape& shape, const std::vector<Ind
   }
 }
 
+// Sum and number of f(prediction - target), over all elements or, with lengths, over those of the real steps.
 template <class S>
-MeanMetric::Sum sum_of_all(const char* metric, const Tensor<S>& prediction, const Tensor<S>& target,
-                           double (*f)(double)) {
-  check_shapes(metric, prediction.shape(), target.shape());
-  return sum_of(prediction, target, f, 0, target.size());
-}
-
-template <class S>
-MeanMetric::Sum sum_of_real(const char* metric, const Tensor<S>& prediction, const Tensor<S>& target,
-                            const std::vector<Index>& lengths, double (*f)(double)) {
+MeanMetric::Sum sum_of(const char* metric, double (*f)(double), const Tensor<S>& prediction,
+                       const Tensor<S>& target, const std::vector<Index>* lengths = nullptr) {
   const Shape& shape = target.shape();
-  check_shapes(metric, prediction.shape(), shape);
-  check_lengths(metric, shape, lengths);
-  MeanMetric::Sum all;
-  if (target.size() == 0) return all;
+  if (prediction.shape() != shape) {
+    throw ShapeError(fmt::format("[{}] prediction: expected the target's shape {}, got {}", metric,
+                                 to_string(shape), to_string(prediction.shape())));
+  }
+  MeanMetric::Sum sum;
+  const auto add = [&](std::size_t first, std::size_t count) {
+    double part = 0.0;
+    for (std::size_t i = first; i < first + count; ++i) {
+      part += f(static_cast<double>(prediction.data()[i]) - static_cast<double>(target.data()[i]));
+    }
+    sum.value += part;
+    sum.weight += static_cast<double>(count);
+  };
+  if (lengths == nullptr) {
+    add(0, target.size());
+    return sum;
+  }
+  check_lengths(metric, shape, *lengths);
+  if (target.size() == 0) return sum;
   const std::size_t width = target.size() / (shape[0] * shape[1]);
   for (std::size_t t = 0; t < shape[0]; ++t) {
     for (std::size_t b = 0; b < shape[1]; ++b) {
-      if (t >= static_cast<std::size_t>(lengths[b])) continue;
-      const auto step = sum_of(prediction, target, f, (t * shape[1] + b) * width, width);
-      all.value += step.value;
-      all.weight += step.weight;
+      if (t < static_cast<std::size_t>((*lengths)[b])) add((t * shape[1] + b) * width, width);
     }
   }
-  return all;
+  return sum;
 }
 
-void check_weight(const char* metric, double weight) {
-  if (weight >= 0.0 && std::isfinite(weight)) return;
-  throw ArgumentError(fmt::format("[{}] weight: expected a finite number >= 0, got {}", metric, weight));
+MeanMetric::Sum sum_of(const char* metric, double mean_loss, double weight) {
+  if (!(weight >= 0.0 && std::isfinite(weight))) {
+    throw ArgumentError(fmt::format("[{}] weight: expected a finite number >= 0, got {}", metric, weight));
+  }
+  return weight == 0.0 ? MeanMetric::Sum() : MeanMetric::Sum{mean_loss * weight, weight};
 }
 
 }  // namespace
@@ -150,21 +142,21 @@ void check_weight(const char* metric, double weight) {
 
 template <class S>
 void Rmse::update(const Tensor<S>& prediction, const Tensor<S>& target) {
-  add(detail::sum_of_all("Rmse", prediction, target, detail::squared));
+  add(detail::sum_of("Rmse", detail::squared, prediction, target));
 }
 template <class S>
 void Rmse::update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths) {
-  add(detail::sum_of_real("Rmse", prediction, target, lengths, detail::squared));
+  add(detail::sum_of("Rmse", detail::squared, prediction, target, &lengths));
 }
 double Rmse::value() const noexcept { return std::sqrt(mean()); }
 
 template <class S>
 void Mae::update(const Tensor<S>& prediction, const Tensor<S>& target) {
-  add(detail::sum_of_all("Mae", prediction, target, detail::size_of));
+  add(detail::sum_of("Mae", detail::size_of, prediction, target));
 }
 template <class S>
 void Mae::update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths) {
-  add(detail::sum_of_real("Mae", prediction, target, lengths, detail::size_of));
+  add(detail::sum_of("Mae", detail::size_of, prediction, target, &lengths));
 }
 double Mae::value() const noexcept { return mean(); }
 
@@ -178,16 +170,12 @@ UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE
 
 void Perplexity::update(double mean_loss, double weight) {
-  detail::check_weight("Perplexity", weight);
-  if (weight == 0.0) return;
-  add({mean_loss * weight, weight});
+  add(detail::sum_of("Perplexity", mean_loss, weight));
 }
 double Perplexity::value() const noexcept { return std::exp(mean()); }
 
 void BitsPerCharacter::update(double mean_loss, double weight) {
-  detail::check_weight("BitsPerCharacter", weight);
-  if (weight == 0.0) return;
-  add({mean_loss * weight, weight});
+  add(detail::sum_of("BitsPerCharacter", mean_loss, weight));
 }
 double BitsPerCharacter::value() const noexcept { return mean() / std::numbers::ln2; }
 

@@ -1,12 +1,12 @@
-// Metrics: what a model's outputs are worth, summed exactly over any number of batches.
+// Metrics, accumulated exactly over any number of batches.
 //
 //   Accuracy accuracy;
 //   for (const Batch& batch : batches) accuracy.update(model(batch.x).value(), batch.labels);
-//   accuracy.value();   // of all samples together, however they were batched
+//   accuracy.value();   // of all samples, however they were batched
 //
-// A metric of your own is a copyable struct with kName, kGoal, value(), state(), load_state() and one of
-//   update(result, batch)                   result: what the trainer's loss has returned
-//   update(Tensor outputs, Tensor targets)  of a result with these members (LossOutput)
+// A custom metric is a copyable struct with kName, kGoal, value(), state(), load_state() and one of
+//   update(result, batch)                   result: what the loss returned
+//   update(Tensor outputs, Tensor targets)  for a loss that returns both (LossOutput)
 //   update(double mean_loss, double weight)
 #pragma once
 
@@ -22,11 +22,11 @@
 namespace unroll {
 
 struct AccuracyOptions {
-  Index top_k = 1;            // right when the label is among the k largest; of equals the first is larger
-  Index ignore_index = -100;  // labels that do not count
+  Index top_k = 1;            // right if the label is among the k largest scores (the first on ties)
+  Index ignore_index = -100;  // this label does not count
 };
 
-// Share of the labels (N) or (N,T) that the scores (N,C) or (N,C,T) have right.
+// The fraction of labels (N) or (N,T) that scores (N,C) or (N,C,T) predict.
 class Accuracy {
  public:
   static constexpr std::string_view kName = "accuracy";
@@ -34,14 +34,14 @@ class Accuracy {
 
   // Throws ArgumentError for top_k < 1.
   explicit Accuracy(const AccuracyOptions& options = {});
-  // Throws ShapeError for shapes that do not fit, a label outside 0..C-1 or top_k > C; then nothing counts.
+  // Throws ShapeError for mismatched shapes, a label outside 0..C-1 or top_k > C; then nothing counts.
   template <class S>
   void update(const Tensor<S>& scores, const IndexTensor& labels);
-  // right / counted; NaN before the first.
+  // right / counted; NaN before the first label.
   double value() const noexcept;
   std::int64_t counted() const noexcept { return counted_; }
 
-  // What has been counted, as text. load_state throws ArgumentError for another text.
+  // The counts as text. load_state throws ArgumentError for anything else.
   std::string state() const;
   void load_state(const std::string& state);
 
@@ -52,7 +52,7 @@ class Accuracy {
 
 namespace detail {
 
-// A sum and what it is to be divided by.
+// A sum and its divisor.
 class MeanMetric {
  public:
   struct Sum {
@@ -69,7 +69,7 @@ class MeanMetric {
 
 }  // namespace detail
 
-// sqrt(sum (prediction - target)^2 / count), over all elements, or over those of the real steps.
+// sqrt(sum (prediction - target)^2 / count), over all elements or those of the real steps.
 class Rmse : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "rmse";
@@ -77,8 +77,7 @@ class Rmse : public detail::MeanMetric {
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
-  // Of (T,B,...) the steps t < lengths[b] alone, lengths (B), so that padding does not count. Throws
-  // ShapeError also for other lengths.
+  // Of (T,B,...) only the steps t < lengths[b]: padding does not count. Throws ShapeError for other lengths.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths);
   double value() const noexcept;
@@ -92,8 +91,7 @@ class Mae : public detail::MeanMetric {
   // Throws ShapeError for different shapes.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target);
-  // Of (T,B,...) the steps t < lengths[b] alone, lengths (B), so that padding does not count. Throws
-  // ShapeError also for other lengths.
+  // Of (T,B,...) only the steps t < lengths[b]: padding does not count. Throws ShapeError for other lengths.
   template <class S>
   void update(const Tensor<S>& prediction, const Tensor<S>& target, const std::vector<Index>& lengths);
   double value() const noexcept;
@@ -104,12 +102,12 @@ class Perplexity : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "perplexity";
   static constexpr Goal kGoal = Goal::minimize;
-  // weight: the number of tokens that the mean loss is of. Throws ArgumentError for a negative one.
+  // weight: the number of tokens in the mean. Throws ArgumentError for a negative one.
   void update(double mean_loss, double weight);
   double value() const noexcept;
 };
 
-// The same in bits: mean / ln 2. Of characters as tokens, bits per character.
+// The mean negative log-likelihood in bits: mean / ln 2.
 class BitsPerCharacter : public detail::MeanMetric {
  public:
   static constexpr std::string_view kName = "bits_per_character";

@@ -6,7 +6,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "framework/errors.hpp"
 #include "framework/flat_json.hpp"
 #include "framework/number_text.hpp"
 #include "framework/quoted.hpp"

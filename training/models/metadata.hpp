@@ -1,4 +1,4 @@
-// Metadata: what a model's file says beside the weights, sizes, vocabulary, scale, as texts.
+// Metadata: what a model's file holds besides the weights: sizes, vocabulary, scales.
 #pragma once
 
 #include <concepts>
@@ -13,7 +13,7 @@
 
 namespace unroll {
 
-// Texts by key. Numbers are written in decimal, lists as JSON, so that any language reads them.
+// Texts by key. Numbers are decimal and lists are JSON, so that any language can read them.
 class Metadata {
  public:
   Metadata() = default;
@@ -22,8 +22,8 @@ class Metadata {
   explicit Metadata(std::map<std::string, std::string> texts, std::string file = "")
       : texts_(std::move(texts)), file_(std::move(file)) {}
 
-  // Set or replace. Throw ArgumentError for a number that is not finite and for a list of texts that are not
-  // UTF-8.
+  // Sets or replaces a value. Throws ArgumentError for a number that is not finite and for texts in a list
+  // that are not UTF-8.
   void set(const std::string& key, std::string text) { texts_[key] = std::move(text); }
   void set(const std::string& key, const char* text) { texts_[key] = text; }
   void set(const std::string& key, std::integral auto number) {
@@ -41,21 +41,21 @@ class Metadata {
   void set(const std::string& key, const std::vector<Index>& list);
 
   bool contains(const std::string& key) const { return texts_.contains(key); }
-  // Each throws FileError naming file and key when there is no such key or its text is of another kind.
+  // Throw FileError naming file and key if the key is missing or its text is of another kind.
   const std::string& text(const std::string& key) const&;
   std::string text(const std::string& key) && { return std::as_const(*this).text(key); }
   bool flag(const std::string& key) const;
-  // A whole number, and one from low to high.
+  // An integer, optionally from low to high.
   Index number(const std::string& key) const;
   Index number(const std::string& key, Index low, Index high) const;
   // A finite number.
   double real(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;
-  // Finite numbers; whole numbers.
+  // Finite numbers; integers.
   std::vector<double> reals(const std::string& key) const;
   std::vector<Index> numbers(const std::string& key) const;
-  // What T::from_json reads there: a Vocabulary, Labels, Standardizer<S>, TableEncoder<S> or a type of yours
-  // whose from_json throws an Error. Lists and objects in each other are at most 32 deep.
+  // T::from_json of the text, for Vocabulary, Labels, Standardizer<S>, TableEncoder<S> or any type whose
+  // from_json throws an Error. The JSON is nested at most 32 deep.
   template <class T>
   T parsed(const std::string& key) const {
     const std::string& json = shallow(key);
@@ -65,12 +65,12 @@ class Metadata {
       fail_parsing(key, error.what());
     }
   }
-  // Throws FileError unless the text of key is this one: that the file is of the kind a program takes.
+  // Throws FileError unless the text of key is this one.
   void require(const std::string& key, const std::string& text) const;
 
   const std::map<std::string, std::string>& all() const& noexcept { return texts_; }
   std::map<std::string, std::string> all() && { return std::move(texts_); }
-  // Throws FileError: "[metadata] file: 'key': expected .., got ..", for checks of your own.
+  // Throws FileError "[metadata] file: 'key': expected .., got ..", for your own checks.
   [[noreturn]] void fail(const std::string& key, const std::string& want, const std::string& got) const;
 
  private:

@@ -35,20 +35,19 @@ std::string npy_header(Dtype dtype, const Shape& shape);
 
 }  // namespace detail
 
-// Reads an npy file as numpy.save writes it: version 1, 2 or 3; bool, int8 .. int64, uint8 .. uint64,
-// float16, float32 or float64; either order of axes and of bytes. S is float, double, bool or a whole number
-// of 8 to 64 bits; the file's type must hold no numbers that S has not (readable_as), or rounding be allowed.
-// Throws FileError naming the file, what was expected and what is there for other element types, more than 6
-// axes, and a file that is cut, longer than its array or no npy file.
+// Reads an npy file of numpy.save: version 1, 2 or 3; bool, int8 .. int64, uint8 .. uint64, float16, float32
+// or float64; either order of axes and of bytes. S is float, double, bool or an integer of 8 to 64 bits and
+// must hold all values of the file's type (readable_as), unless rounding is allowed. Throws FileError for
+// other element types, more than 6 axes, and a file that is cut, longer than its array or no npy file.
 template <class S>
 Tensor<S> load_npy(const std::string& path, Rounding rounding = Rounding::refuse);
 
-// Writes one, row-major and little-endian, byte for byte as numpy.save would. The file appears under its name
-// only when it is complete. Throws FileError when it cannot be written.
+// Writes an npy file, row-major and little-endian, byte for byte as numpy.save does, and replaces an old file
+// atomically. Throws FileError when it cannot be written.
 template <class S>
 void save_npy(const std::string& path, const Tensor<S>& tensor);
 
-// An npy file as a file of one tensor, whose name is "": says type and shape before anything is read.
+// Opens an npy file as a file of one tensor with the name "": type and shape before the elements are read.
 std::unique_ptr<TensorFile> open_npy(const std::string& path, const std::string& function = "open_npy");
 
 }  // namespace unroll

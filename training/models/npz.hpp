@@ -14,21 +14,21 @@
 namespace unroll {
 
 struct NpzOptions {
-  bool compress = false;  // deflated, as numpy.savez_compressed writes; weights hardly shrink
+  bool compress = false;  // deflate, as numpy.savez_compressed; weights hardly shrink
 };
 
-// Writes arrays of any element types into one file that numpy.load reads. They are kept in memory until
-// commit(), which packs them and puts the file in its place in one step: a crash at any moment leaves the old
-// file or the new one. The same arrays give the same bytes. One that was moved from throws ArgumentError.
+// Writes arrays of any element types into one file that numpy.load reads. Arrays stay in memory until
+// commit(), which replaces the file atomically. The same arrays give the same bytes. A moved-from writer
+// throws ArgumentError.
 class NpzWriter {
  public:
   explicit NpzWriter(std::string path, NpzOptions options = {}, std::string function = "NpzWriter");
 
-  // S as for save_npy. Throws ArgumentError for a name that is there already, is no UTF-8 or holds a zero
-  // byte, MemoryError when there is no memory for the copy.
+  // S as for save_npy. Throws ArgumentError for a name that is repeated, not UTF-8 or has a zero byte,
+  // MemoryError if there is no memory for the copy.
   template <class S>
   void add(const std::string& name, const Tensor<S>& tensor);
-  // A member that is no array: numpy.load gives its bytes. TensorFile::metadata() has the texts of metadata.
+  // Adds texts as a member that is no array; TensorFile::metadata() returns them, numpy.load their bytes.
   void add_metadata(const std::map<std::string, std::string>& metadata);
   // Throws FileError naming the file when it cannot be written.
   void commit();
@@ -47,16 +47,15 @@ class NpzWriter {
   std::set<std::string> names_;
 };
 
-// Opens such a file, from numpy.savez, numpy.savez_compressed or NpzWriter: TensorFile::tensors() lists the
-// arrays, read<S>(name) reads one. Members that no Tensor can hold (text, dates, records, objects, complex
-// numbers, what is no array, what is encrypted or compressed by something else than deflate) are listed, too,
-// and are an error for who reads them only. Throws FileError naming the file, the member and what is wrong
-// for damaged archives, names that are there twice, members that overlap, and deflated ones that are larger
-// in all than options.max_bytes; read<S> refuses arrays that are larger than that as S.
+// Opens a file of numpy.savez, numpy.savez_compressed or NpzWriter: TensorFile::tensors() lists the arrays,
+// read<S>(name) reads one. Members that no Tensor can hold (text, dates, records, objects, complex numbers,
+// no arrays, encrypted or not deflated) are listed, too; only reading them is an error. Throws FileError
+// naming file and member for damaged archives, repeated names, overlapping members, and deflated members
+// larger than options.max_bytes together; read<S> refuses arrays that are larger as S.
 std::unique_ptr<TensorFile> open_npz(const std::string& path, const UnpackOptions& options = {},
                                      const std::string& function = "open_npz");
 
-// All at once, for files of weights. What load_tensors and save_tensors say of types holds here, too.
+// All tensors at once, for files of weights. Types as for load_tensors and save_tensors.
 template <class S>
 void save_npz(const std::string& path, const StateDict<S>& state, NpzOptions options = {});
 template <class S>

@@ -10,7 +10,6 @@
 #include <map>
 #include <set>
 #include <string_view>
-#include <vector>
 
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"

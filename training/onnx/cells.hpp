@@ -1,4 +1,4 @@
-// What ONNX's recurrent operators need to know of a cell. For .cpp files of this folder.
+// Cells and activations in the terms of ONNX's recurrent operators. For .cpp files of this folder.
 #pragma once
 
 #include <map>
@@ -17,20 +17,18 @@ namespace unroll::detail {
 
 struct OnnxActivation {
   const Activation* function;
-  std::string op;               // as the recurrent operators call it; empty: they have not got it
+  std::string op;               // its name in the recurrent operators; empty: they do not have it
   std::vector<double> alpha{};  // its constants, where it has any
   std::vector<double> beta{};
 };
 
-// One of the library's functions; none for one of a user's own. leaky_relu and elu are known by their name
-// and by what they compute.
+// None for a custom function. leaky_relu and elu are recognised by their name and by what they compute.
 std::optional<OnnxActivation> onnx_activation(const Activation& f);
 
 // f(x), whether the recurrent operators have it or not.
 OnnxValue apply_onnx(const OnnxActivation& f, const OnnxValue& x);
 
-// A block of H rows in one of ONNX's stacked tensors: the block of ours that it is, or -1 for zeros, and the
-// factor that it is multiplied with.
+// A block of H rows in one of ONNX's stacked tensors: the index of our block, or -1 for zeros, and a factor.
 struct OnnxRows {
   int block;
   double factor = 1.0;
@@ -44,7 +42,7 @@ struct OnnxCell {
   bool native = true;  // false: an option is not the operator's
 };
 
-// name: the layer's. Throw ArgumentError for an activation of a user's own.
+// name: the layer's. Throw ArgumentError for a custom activation.
 OnnxCell onnx_cell(const std::string& name, const RnnOptions& options);
 OnnxCell onnx_cell(const std::string& name, const LstmOptions& options);
 OnnxCell onnx_cell(const std::string& name, const GruOptions& options);

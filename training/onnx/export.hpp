@@ -1,4 +1,4 @@
-// export_onnx: a model as an ONNX file.
+// export_onnx: a model as an ONNX file; to_onnx: a layer as nodes of a graph.
 #pragma once
 
 #include <concepts>
@@ -20,9 +20,9 @@
 
 namespace unroll {
 
-// Each adds a layer to the graph of x, its parameters as constants called name.weight and so on, and returns
-// the layer's output. Throws ShapeError or ArgumentError with the layer's name for an x that it does not
-// take. A layer of one's own joins by a function of this name beside it: to_onnx(name, layer, x).
+// Each adds a layer to the graph of x, with its parameters as constants called name.weight etc., and returns
+// the layer's output. Throws ShapeError or ArgumentError with the layer's name for an invalid x. To export a
+// custom layer, define to_onnx(name, layer, x) next to it.
 
 // x (...) of int64 or int32 -> (...,E). A run reads an id below 0 from the end, where Embedding throws.
 template <class S>
@@ -36,7 +36,7 @@ OnnxValue to_onnx(const std::string& name, const LayerNorm<S>& layer, const Onnx
 // x itself: there is no dropout in evaluation.
 template <class S>
 OnnxValue to_onnx(const std::string& name, const Dropout<S>& layer, const OnnxValue& x);
-// Throws ArgumentError for an activation of one's own.
+// Throws ArgumentError for a custom activation.
 OnnxValue to_onnx(const std::string& name, const Activation& f, const OnnxValue& x);
 
 struct OnnxExportOptions {
@@ -51,14 +51,13 @@ struct OnnxExportOptions {
   std::map<std::string, std::string> metadata = {};
 };
 
-// Writes what a model computes in evaluation as an ONNX file, which onnx's checker has accepted. The model is
-// one layer, a Sequential of layers, activations and functions, [](const auto& r) { return last(r); }, or
-// anything with a to_onnx of its own (training/onnx/export.hpp). If it ends in a recurrent layer, its final
-// states are outputs, too. Layers are named by their position, "0", "2.1".
+// Writes what a model computes in evaluation as an ONNX file, after onnx's checker has accepted it. The model
+// is a layer, a Sequential of layers, activations and functions, [](const auto& r) { return last(r); }, or
+// any type with its own to_onnx. If it ends in a recurrent layer, its final states are outputs, too. Layers
+// are named by their position, "0", "2.1".
 //
-// Throws ArgumentError with the layer's name for what ONNX does not know (a cell or activation of one's own)
-// and for an input_shape that cannot be guessed, ShapeError for layers that do not fit, FileError for the
-// file.
+// Throws ArgumentError with the layer's name for custom cells and activations and for an input_shape that
+// cannot be inferred, ShapeError for layers that do not fit, FileError for the file.
 template <class Model>
 void export_onnx(const std::string& path, const Model& model, const OnnxExportOptions& options = {});
 
@@ -185,7 +184,7 @@ OnnxValue onnx_lengths(OnnxGraph& graph, const OnnxExportOptions& options, const
 
 }  // namespace detail
 
-// The parts of a Sequential one after the other, for a graph of one's own.
+// A Sequential, for a custom graph.
 template <class X, class... Parts>
 auto to_onnx(const std::string& name, const Sequential<Parts...>& sequential, const X& x) {
   return detail::OnnxWalk{OnnxGraph::of("to_onnx", {x})}.apply(name, sequential, x);

@@ -24,7 +24,7 @@ constexpr OnnxType onnx_type() {
   return OnnxType::int64;
 }
 
-// The size of one axis: a number, or a name for one that only a run knows ("batch", "time").
+// The size of one axis: a number, or the name of an open one ("batch", "time").
 struct OnnxDim {
   Index size = 0;
   std::string name = {};  // empty: size counts
@@ -50,8 +50,8 @@ struct OnnxGraphData;
 
 class OnnxGraph;
 
-// What flows along an edge of a graph: an input, a constant or a node's output. Copies name the same value;
-// it keeps its graph alive. A value that was never set (`OnnxValue()`) stands for an optional input left out.
+// A value in a graph: an input, a constant or a node's output. Copies are the same value and keep the graph
+// alive. OnnxValue() stands for an omitted optional input.
 class OnnxValue {
  public:
   OnnxValue() = default;
@@ -84,11 +84,11 @@ struct OnnxNode {
 struct OnnxGraphOptions {
   int opset = 14;  // version of ONNX's operators: 14 up to what the installed onnx library knows (17)
   std::string name = "model";
-  std::string doc = {};                              // what the model is, for people
-  std::map<std::string, std::string> metadata = {};  // more about it, for programs: a vocabulary, say
+  std::string doc = {};                              // a description
+  std::map<std::string, std::string> metadata = {};  // for programs, for example a vocabulary
 };
 
-// A graph to which inputs, constants and nodes are added, one after the other:
+// A graph under construction:
 //
 //   OnnxGraph graph;
 //   const OnnxValue ids = graph.input("ids", OnnxType::int64, {"time", "batch"});
@@ -96,7 +96,7 @@ struct OnnxGraphOptions {
 //   graph.output("logits", to_onnx("head", model.head, last(states)));
 //   graph.save("model.onnx");
 //
-// What no output needs is left out of the file. Copies are the same graph.
+// Nodes that no output needs are left out of the file. Copies are the same graph.
 class OnnxGraph {
  public:
   // Throws ArgumentError for an opset that is not there.
@@ -107,20 +107,19 @@ class OnnxGraph {
 
   // Throws ArgumentError for a name that is taken or empty.
   OnnxValue input(const std::string& name, OnnxType type, OnnxShape shape, const std::string& doc = {});
-  // An input that a run may leave out: it then is `otherwise`, whose axes of size 1 may have any size in a
-  // value that is given; they are called `free_axes`.
+  // An input that a run may omit: its default is `otherwise`. Axes of size 1 of the default may have any size
+  // in a given value; they are called `free_axes`.
   template <class S>
   OnnxValue optional_input(const std::string& name, const Tensor<S>& otherwise, const std::string& free_axes,
                            const std::string& doc = {});
-  // A tensor that is part of the file. S: float, double, std::int64_t or bool. Another name is made of a name
-  // that is taken.
+  // A tensor in the file. S: float, double, std::int64_t or bool. A name that is taken is changed.
   template <class S>
   OnnxValue constant(const std::string& name, const Tensor<S>& value);
-  // A number as a scalar of the given type, and whole numbers as an int64 vector (axes and shapes, say).
+  // A scalar of the given type, and integers as an int64 vector, for example axes and shapes.
   OnnxValue scalar(double value, OnnxType type);
   OnnxValue integers(const std::vector<Index>& values);
-  // A node with one output, or with several: their types and shapes are the caller's to say, and are checked
-  // by save(). Throws ArgumentError for inputs of another graph.
+  // A node with one output, or with several. The caller gives their types and shapes; save() checks them.
+  // Throws ArgumentError for inputs of another graph.
   OnnxValue node(const OnnxNode& node, OnnxType type, OnnxShape shape);
   std::vector<OnnxValue> node(const OnnxNode& node,
                               const std::vector<std::pair<OnnxType, OnnxShape>>& outputs);
@@ -129,17 +128,17 @@ class OnnxGraph {
 
   OnnxGraphOptions options() const;
 
-  // The file's bytes. Throws ArgumentError without an output, above protobuf's 2 GiB, and, with its words,
-  // when onnx's checker or strict shape inference does not accept the model.
+  // The file's bytes. Throws ArgumentError without an output, above protobuf's 2 GiB and, with onnx's
+  // message, if its checker or strict shape inference does not accept the model.
   std::string serialize() const;
-  // Writes them; throws FileError, too. The file appears when it is complete.
+  // Writes them, replacing an old file atomically; throws FileError, too.
   void save(const std::string& path) const;
 
-  // The graph in which a node with these inputs belongs: the innermost of theirs. Throws ArgumentError naming
-  // `where` if none is defined.
+  // The graph for a node with these inputs: the innermost of theirs. Throws ArgumentError naming `where` if
+  // none is defined.
   static OnnxGraph of(const char* where, const std::vector<OnnxValue>& inputs);
 
-  // A graph inside this one, which must outlive it and whose values it reads too; and a node that runs it.
+  // A graph inside this one, which must outlive it and whose values it can use; and a node that runs it.
   OnnxGraph body() const;
   std::vector<OnnxValue> node(const OnnxNode& node, const OnnxGraph& body,
                               const std::vector<std::pair<OnnxType, OnnxShape>>& outputs);

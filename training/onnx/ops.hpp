@@ -1,5 +1,5 @@
-// Ops on values of an ONNX graph, called as those on Vars: a function written for any of them,
-// [](const auto& x) { return softmax(x); }, runs on a Var and is exported from an OnnxValue.
+// Ops on values of an ONNX graph, with the names of those on Vars: a generic function,
+// [](const auto& x) { return softmax(x); }, runs on a Var and exports an OnnxValue.
 #pragma once
 
 #include "framework/ops.hpp"
@@ -60,7 +60,7 @@ OnnxValue log_softmax(const OnnxValue& x, Index axis = -1);
 OnnxValue layer_norm(const OnnxValue& x, const OnnxValue& weight = {}, const OnnxValue& bias = {},
                      double eps = 1e-5);
 
-// One size may be -1. Its axis is a number when all of x's are, else it has a name made for it.
+// One size may be -1. Its axis is a number if all axes of x are, else it gets a new name.
 OnnxValue reshape(const OnnxValue& x, const std::vector<Index>& shape);
 OnnxValue permute(const OnnxValue& x, const std::vector<Index>& order);
 OnnxValue transpose(const OnnxValue& x, Index axis_a = -2, Index axis_b = -1);

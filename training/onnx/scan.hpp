@@ -1,4 +1,4 @@
-// A loop over the steps of a sequence, for a recurrent layer of one's own.
+// scan: a loop over the steps of a sequence, for a custom recurrent layer.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,8 @@ struct OnnxScanOptions {
 };
 
 // s_t = step(x_t, s_{t-1}) over x (T,B,I), as ONNX's Scan: output h_t (T,B,H), and the state after each
-// sequence's own last step. initial: (B,H), or (1,H) for every sequence. step is called once, to say what the
-// body of the loop is; values from outside of it may be used there. Throws ShapeError for an x, lengths or
-// initial of another shape.
+// sequence's last step. initial: (B,H), or (1,H) for every sequence. step is called once to build the body of
+// the loop; it may use values from outside. Throws ShapeError for an x, lengths or initial of another shape.
 OnnxRecurrentOutput scan(const std::string& name, const OnnxValue& x, const OnnxState& initial,
                          const OnnxStep& step, const OnnxScanOptions& options = {});
 

@@ -14,7 +14,7 @@ namespace unroll::detail {
 // The cyclic redundancy check with Castagnoli's polynomial, as in iSCSI (RFC 3720).
 std::uint32_t crc32c(std::string_view bytes) noexcept;
 
-// As it stands in a record, turned and moved, so that a check over bytes that hold checks stays sound.
+// The masked form that records hold: a CRC of bytes that contain CRCs would be weak.
 std::uint32_t masked_crc32c(std::string_view bytes) noexcept;
 
 // The bytes with their frame:
@@ -27,8 +27,8 @@ struct Record {
   std::size_t offset;  // of the frame in the file
 };
 
-// The whole records of a file's contents. A last one that a crash has cut, or left with bytes that never came
-// to disk, is left out. Throws the file's FileError with the offset where one before the last does not check.
+// The complete records of a file. A last one that a crash cut, or whose bytes never reached the disk, is left
+// out. Throws the file's FileError with the offset of a damaged record before the last.
 std::vector<Record> split_records(const LogFile& file, std::string_view contents);
 
 }  // namespace unroll::detail

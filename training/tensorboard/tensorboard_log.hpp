@@ -1,4 +1,4 @@
-// A run for TensorBoard. An optional part: link unroll::tensorboard, which is built where protobuf is
+// TensorBoardLog: event files for TensorBoard. Link unroll::tensorboard, which is built if protobuf is
 // installed.
 #pragma once
 
@@ -13,36 +13,35 @@
 namespace unroll {
 
 struct TensorBoardOptions {
-  bool markdown = false;  // texts are Markdown; else they are shown as they are, in a type of one width
+  bool markdown = false;  // texts are Markdown; else they are shown verbatim, in a fixed-width font
 };
 
-// Writes an event file into a folder, for `tensorboard --logdir` of it or of the folder above, where every
-// folder is a run: scalars as floats, histograms in TensorBoard's buckets, texts. Every object writes a file
-// of its own, from the first event on.
+// Writes scalars as floats, histograms in TensorBoard's buckets, and texts into an event file in a folder.
+// For `tensorboard --logdir` every folder is a run. Every object writes its own file, created at the first
+// event.
 //
-// An event is in the file when the call returns, and on disk when flush() does. resume() removes later events
-// from the earlier files of these runs in the folder, and an event that a crash has cut; where there is no
-// file, the run begins at that step. A run that does not resume() tells TensorBoard to forget what earlier
-// files of the folder hold, and leaves them.
+// An event is in the file when the call returns, and on disk when flush() does. resume() removes later
+// events, and one that a crash cut, from this library's earlier files in the folder; without a file the run
+// begins at that step. Without resume() TensorBoard is told to forget the earlier files, which stay.
 class TensorBoardLog : public Log {
  public:
-  // Creates the folder, and removes what killed writers have left in it. Throws FileError when it or a file
-  // in it cannot be written.
+  // Creates the folder and removes temporary files of killed writers. Throws FileError if the folder or a
+  // file in it cannot be written.
   explicit TensorBoardLog(const std::string& directory, TensorBoardOptions options = {});
   ~TensorBoardLog() override;
 
-  // All throw FileError when the file cannot be written; then nothing of the event is. Names and texts want
-  // UTF-8 and names are not empty, else ArgumentError.
+  // All throw FileError when the file cannot be written, leaving nothing of the event in it, and
+  // ArgumentError for names and texts that are not UTF-8 and for empty names.
   void scalars(std::int64_t step, std::int64_t epoch, std::span<const NamedScalar> values) override;
-  // NaN and infinities have no bucket: where there are any, their number is the scalar name + "/nonfinite".
-  // Without values nothing is written.
+  // NaN and infinities have no bucket; their count, if any, is the scalar name + "/nonfinite". Without values
+  // nothing is written.
   void histogram(std::int64_t step, std::string_view name, std::span<const float> values) override;
   void text(std::int64_t step, std::string_view name, std::string_view text) override;
   void flush() override;
-  // Throws FileError also for an event file that is damaged before its end, naming file and place.
+  // Throws FileError naming file and place for an event file that is damaged before its end.
   void resume(std::int64_t step) override;
 
-  // The event file that this object writes; empty before the first event, which creates it.
+  // The event file; empty before the first event.
   std::string path() const override;
 
  private:

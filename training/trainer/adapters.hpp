@@ -1,4 +1,4 @@
-// What the training loop asks of a model, its loss and its data.
+// ModelAdapter and DataAdapter: what the training loop asks of a model, its loss and its data.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ struct LossValue {
   double weight = 0.0;
 };
 
-// A generator whose state belongs to the run.
+// A random generator whose state belongs to the run.
 struct NamedRng {
   std::string name;
   Rng* rng;
@@ -34,11 +34,11 @@ class DataAdapter {
  public:
   virtual ~DataAdapter() = default;
   virtual std::size_t batches() = 0;
-  // The source begins the epoch. start_loss: the loss, too, and the metrics begin at nothing.
+  // Starts the source's epoch; with start_loss also the loss's, and resets the metrics.
   virtual void start_epoch(std::int64_t epoch, bool start_loss) = 0;
-  // The loss of this batch, on the current tape if there is one; the metrics count it.
+  // The loss of this batch, recorded on the current tape if there is one; updates the metrics.
   virtual LossValue<S> measure(std::size_t batch) = 0;
-  // None: there is no validation.
+  // None without validation data.
   virtual std::optional<std::size_t> validation_batches() = 0;
   virtual Scores validate(std::int64_t epoch) = 0;
 };
@@ -53,7 +53,7 @@ class ModelAdapter {
   virtual std::string summary() const = 0;
   virtual void set_training(bool training) = 0;
 
-  // What the loss carries from batch to batch.
+  // The state of the loss.
   virtual TensorMap<S> carried() const = 0;
   virtual void load_carried(const TensorMap<S>& state) = 0;
 
@@ -63,7 +63,7 @@ class ModelAdapter {
   virtual void load_metric_states(const std::map<std::string, std::string>& states) = 0;
   virtual void snapshot_metrics() = 0;
   virtual void rollback_metrics() = 0;
-  // Which way a metric of this name is better; none: there is no such metric.
+  // None if there is no metric of this name.
   virtual std::optional<Goal> goal(const std::string& metric) const = 0;
 };
 

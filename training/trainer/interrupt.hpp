@@ -3,19 +3,19 @@
 
 namespace unroll {
 
-// While one lives, Ctrl-C, SIGTERM, SIGHUP (the terminal is closed) and SIGPIPE (nobody reads the output any
-// more) only ask the program to stop. A second Ctrl-C or SIGTERM ends it; the other two come more than once
-// by themselves. SIGHUP and SIGPIPE that the program ignores, as under nohup, stay ignored. They nest, on any
-// threads: the last one's end brings back what the signals did before the first.
+// While an Interrupt lives, Ctrl-C, SIGTERM, SIGHUP (the terminal was closed) and SIGPIPE (the output's
+// reader is gone) only set a flag. A second Ctrl-C or SIGTERM ends the program; SIGHUP and SIGPIPE may come
+// repeatedly. If the program ignores SIGHUP or SIGPIPE, as under nohup, they stay ignored. Interrupts nest,
+// on any thread: when the last one ends, the original handlers are restored.
 class Interrupt {
  public:
   Interrupt();
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
-  // True from the signal until one begins that no other is living beside.
+  // True from the signal until the next Interrupt that is not nested begins.
   static bool requested() noexcept;
-  // The exit status that shells expect of an interrupted program.
+  // The exit status that shells expect from an interrupted program.
   static constexpr int kExitStatus = 130;
 };
 

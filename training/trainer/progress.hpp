@@ -7,32 +7,33 @@
 
 namespace unroll {
 
-// Draws "epoch 3/12  45% [=========>          ]  loss 0.4123  812/s  0:12 left" on stderr, over and over on
-// one line, when stderr is a terminal; the rate is that of the steps, the time left that of the whole run.
-// Redraws at most ten times a second, so that update() may be called after every batch. Elsewhere plain
-// lines, if asked for: one as often as seconds_between_lines, and those of print().
+// On a terminal, keeps redrawing one line on stderr:
+//   epoch 3/12  45% [=========>          ]  loss 0.4123  812/s  0:12 left
+// The rate is in steps, the time left is that of the whole run. It redraws at most ten times a second, so
+// update() may be called after every batch. Elsewhere it prints plain lines: those of print() and, if asked
+// for, one every seconds_between_lines.
 class Progress {
  public:
   struct Options {
-    std::size_t done = 0;                // steps that an earlier run has made: no part of the rate
-    double seconds_between_lines = 0.0;  // where there is no terminal; 0: none but those of print()
-    bool enabled = true;                 // false: nothing at all
+    std::size_t done = 0;                // steps of an earlier run, which do not count for the rate
+    double seconds_between_lines = 0.0;  // without a terminal; 0: only print() prints
+    bool enabled = true;                 // false: prints nothing
   };
 
   explicit Progress(std::size_t total) : Progress(total, Options{}) {}
   Progress(std::size_t total, const Options& options);
-  // Takes the bar away.
+  // Removes the bar.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` of the total steps are over; label stands before the bar, note after it.
+  // `done` of the total steps are complete; shows label before the bar, note after it.
   void update(std::size_t done, const std::string& label, const std::string& note);
-  // The same with "loss ..." as the note.
+  // The same with the note "loss ...".
   void update(std::size_t done, const std::string& label, double loss);
-  // Takes the bar away so that a line can be printed; the next update draws it again.
+  // Removes the bar so that a line can be printed; the next update draws it again.
   void clear();
-  // A line of its own on stderr, in place of the bar.
+  // Prints a line on stderr in place of the bar.
   void print(const std::string& line);
 
   struct Line {
@@ -40,7 +41,7 @@ class Progress {
     double rate;  // steps a second; 0: not known yet
     std::string label, note;
   };
-  // The line as it would be drawn on a terminal of this width, and where there is none.
+  // The line as it is drawn on a terminal of this width, and without a terminal.
   static std::string line(const Line& line, std::size_t width);
   static std::string plain_line(const Line& line);
 

@@ -8,15 +8,15 @@
 
 namespace unroll::detail {
 
-// The finite loss of a batch: [Trainer] ... Throws NonfiniteError naming the batch, ShapeError for more than
-// one element, ArgumentError for a weight that is negative or not finite.
+// Throws NonfiniteError naming the batch for a loss that is not finite, ShapeError for more than one element,
+// ArgumentError for a weight that is negative or not finite.
 template <class S>
 void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch, std::size_t batch);
-// The same error with the batch in front, of data that is looked at and not learnt from.
+// Throws a NonfiniteError of validation or evaluation that names the batch.
 [[noreturn]] void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t batch,
                                         const char* what);
-// data: "train", "valid" or "evaluated". Throw ArgumentError for a source without a batch, and without one
-// that counts; else sum / weight.
+// data: "train", "valid" or "evaluated". Throw ArgumentError for a source without batches, and for a weight
+// of 0 in all; mean_loss returns sum / weight.
 void check_batches(const char* data, std::size_t batches);
 double mean_loss(const char* data, std::int64_t epoch, double sum, double weight);
 

@@ -1,4 +1,4 @@
-// Trainer: trains a model by a loss on batches.
+// Trainer: trains a model with a loss on batches.
 //
 //   Adam<float> adam(parameters(model), {.lr = 3e-3});
 //   const auto loss = [](Model& m, const Batch& b) {
@@ -28,7 +28,7 @@ namespace unroll {
 
 namespace detail {
 
-// The source itself; of a const one, in which no epoch can begin, a copy.
+// The source; a copy of a const one, because start_epoch() changes it.
 template <class Source>
 class SourceUse {
   using Plain = std::remove_const_t<Source>;
@@ -49,19 +49,19 @@ class SourceUse {
 
 }  // namespace detail
 
-// loss(model, batch) returns the batch's mean loss, a Var<S> of one element, alone or in a struct with
-// members loss and, at choice, weight, outputs and targets (LossOutput, WeightedLoss). Without a weight it is
-// batch.size(). A loss may carry state from batch to batch, a recurrent layer's say, as members:
+// loss(model, batch) returns the batch's mean loss: a Var<S> of one element, or a struct with a member loss
+// and, optionally, weight, outputs and targets (LossOutput, WeightedLoss). The default weight is
+// batch.size(). A loss that carries state from batch to batch, for example of a recurrent layer, has members
 //   void start_epoch()                         before an epoch's first batch
-//   TensorMap<S> state() const                 what the next call depends on
-//   void load_state(const TensorMap<S>&)       takes it over
-// Model and optimizer outlive the trainer and stay where they are.
+//   TensorMap<S> state() const                 a snapshot of the state
+//   void load_state(const TensorMap<S>&)       restores it
+// Model and optimizer must outlive the trainer and must not move.
 template <class Model, class Loss, class... Metrics>
 class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
  public:
   using S = scalar_t<Model>;
 
-  // Throws ArgumentError for options that are not allowed and for two metrics of one name.
+  // Throws ArgumentError for invalid options and for two metrics of one name.
   Trainer(Model& model, Optimizer<S>& optimizer, Loss loss, TrainOptions options = {}, Metrics... metrics)
       : model_(model),
         loss_(std::move(loss)),
@@ -72,13 +72,13 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  // Trains until options.epochs epochs are complete, early stopping, Ctrl-C or stop(); goes on where an
-  // earlier fit() or a checkpoint has ended. Leaves the model in evaluation mode. Throws NonfiniteError
-  // naming epoch, batch, op and layer for a loss or gradient that is not finite, and for a monitored score
-  // that is NaN, ArgumentError for data without a batch that counts, FileError for files that cannot be
-  // written and for a checkpoint that another training writes; after any exception the model has the weights
-  // of the last complete step, and options.checkpoint names a whole checkpoint, of that step if it can be
-  // written. A const source is copied.
+  // Trains until options.epochs epochs are complete, or until early stopping, Ctrl-C or stop(). Continues
+  // where an earlier fit() or a checkpoint ended. Leaves the model in evaluation mode. A const source is
+  // copied. Throws NonfiniteError, naming epoch, batch, op and layer, for a loss or gradient that is not
+  // finite, and for a monitored score that is NaN; ArgumentError for data without a batch that counts;
+  // FileError for files that cannot be written and for a checkpoint that another training writes. After any
+  // exception the model has the weights of the last complete step, and options.checkpoint is a complete
+  // checkpoint, of that step if it can be written.
   template <class Train, class Valid>
   TrainResult fit(Train&& train, Valid&& valid) {
     Fit<std::remove_reference_t<Train>, std::remove_reference_t<Valid>> task(*this, train, &valid);
@@ -91,31 +91,31 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
     return loop_.run(task);
   }
 
-  // Loss and metrics over a source, in evaluation mode. What the loss carries is put aside meanwhile. Throws
-  // ArgumentError for a source without a batch, or without one that counts.
+  // Loss and metrics over a source, in evaluation mode. The state of the loss is restored afterwards. Throws
+  // ArgumentError for a source without a batch that counts.
   template <class Source>
   Scores evaluate(Source&& source) {
     detail::SourceUse<std::remove_reference_t<Source>> use(source);
     return evaluate_as(use.get(), "evaluated", 1);
   }
 
-  // Asks fit() to save and return after the step under way: for callbacks.
+  // Asks fit() to save and return after the current step: for callbacks.
   void stop() noexcept { loop_.stop(); }
-  // Takes over a checkpoint. Throws FileError naming the file, and what does not fit (up to 100): parameters
-  // and optimizer state that are missing, unexpected or of another shape, other metrics or generators; then
-  // nothing has changed.
+  // Restores a checkpoint. Throws FileError naming the file and up to 100 differences: parameters and
+  // optimizer state that are missing, unexpected or of another shape, other metrics or generators. Nothing
+  // has changed then.
   void resume(const std::string& path) { loop_.resume(path); }
-  // Writes one.
+  // Writes a checkpoint.
   void save(const std::string& path) { loop_.save(path); }
   // Gives the model its weights after the best epoch; false before the first epoch's end.
   bool restore_best() { return loop_.restore_best(); }
-  // A random generator of yours that the run depends on: its state is part of every checkpoint. fit() throws
-  // ArgumentError for two of one name.
+  // Adds the state of your own random generator to every checkpoint. fit() throws ArgumentError for two of
+  // one name.
   void keep(std::string name, Rng& rng) { kept_.push_back({"kept." + std::move(name), &rng}); }
 
   const TrainState& state() const noexcept { return loop_.state(); }
   const TrainOptions& options() const noexcept { return loop_.options(); }
-  // Other options from the next fit() on. Throws ArgumentError as the constructor does.
+  // Sets the options of the next fit(). Throws ArgumentError as the constructor does.
   void set_options(TrainOptions options) { loop_.set_options(std::move(options)); }
   Loss& loss() noexcept { return loss_; }
 
