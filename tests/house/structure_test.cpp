@@ -127,6 +127,19 @@ TEST_CASE("every line of code that a derivation quotes stands in its kernel") {
   }
 }
 
+TEST_CASE("numbers are read from text in one place") {
+  for (const std::string folder : {"framework", "layers", "optim", "training", "examples"}) {
+    for (const auto& file : sources(folder)) {
+      if (file.filename() == "number_text.hpp") continue;
+      std::ifstream in(file);
+      for (std::string line; std::getline(in, line);) {
+        INFO(file << ": " << line);
+        CHECK(line.find("from_chars(") == std::string::npos);
+      }
+    }
+  }
+}
+
 TEST_CASE("public headers are light and reach no kernel") {
   // What a user's file must not pay for, and what an installed copy does not have: the headers that are
   // installed are those that the entry headers reach (cmake/UnrollInstall.cmake).

@@ -31,7 +31,8 @@ class Positions {
   }
 
  private:
-  void push_wide(std::size_t position) {
+  // Apart from push(), which is inlined: a table has millions of fields.
+  [[gnu::noinline]] void push_wide(std::size_t position) {
     if (wide_.empty()) {
       wide_.reserve(narrow_.capacity());
       wide_.assign(narrow_.begin(), narrow_.end());
