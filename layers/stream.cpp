@@ -14,38 +14,32 @@
 namespace unroll {
 
 template <class S>
-Stream<S>::Stream(std::shared_ptr<const detail::StreamModel<S>> model) : model_(std::move(model)) {
-  if (model_ != nullptr) state_ = std::make_shared<detail::StreamState<S>>(*model_, model_->initial);
-}
-
-template <class S>
 std::span<const S> Stream<S>::step(std::span<const S> x) noexcept {
-  if (model_ == nullptr || x.size() != model_->batch * model_->input) return {};
-  return {state_->step(*model_, x.data()), model_->batch * model_->output};
+  if (state_ == nullptr || x.size() != batch() * input_size()) return {};
+  return {state_->step(x.data()), batch() * output_size()};
 }
 
 template <class S>
 void Stream<S>::reset() noexcept {
-  if (model_ != nullptr) std::copy_n(model_->initial.data(), model_->states_size, state_->memory.data());
+  if (state_ == nullptr) return;
+  std::copy_n(state_->model->initial.data(), state_->model->states_size, state_->memory.data());
 }
 
 template <class S>
 Stream<S> Stream<S>::clone() const {
-  Stream copy;
-  copy.model_ = model_;
-  if (model_ != nullptr) copy.state_ = std::make_shared<detail::StreamState<S>>(*model_, state_->memory);
-  return copy;
+  if (state_ == nullptr) return {};
+  return Stream(std::make_shared<detail::StreamState<S>>(state_->model, state_->memory));
 }
 
 template <class S>
 void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts) {
-  const std::size_t layers = model_ == nullptr ? 0 : model_->layers.size();
+  const std::size_t layers = state_ == nullptr ? 0 : state_->model->layers.size();
   if (count != layers) {
     throw ShapeError(fmt::format("[Stream.set_states] states: expected {} entries (one per layer), got {}",
                                  layers, count));
   }
   if (layers == 0) return;
-  const std::size_t per_layer = model_->layers.front().parts();
+  const std::size_t per_layer = state_->model->layers.front().parts();
   if (parts.size() != layers * per_layer) {
     throw ArgumentError(
         fmt::format("[Stream.set_states] states: expected {} per layer, got {} (the states of another cell?)",
@@ -54,8 +48,8 @@ void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts
   // Checks all before it writes one: a stream that throws keeps its state.
   for (const bool write : {false, true}) {
     for (std::size_t k = 0; k < parts.size(); ++k) {
-      const detail::StreamPart place = model_->layers[k / per_layer].part(k % per_layer);
-      const Shape want{model_->batch, place.size};
+      const detail::StreamPart place = state_->model->layers[k / per_layer].part(k % per_layer);
+      const Shape want{state_->model->batch, place.size};
       if (parts[k].shape() != want) {
         throw ShapeError(
             fmt::format("[Stream.set_states] states[{}].{}: expected {} (batch, features), got {} (the "
@@ -70,8 +64,8 @@ void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts
 template <class S>
 std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_state) const {
   std::vector<std::vector<Tensor<S>>> states;
-  if (model_ == nullptr) return states;
-  for (const detail::StreamLayer<S>& layer : model_->layers) {
+  if (state_ == nullptr) return states;
+  for (const detail::StreamLayer<S>& layer : state_->model->layers) {
     if (layer.parts() != parts_of_state) {
       throw ArgumentError(
           fmt::format("[Stream.states] State: expected {} Vars, got {} (LstmState for an LSTM, else Var)",
@@ -80,7 +74,7 @@ std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_
     std::vector<Tensor<S>>& parts = states.emplace_back();
     for (std::size_t k = 0; k < parts_of_state; ++k) {
       const detail::StreamPart place = layer.part(k);
-      Tensor<S>& part = parts.emplace_back(empty<S>({model_->batch, place.size}));
+      Tensor<S>& part = parts.emplace_back(empty<S>({state_->model->batch, place.size}));
       std::copy_n(state_->memory.data() + place.at, part.size(), part.data());
     }
   }
@@ -89,17 +83,17 @@ std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_
 
 template <class S>
 std::size_t Stream<S>::batch() const noexcept {
-  return model_ == nullptr ? 0 : model_->batch;
+  return state_ == nullptr ? 0 : state_->model->batch;
 }
 
 template <class S>
 std::size_t Stream<S>::input_size() const noexcept {
-  return model_ == nullptr ? 0 : model_->input;
+  return state_ == nullptr ? 0 : state_->model->input;
 }
 
 template <class S>
 std::size_t Stream<S>::output_size() const noexcept {
-  return model_ == nullptr ? 0 : model_->output;
+  return state_ == nullptr ? 0 : state_->model->output;
 }
 
 namespace {

@@ -59,14 +59,11 @@ struct StreamSource {
   Var<S> head_weight = {}, head_bias = {};
 };
 
-// The immutable data that all streams of one freeze() share: weights and the initial state.
-template <class S>
-struct StreamModel;
-// The data of one stream: its memory.
+// The weights, which the streams of one freeze() share, and one stream's memory.
 template <class S>
 struct StreamState;
 template <class S>
-std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source);
+std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source);
 
 }  // namespace detail
 
@@ -132,14 +129,13 @@ class Stream {
   std::size_t output_size() const noexcept;
 
   // Used by freeze(); null makes an empty stream.
-  explicit Stream(std::shared_ptr<const detail::StreamModel<S>> model);
+  explicit Stream(std::shared_ptr<detail::StreamState<S>> state) : state_(std::move(state)) {}
 
  private:
   void write_states(std::size_t count, const std::vector<Var<S>>& parts);
   std::vector<std::vector<Tensor<S>>> read_states(std::size_t parts_of_state) const;
 
-  std::shared_ptr<const detail::StreamModel<S>> model_;
-  std::shared_ptr<detail::StreamState<S>> state_;  // not shared; its type is incomplete here
+  std::shared_ptr<detail::StreamState<S>> state_;  // owned; its type is incomplete here
 };
 
 // Returns a stream of stacked layers, with an optional head, from their weights: for programs that link

@@ -11,7 +11,6 @@
 #include "framework/kernels/spin_barrier.hpp"
 #include "framework/var.hpp"
 #include "layers/kernels/time_loop.hpp"
-#include "layers/kernels/unit_range.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/schedule.hpp"
 

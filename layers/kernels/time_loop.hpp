@@ -4,7 +4,7 @@
 #include <cstddef>
 
 #include "framework/kernels/packing.hpp"
-#include "layers/kernels/unit_range.hpp"
+#include "framework/kernels/spin_barrier.hpp"
 
 namespace unroll::bptt {
 
@@ -36,6 +36,19 @@ struct TimeLoop {
     if (k == 0) return 0;
     const std::size_t before = batch_size(time(k - 1)), now = batch_size(time(k));
     return before < now ? before : now;
+  }
+};
+
+// The hidden units that a thread computes at every step: all, or a share if several threads run all sequences
+// and wait for each other after each step.
+struct UnitRange {
+  std::size_t begin = 0, end = 0;
+  kernel::SpinBarrier* barrier = nullptr;
+
+  std::size_t count() const noexcept { return end - begin; }
+  bool is_split() const noexcept { return barrier != nullptr; }
+  void arrive_and_wait() const noexcept {
+    if (barrier != nullptr) barrier->arrive_and_wait();
   }
 };
 

@@ -76,14 +76,15 @@ StreamLayer<S>::StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs,
 }
 
 template <class S>
-StreamState<S>::StreamState(const StreamModel<S>& model, const Tensor<S>& start) : memory(start) {
-  const std::size_t B = model.batch;
+StreamState<S>::StreamState(std::shared_ptr<const StreamModel<S>> shared, const Tensor<S>& start)
+    : model(std::move(shared)), memory(start) {
+  const std::size_t B = model->batch;
   bptt::TimeLoop one_step;
   one_step.count = 1;
   one_step.batch = one_step.end = B;
-  for (const StreamLayer<S>& layer : model.layers) {
+  for (const StreamLayer<S>& layer : model->layers) {
     const bptt::PassSizes& sizes = layer.sizes;
-    S* const gates = memory.data() + model.work;
+    S* const gates = memory.data() + model->work;
     S* const candidate = gates + B * sizes.gates;
     S* const hidden = candidate + B * sizes.hidden;
     loops.push_back({.steps = one_step,
@@ -113,28 +114,28 @@ StreamState<S>::StreamState(const StreamModel<S>& model, const Tensor<S>& start)
 }
 
 template <class S>
-const S* StreamState<S>::step(const StreamModel<S>& model, const S* x) noexcept {
+const S* StreamState<S>::step(const S* x) noexcept {
   for (std::size_t l = 0; l < loops.size(); ++l) {
-    const StreamLayer<S>& layer = model.layers[l];
+    const StreamLayer<S>& layer = model->layers[l];
     bptt::ForwardLoop<S>& loop = loops[l];
     if (!layer.single_row) {
-      model.packing->multiply(model.batch, layer.sizes.gates, loop.I, x, loop.I, 1, layer.input.panels(),
-                              false, loop.gates, layer.sizes.gates);
+      model->packing->multiply(model->batch, layer.sizes.gates, loop.I, x, loop.I, 1, layer.input.panels(),
+                               false, loop.gates, layer.sizes.gates);
     }
     loop.x = x;
     layer.kernel.unit->forward(loop);
     x = loop.h;
   }
-  if (model.head_weight.empty()) return x;
-  const std::size_t read = model.layers.back().output, O = model.output;
-  S* y = memory.data() + model.result;
-  for (std::size_t row = 0; row < model.batch; ++row) std::copy_n(model.head_bias.data(), O, y + row * O);
-  model.packing->multiply(model.batch, O, read, x, read, 1, model.head_weight.panels(), true, y, O);
+  if (model->head_weight.empty()) return x;
+  const std::size_t read = model->layers.back().output, O = model->output;
+  S* y = memory.data() + model->result;
+  for (std::size_t row = 0; row < model->batch; ++row) std::copy_n(model->head_bias.data(), O, y + row * O);
+  model->packing->multiply(model->batch, O, read, x, read, 1, model->head_weight.panels(), true, y, O);
   return y;
 }
 
 template <class S>
-std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source) {
+std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   const LayerName& name = source.layer;
   if (source.batch < 1)
     throw ArgumentError(fmt::format("[{}.freeze] batch: expected >= 1, got {}", name.str(), source.batch));
@@ -199,14 +200,14 @@ std::shared_ptr<const StreamModel<S>> build_stream(const StreamSource<S>& source
         std::copy_n(learned.data(), place.size, model->initial.data() + place.at + r * place.size);
     }
   }
-  return model;
+  return std::make_shared<StreamState<S>>(model, model->initial);
 }
 
 template struct StreamLayer<float>;
 template struct StreamLayer<double>;
 template struct StreamState<float>;
 template struct StreamState<double>;
-template std::shared_ptr<const StreamModel<float>> build_stream(const StreamSource<float>&);
-template std::shared_ptr<const StreamModel<double>> build_stream(const StreamSource<double>&);
+template std::shared_ptr<StreamState<float>> build_stream(const StreamSource<float>&);
+template std::shared_ptr<StreamState<double>> build_stream(const StreamSource<double>&);
 
 }  // namespace unroll::detail

@@ -38,7 +38,7 @@ struct StreamLayer {
   }
 };
 
-// What streams share: the weights, and the places of all values in a stream's memory.
+// What the streams of one freeze() share: the weights, and the places of all values in a stream's memory.
 template <class S>
 struct StreamModel {
   // Of the instruction set that the weights are packed for, even if the set in use changes later.
@@ -55,10 +55,11 @@ struct StreamModel {
 // One stream's memory, and each layer's loop over one step in it, prepared but for x.
 template <class S>
 struct StreamState {
-  StreamState(const StreamModel<S>& model, const Tensor<S>& start);
+  StreamState(std::shared_ptr<const StreamModel<S>> shared, const Tensor<S>& start);
   // Returns y (B, output), in the memory.
-  const S* step(const StreamModel<S>& model, const S* x) noexcept;
+  const S* step(const S* x) noexcept;
 
+  std::shared_ptr<const StreamModel<S>> model;
   Tensor<S> memory;
   std::vector<bptt::ForwardLoop<S>> loops;
 };
