@@ -84,7 +84,7 @@ class InlineVector {
   InlineVector(std::initializer_list<T> list) requires(!std::same_as<T, std::size_t>)
       : InlineVector(list.begin(), list.end()) {}
   InlineVector(std::initializer_list<detail::AxisSize> list) requires(std::same_as<T, std::size_t>) {
-    for (const detail::AxisSize size : list) push_back(size.value);
+    for (const detail::AxisSize size : list) push_back(static_cast<T>(size.value));
   }
   template <class It, class = typename std::iterator_traits<It>::iterator_category>
   InlineVector(It first, It last) {
