@@ -14,10 +14,6 @@ void detail::throw_too_many_axes(std::size_t axes) {
   throw ShapeError(fmt::format("[Shape] expected at most {} axes, got {}", kMaxRank, axes));
 }
 
-void detail::throw_negative_size(Index size) {
-  throw ShapeError(fmt::format("[Shape] size: expected >= 0, got {}", size));
-}
-
 void detail::check_elements(const std::size_t* sizes, std::size_t axes) {
   Index elements = 1;
   for (std::size_t axis = 0; axis < axes; ++axis) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -24,22 +23,10 @@ inline constexpr std::size_t kMaxRank = 6;
 
 namespace detail {
 
-// Throw ShapeError.
+// Throws ShapeError.
 [[noreturn]] void throw_too_many_axes(std::size_t axes);
-[[noreturn]] void throw_negative_size(Index size);
 // Throws ShapeError unless the number of elements fits Index, also when the sizes of 0 are left out.
 void check_elements(const std::size_t* sizes, std::size_t axes);
-
-// One size of a shape: any integer, so that sizes kept as Index need no cast. Throws ShapeError below 0.
-struct AxisSize {
-  template <std::integral I>
-  requires(!std::same_as<I, bool>) constexpr AxisSize(I size) : value(static_cast<std::size_t>(size)) {
-    if constexpr (std::is_signed_v<I>) {
-      if (size < 0) throw_negative_size(size);
-    }
-  }
-  std::size_t value;
-};
 
 }  // namespace detail
 
@@ -81,11 +68,7 @@ class InlineVector {
   ~InlineVector() = default;
   explicit InlineVector(size_type n) : InlineVector(n, T{}) {}
   InlineVector(size_type n, const T& value) { assign(n, value); }
-  InlineVector(std::initializer_list<T> list) requires(!std::same_as<T, std::size_t>)
-      : InlineVector(list.begin(), list.end()) {}
-  InlineVector(std::initializer_list<detail::AxisSize> list) requires(std::same_as<T, std::size_t>) {
-    for (const detail::AxisSize size : list) push_back(static_cast<T>(size.value));
-  }
+  InlineVector(std::initializer_list<T> list) : InlineVector(list.begin(), list.end()) {}
   template <class It, class = typename std::iterator_traits<It>::iterator_category>
   InlineVector(It first, It last) {
     for (; first != last; ++first) push_back(static_cast<T>(*first));

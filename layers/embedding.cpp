@@ -21,7 +21,7 @@ Embedding<S>::Embedding(Index vocabulary, Index size, Rng& rng, EmbeddingOptions
     throw ArgumentError(
         fmt::format("[Embedding] padding_id: expected 0..{}, got {}", vocabulary - 1, *options.padding_id));
   }
-  const Shape shape{vocabulary, width};
+  const Shape shape{static_cast<std::size_t>(vocabulary), width};
   weight = detail::new_parameter<S>(kName, "weight", shape, [&] {
     Tensor<S> rows = random_normal<S>(shape, 0.0, 1.0, rng);
     if (options.padding_id)

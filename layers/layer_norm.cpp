@@ -14,7 +14,7 @@ LayerNorm<S>::LayerNorm(Index features, LayerNormOptions opts) : options(opts), 
   if (!(options.eps >= 0.0))
     throw ArgumentError(fmt::format("[LayerNorm] eps: expected >= 0, got {}", options.eps));
   if (options.affine) {
-    const Shape shape{features};
+    const Shape shape{static_cast<std::size_t>(features)};
     weight = detail::new_parameter<S>(kName, "weight", shape, [&] { return ones<S>(shape); });
     bias = detail::new_parameter<S>(kName, "bias", shape, [&] { return zeros<S>(shape); });
   }

@@ -22,7 +22,7 @@ Linear<S>::Linear(Index input, Index output, Rng& rng, LinearOptions options) {
     return detail::new_parameter<S>(kName, name, shape,
                                     [&] { return random_uniform<S>(shape, -bound, bound, rng); });
   };
-  weight = make("weight", {rows, input});
+  weight = make("weight", {rows, static_cast<std::size_t>(input)});
   if (options.bias) bias = make("bias", {rows});
 }
 

@@ -119,7 +119,8 @@ const char* LstmCell<S>::unsupported_option() const noexcept {
 
 template <class S>
 LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
-  return {Var<S>::zeros({batch, output_size()}), Var<S>::zeros({batch, options.hidden})};
+  return {Var<S>::zeros({batch, static_cast<std::size_t>(output_size())}),
+          Var<S>::zeros({batch, static_cast<std::size_t>(options.hidden)})};
 }
 
 template <class S>

@@ -168,7 +168,7 @@ std::vector<Tensor<double>> step_inputs(const Cell& cell, Index batch, Rng& rng)
   const auto rows = static_cast<std::size_t>(batch);
   std::vector<Tensor<double>> inputs;
   for (const Index width : {cell.options.input, cell.options.hidden})
-    inputs.push_back(random_normal<double>({rows, width}, 0.0, 1.0, rng));
+    inputs.push_back(random_normal<double>({rows, static_cast<std::size_t>(width)}, 0.0, 1.0, rng));
   for (const auto& parameter : parameters(cell)) inputs.push_back(parameter.value());
   return inputs;
 }

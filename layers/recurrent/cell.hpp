@@ -143,7 +143,7 @@ state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
     state_t<Cell> state;
     for_each_in_state(state, [&](auto& var) {
       using V = std::remove_cvref_t<decltype(var)>;
-      var = V::zeros({batch, cell.options.hidden});
+      var = V::zeros({batch, static_cast<std::size_t>(cell.options.hidden)});
     });
     return state;
   }

@@ -70,7 +70,7 @@ class CellParameters {
   template <class Cell>
   void stacked(Cell& cell, std::size_t gates, Index width) const {
     const std::size_t rows = gates * hidden_;
-    cell.weight_ih = uniform({rows, cell.options.input}, "weight_ih");
+    cell.weight_ih = uniform({rows, static_cast<std::size_t>(cell.options.input)}, "weight_ih");
     cell.weight_hh =
         recurrent(gates, static_cast<std::size_t>(width), cell.options.recurrent_init, "weight_hh");
     if (cell.options.bias != Bias::none) cell.bias_ih = uniform({rows}, "bias_ih");

@@ -232,17 +232,6 @@ TEST_CASE("a handle shares its value, an empty one says so") {
   CHECK_FALSE(w.detach().requires_grad());
 }
 
-TEST_CASE("a shape takes sizes of any integer type, and none below 0") {
-  const Index signed_size = 3;
-  const int plain = 2;
-  CHECK(Shape{signed_size, plain, std::size_t{4}, 5U} == Shape{3, 2, 4, 5});
-  CHECK(zeros<float>({signed_size}).shape() == Shape{3});
-  const Index negative = -2;
-  CHECK_THROWS_WITH(zeros<float>({plain, negative}), "[Shape] size: expected >= 0, got -2");
-  CHECK_THROWS_AS((Shape{negative}), ShapeError);
-  static_assert(!std::is_constructible_v<Shape, std::initializer_list<double>>);
-}
-
 TEST_CASE("a shape of more elements than can be counted is refused") {
   const std::size_t large = std::size_t{1} << 40;
   CHECK_THROWS_AS(Tensor<float>(Shape{large, large}), ShapeError);

@@ -35,7 +35,7 @@ void check_series_encoder(std::string_view json) {
   const auto encoder = attempt([&] { return SeriesEncoder<S>::from_json(json); });
   if (!encoder) return;
   const auto step = must("a step is encoded", [&] { return encoder->encode(1.5, 7); });
-  require(step.shape() == Shape{encoder->features()}, "a step has its features");
+  require(step.shape() == Shape{static_cast<std::size_t>(encoder->features())}, "a step has its features");
 }
 
 }  // namespace

@@ -108,7 +108,8 @@ TEST_CASE("a sequence gets in the smallest of batches and layers what it gets al
       for (const std::vector<Index>& lengths :
            {std::vector<Index>{3}, std::vector<Index>{1}, std::vector<Index>{0}, std::vector<Index>{0, 3, 1},
             std::vector<Index>{0, 0}, std::vector<Index>{1, 1}}) {
-        const auto x = random_normal<double>({3, lengths.size(), input}, 0.0, 1.0, rng);
+        const auto x =
+            random_normal<double>({3, lengths.size(), static_cast<std::size_t>(input)}, 0.0, 1.0, rng);
         for (const Path path : {Path::fused, Path::tape}) {
           for (const bool bidirectional : {false, true}) {
             const RecurrentOptions options{.layers = 2, .bidirectional = bidirectional, .path = path};

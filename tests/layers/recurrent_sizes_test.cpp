@@ -74,7 +74,7 @@ TEST_CASE(
          {std::vector<Index>{}, std::vector<Index>{5}, std::vector<Index>{3}, std::vector<Index>{0}}) {
       Lstm<double> layer({.input = 3, .hidden = hidden}, rng);
       const auto x = random_normal<double>({5, 1, 3}, 0.0, 1.0, rng);
-      const auto h0 = random_normal<double>({1, hidden}, 0.0, 1.0, rng);
+      const auto h0 = random_normal<double>({1, static_cast<std::size_t>(hidden)}, 0.0, 1.0, rng);
       INFO("hidden " << hidden << ", " << (lengths.empty() ? 5 : lengths[0]) << " of 5 steps");
       CHECK(worst_difference(gradients_by(Path::fused, layer, x, h0, lengths),
                              gradients_by(Path::tape, layer, x, h0, lengths)) < 1e-12);

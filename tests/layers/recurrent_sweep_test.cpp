@@ -94,7 +94,7 @@ void sweep(const char* name, typename Recurrent<Cell>::CellOptions cell, bool co
         Recurrent<Cell> layer(cell, options, rng);
         layer.training = c.training;
         if (every == 0) fused += layer.path() == Path::fused ? 1U : 0U;
-        Shape shape{c.sizes.steps, c.sizes.batch, cell.input};
+        Shape shape{c.sizes.steps, c.sizes.batch, static_cast<std::size_t>(cell.input)};
         if (c.options.batch_first) std::swap(shape[0], shape[1]);
         const Tensor<double> x = random_normal<double>(shape, 0.0, 1.0, rng);
         const auto report =

@@ -23,7 +23,9 @@ struct KinkedCell {
   Var<S> shift;
   KinkedCell() = default;
   KinkedCell(KinkOptions n, Rng& rng)
-      : options(n), in(n.input, n.hidden, rng), shift(parameter(zeros<S>({n.hidden}))) {}
+      : options(n),
+        in(n.input, n.hidden, rng),
+        shift(parameter(zeros<S>({static_cast<std::size_t>(n.hidden)}))) {}
   Var<S> step(const Var<S>& x, const Var<S>& h) const {
     const Var<S> bent = relu(shift);
     Var<S> taken = bent;

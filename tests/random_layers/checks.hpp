@@ -25,7 +25,7 @@ class Checks {
     cell_.input = round.input;
     cell_.hidden = round.hidden;
     Rng rng(round.seed);
-    Shape shape{round.steps, round.batch, round.input};
+    Shape shape{round.steps, round.batch, static_cast<std::size_t>(round.input)};
     if (round.options.batch_first) std::swap(shape[0], shape[1]);
     given_ = {random_normal<double>(shape, 0.0, 1.0, rng), {}, round.lengths};
     if (!round.states_given) return;

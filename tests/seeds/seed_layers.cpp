@@ -60,7 +60,7 @@ Gru<double> make_gru(const GruGates& gates, GruReset reset, GruUpdate update, Re
                     options, rng);
   set_weights(layer.cells()[0], {gates.r, gates.z, gates.h});
   if (gates.candidate_state_bias.defined()) {
-    const Var<double> none(zeros<double>({2 * hidden}));
+    const Var<double> none(zeros<double>({static_cast<std::size_t>(2 * hidden)}));
     layer.cells()[0].bias_hh = concat(Vars{none, gates.candidate_state_bias}, 0);
   }
   return layer;

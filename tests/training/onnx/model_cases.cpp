@@ -11,7 +11,7 @@ OnnxRecurrentOutput to_onnx(const std::string& name, const Recurrent<MinimalGate
   const MinimalGatedUnit<S>& cell = layer.cells().at(0);
   OnnxGraph graph = x.graph();
   const OnnxValue zero =
-      graph.constant(name + ".h0", zeros<S>({1, cell.options.hidden}));
+      graph.constant(name + ".h0", zeros<S>({1, static_cast<std::size_t>(cell.options.hidden)}));
   return scan(name, x, {zero, {}},
               [&](const OnnxValue& x_t, const OnnxState& state) -> OnnxState {
                 const OnnxValue f =
