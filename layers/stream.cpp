@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
 
 #include "framework/errors.hpp"
 #include "layers/kernels/gru.hpp"
@@ -129,13 +131,13 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
   detail::StreamSource<S> source{.layer = {"Stream"}, .batch = batch};
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const StreamWeights<S>& from = layers[l];
-    for (const auto& [weight, name] :
-         {std::pair{&from.weight_ih, "weight_ih"}, std::pair{&from.weight_hh, "weight_hh"},
-          std::pair{from.weight_hr ? &*from.weight_hr : &from.weight_hh, "weight_hr"}}) {
-      if (weight->dimension() == 2 && weight->size() > 0) continue;
-      throw ShapeError(fmt::format("[Stream.freeze] layers[{}].{}: expected a matrix, got {}", l, name,
-                                   to_string(weight->shape())));
-    }
+    const std::array<Var<S>, 5> parameters{Var<S>(from.weight_ih), Var<S>(from.weight_hh),
+                                           optional_var(from.bias_ih), optional_var(from.bias_hh),
+                                           optional_var(from.weight_hr)};
+    const std::string at = fmt::format("layers[{}].", l);
+    detail::check_matrix(source.layer, at + "weight_ih", parameters[0]);
+    detail::check_matrix(source.layer, at + "weight_hh", parameters[1]);
+    if (from.weight_hr) detail::check_matrix(source.layer, at + "weight_hr", parameters[4]);
     if (from.weight_hr && from.kind != StreamKind::lstm) {
       throw ArgumentError(fmt::format(
           "[Stream.freeze] layers[{}].weight_hr: expected none, got one (only an LSTM projects)", l));
@@ -147,9 +149,7 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
     }
     const bptt::Kernel<S> kernel = kernel_of(from);
     VarList<S> inputs(1 + kernel.unit->layout.states());
-    for (Var<S> parameter : {Var<S>(from.weight_ih), Var<S>(from.weight_hh), optional_var(from.bias_ih),
-                             optional_var(from.bias_hh), optional_var(from.weight_hr)})
-      inputs.push_back(std::move(parameter));
+    inputs.insert(inputs.end(), parameters.begin(), parameters.end());
     source.cells.push_back({kernel, from.weight_ih.shape()[1], std::move(inputs)});
   }
   if (head != nullptr) {

@@ -35,13 +35,9 @@ StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std
   const auto find = [&](std::size_t k) { return k < cell.inputs.size() ? cell.inputs[k] : Var<S>(); };
   const std::size_t first = 1 + unit.states();
   const Var<S> weight_ih = find(first), weight_hh = find(first + 1), weight_hr = find(first + 4);
-  for (const auto& [weight, text] : {std::pair{weight_ih, "weight_ih"}, std::pair{weight_hh, "weight_hh"},
-                                     std::pair{weight_hr.defined() ? weight_hr : weight_hh, "weight_hr"}}) {
-    if (!weight.defined() || weight.dimension() != 2 || weight.size() == 0) {
-      throw ShapeError(fmt::format("[{}.freeze] {}: expected a matrix, got {}", name.str(), text,
-                                   weight.defined() ? to_string(weight.shape()) : "none"));
-    }
-  }
+  check_matrix(name, "weight_ih", weight_ih);
+  check_matrix(name, "weight_hh", weight_hh);
+  if (weight_hr.defined()) check_matrix(name, "weight_hr", weight_hr);
   const std::size_t P = weight_hh.shape(1), H = weight_hr.defined() ? weight_hr.shape(1) : P;
   check_parameter(name, "weight_ih", weight_ih, {unit.gates * H, cell.input});
   check_parameter(name, "weight_hh", weight_hh, {unit.gates * H, P});
@@ -61,6 +57,13 @@ StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std
 }
 
 }  // namespace
+
+template <class S>
+void check_matrix(const LayerName& layer, const std::string& name, const Var<S>& parameter) {
+  if (parameter.defined() && parameter.dimension() == 2 && parameter.size() > 0) return;
+  throw ShapeError(fmt::format("[{}.freeze] {}: expected a matrix, got {}", layer.str(), name,
+                               parameter.defined() ? to_string(parameter.shape()) : "none"));
+}
 
 template <class S>
 StreamLayer<S>::StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t P, std::size_t H,
@@ -203,6 +206,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   return std::make_shared<StreamState<S>>(model, model->initial);
 }
 
+template void check_matrix(const LayerName&, const std::string&, const Var<float>&);
+template void check_matrix(const LayerName&, const std::string&, const Var<double>&);
 template struct StreamLayer<float>;
 template struct StreamLayer<double>;
 template struct StreamState<float>;

@@ -8,6 +8,10 @@
 
 namespace unroll::detail {
 
+// Throws ShapeError, naming the parameter, unless it is a matrix with elements.
+template <class S>
+void check_matrix(const LayerName& layer, const std::string& name, const Var<S>& parameter);
+
 // The place of a part of a state, (B, size), in the memory.
 struct StreamPart {
   const char* name;
