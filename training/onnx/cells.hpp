@@ -47,7 +47,7 @@ OnnxCell onnx_cell(const std::string& name, const RnnOptions& options);
 OnnxCell onnx_cell(const std::string& name, const LstmOptions& options);
 OnnxCell onnx_cell(const std::string& name, const GruOptions& options);
 
-// One layer in one direction as a Scan over the steps (steps.cpp): x (T,B,I), alive (T,B,1) or undefined, the
+// One layer in one direction as a Scan over the steps (scan.cpp): x (T,B,I), alive (T,B,1) or undefined, the
 // initial state (B,H).
 template <class Cell>
 OnnxRecurrentOutput scan_onnx(const std::string& name, const std::string& suffix, const Cell& cell,
@@ -55,3 +55,8 @@ OnnxRecurrentOutput scan_onnx(const std::string& name, const std::string& suffix
                               const OnnxState& initial, bool backward);
 
 }  // namespace unroll::detail
+
+// The cells that export knows, for explicit instantiations: f(Cell) for each.
+#define UNROLL_FOR_ONNX_CELLS(f)                                                                \
+  f(RnnCell<float>) f(RnnCell<double>) f(LstmCell<float>) f(LstmCell<double>) f(GruCell<float>) \
+      f(GruCell<double>)

@@ -334,12 +334,7 @@ void state_outputs(OnnxGraph& graph, const std::string& name, const Recurrent<Ce
                                                OnnxStates, const OnnxDim&);                            \
   template void state_outputs(OnnxGraph&, const std::string&, const Recurrent<Cell>&,                  \
                               const std::vector<OnnxState>&);
-UNROLL_INSTANTIATE(RnnCell<float>)
-UNROLL_INSTANTIATE(RnnCell<double>)
-UNROLL_INSTANTIATE(LstmCell<float>)
-UNROLL_INSTANTIATE(LstmCell<double>)
-UNROLL_INSTANTIATE(GruCell<float>)
-UNROLL_INSTANTIATE(GruCell<double>)
+UNROLL_FOR_ONNX_CELLS(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace unroll

@@ -244,12 +244,7 @@ OnnxRecurrentOutput scan_onnx(const std::string& name, const std::string& suffix
   template OnnxRecurrentOutput scan_onnx(const std::string&, const std::string&, const Cell&,         \
                                          const RecurrentOptions&, const OnnxValue&, const OnnxValue&, \
                                          const OnnxState&, bool);
-UNROLL_INSTANTIATE(RnnCell<float>)
-UNROLL_INSTANTIATE(RnnCell<double>)
-UNROLL_INSTANTIATE(LstmCell<float>)
-UNROLL_INSTANTIATE(LstmCell<double>)
-UNROLL_INSTANTIATE(GruCell<float>)
-UNROLL_INSTANTIATE(GruCell<double>)
+UNROLL_FOR_ONNX_CELLS(UNROLL_INSTANTIATE)
 #undef UNROLL_INSTANTIATE
 
 }  // namespace detail
