@@ -3,7 +3,6 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
-#include <numeric>
 
 #include "framework/errors.hpp"
 #include "layers/layers.hpp"
@@ -40,11 +39,13 @@ auto random_states(const Layer& layer, std::size_t batch, Rng& rng) {
   return states;
 }
 
+// relative: of an element above 1 in parts of it.
 template <class S>
-double distance(const S* a, const S* b, std::size_t count) {
+double distance(const S* a, const S* b, std::size_t count, bool relative = false) {
   double largest = 0.0;
   for (std::size_t k = 0; k < count; ++k) {
-    const double error = std::abs(static_cast<double>(a[k]) - static_cast<double>(b[k]));
+    const double scale = relative ? std::max(1.0, std::abs(static_cast<double>(b[k]))) : 1.0;
+    const double error = std::abs(static_cast<double>(a[k]) - static_cast<double>(b[k])) / scale;
     if (!(error <= largest)) largest = error;  // also NaN
   }
   return largest;
@@ -52,25 +53,25 @@ double distance(const S* a, const S* b, std::size_t count) {
 
 // The largest difference of the outputs y (T,B,..) of x (T,B,I), step by step.
 template <class S>
-double distance(Stream<S>& stream, const Tensor<S>& x, const Tensor<S>& y) {
+double distance(Stream<S>& stream, const Tensor<S>& x, const Tensor<S>& y, bool relative = false) {
   const std::size_t in = x.shape()[1] * x.shape()[2], out = y.shape()[1] * y.shape()[2];
   double largest = 0.0;
   for (std::size_t t = 0; t < x.shape()[0]; ++t) {
     const auto now = stream.step({x.data() + t * in, in});
     REQUIRE(now.size() == out);
-    largest = std::max(largest, distance(now.data(), y.data() + t * out, out));
+    largest = std::max(largest, distance(now.data(), y.data() + t * out, out, relative));
   }
   return largest;
 }
 
 template <class State>
-double distance(const States<State>& a, const States<State>& b) {
+double distance(const States<State>& a, const States<State>& b, bool relative = false) {
   REQUIRE(a.size() == b.size());
   double largest = 0.0;
   for (std::size_t k = 0; k < a.size(); ++k) {
     map_states(a[k], b[k], [&](const auto& u, const auto& v) {
       REQUIRE(u.shape() == v.shape());
-      largest = std::max(largest, distance(u.data(), v.data(), u.size()));
+      largest = std::max(largest, distance(u.data(), v.data(), u.size(), relative));
       return u;
     });
   }
@@ -78,9 +79,10 @@ double distance(const States<State>& a, const States<State>& b) {
 }
 
 // Outputs and final states equal those of the sequence forward, from random states, for one sequence and for
-// three.
+// three. unbounded: states exceed 1, and the bound is relative there (an RNN with relu reaches 12, where the
+// bound of float would be two units of the last place).
 template <class Layer>
-void check(const Layer& layer) {
+void check(const Layer& layer, bool unbounded = false) {
   using S = typename Layer::Scalar;
   Rng rng(5);
   for (const std::size_t batch : {1U, 3U}) {
@@ -89,14 +91,9 @@ void check(const Layer& layer) {
     const auto want = layer(Var<S>(x), {.states = states, .lengths = {}});
     auto stream = freeze(layer, {.batch = static_cast<Index>(batch)});
     stream.set_states(states);
-    // An RNN with relu grows to values of 12, whose last digit is worth more.
-    const auto largest = [](double a, S b) { return std::max(a, std::abs(static_cast<double>(b))); };
-    const double tolerance =
-        kTolerance<S> *
-        std::accumulate(want.output.data(), want.output.data() + want.output.size(), 1.0, largest);
     INFO(layer.extra_repr() << ", B " << batch);
-    CHECK(distance(stream, x, want.output.value()) < tolerance);
-    CHECK(distance(stream.template states<typename Layer::State>(), want.states) < tolerance);
+    CHECK(distance(stream, x, want.output.value(), unbounded) < kTolerance<S>);
+    CHECK(distance(stream.template states<typename Layer::State>(), want.states, unbounded) < kTolerance<S>);
   }
 }
 
@@ -106,7 +103,8 @@ void check_all() {
   for (const Index H : {1, 5, 17, 64}) {
     for (const Bias bias : {Bias::none, Bias::single, Bias::both}) {
       for (const Activation& f : {Activation::tanh(), Activation::relu()}) {
-        check(Rnn<S>({.input = 3, .hidden = H, .bias = bias, .activation = f}, rng));
+        check(Rnn<S>({.input = 3, .hidden = H, .bias = bias, .activation = f}, rng),
+              std::is_same_v<S, float> && f == Activation::relu());
       }
       check(Lstm<S>({.input = 2, .hidden = H, .bias = bias}, rng));
       check(Mgu<S>({.input = 2, .hidden = H, .bias = bias}, rng));
