@@ -6,9 +6,9 @@ namespace unroll::detail {
 
 AllocationLog::AllocationLog() : outer_(allocation_log) {
   if (outer_ == nullptr) {
-    if (!pool.open) pool_free(pool_allocate(1), 1);  // the pool opens with its first block
-    pause_recycling();
-    aside_ = std::exchange(pool, Pool{});  // no free blocks, and closed
+    open_pool();
+    aside_ = std::exchange(pool, Pool{});  // no lists, and closed
+    pool.heap = aside_.heap;               // small blocks come from the slabs, but not quickly
   }
   allocation_log = this;
 }
@@ -26,7 +26,6 @@ AllocationLog::~AllocationLog() {
     for (const auto& [block, entry] : blocks_) outer_->add(block, entry.bytes);
   } else if (allocation_log == nullptr) {
     pool = aside_;
-    resume_recycling();
   }
 }
 

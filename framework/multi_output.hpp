@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "framework/tape.hpp"
+#include "framework/record.hpp"
 
 namespace unroll {
 
@@ -50,8 +50,9 @@ struct MultiOutputNodeOf final : MultiOutputNode<S> {
     auto& self = static_cast<MultiOutputNodeOf&>(node);
     VarList<S> upstream;
     NeedsGrad needs_grad;
-    if (self.collect(pass, index, upstream, needs_grad))
-      self.hand_on(pass, index, needs_grad, self.rule(upstream, needs_grad));
+    if (!self.collect(pass, index, upstream, needs_grad)) return;
+    check_order(self.name, self.rule);
+    self.hand_on(pass, index, needs_grad, self.rule(upstream, needs_grad));
   }
   static void destroy(Node& node) noexcept { static_cast<MultiOutputNodeOf&>(node).~MultiOutputNodeOf(); }
   static constexpr NodeType kType{&run, &MultiOutputNode<S>::parents, &destroy, &drop_gradient<S>, false,
@@ -63,6 +64,7 @@ struct MultiOutputNodeOf final : MultiOutputNode<S> {
 // Records the outputs of one op on the tape. rule(upstream, needs_grad) runs once, when all their gradients
 // are complete. upstream (VarList<S>) has one Var per output, empty where no gradient arrived; the result
 // (VarList<S>) has one per input, empty where needs_grad[i] is false or the gradient is zero.
+// first_order(rule) declares a rule in plain numbers.
 template <class S, class Rule>
 void record_multi_output(const char* op, std::span<Var<S>> outputs, std::span<const Var<S>> inputs,
                          Rule&& rule) {

@@ -12,9 +12,11 @@
 
 #include <initializer_list>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "framework/multi_output.hpp"
+#include "framework/ops/temporaries.hpp"
 
 namespace unroll {
 
@@ -62,10 +64,6 @@ Var<S> minimum(const Var<S>& x, const Var<S>& y);
 namespace detail {
 template <class S>
 Var<S> where(const Mask& condition, const Var<S>& x, const Var<S>& y);
-template <class T>
-inline constexpr bool is_var = false;
-template <class S>
-inline constexpr bool is_var<Var<S>> = true;
 }  // namespace detail
 // x where condition is true, else y; all three broadcast. The branch not taken gets gradient exactly 0, also
 // where its value is NaN. (Constrained, so that it wins over xt::where, which a Mask argument brings in.)

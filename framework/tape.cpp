@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
@@ -39,12 +40,12 @@ struct Tape::Leave {
 
 Tape::Tape()
     : serial_(next_serial()),
+      nodes_(kFirstNodes),
       home_(&detail::thread_state),
       outer_(detail::thread_state.tape),
       birth_(++detail::thread_state.clock),
       no_grad_(detail::thread_state.no_grad) {
   static thread_local const Leave leave;
-  nodes_.reserve(kFirstNodes);
   detail::thread_state.tape = this;
   detail::thread_state.recording = true;
 }
@@ -84,7 +85,7 @@ void Tape::hand_on_places(Tape& inner) noexcept {
     theirs.outer_tape = mine.outer_tape;
     theirs.outer_node = mine.outer_node;
   };
-  for (detail::Node* node : inner.nodes_) {
+  for (detail::Node* node : std::span(inner.nodes_).first(inner.node_count_)) {
     hand_on(node, static_cast<const detail::LeafNode<float>*>(nullptr));
     hand_on(node, static_cast<const detail::LeafNode<double>*>(nullptr));
   }
@@ -156,10 +157,10 @@ void Tape::release() noexcept {
 }
 
 void Tape::clear_nodes() noexcept {
-  for (detail::Node* node : nodes_) {
+  for (detail::Node* node : std::span(nodes_).first(node_count_)) {
     if (node->type->destroy != nullptr) node->type->destroy(*node);
   }
-  nodes_.clear();
+  node_count_ = 0;
   hooks_.clear();
   contexts_.clear();
   std::apply([](auto&... constants) { (constants.clear(), ...); }, also_read_);
@@ -183,22 +184,31 @@ void Tape::add_chunk(std::size_t at_least) {
 }
 
 std::size_t Tape::bytes() const noexcept {
-  std::size_t total = nodes_.capacity() * sizeof(detail::Node*);
+  std::size_t total = nodes_.size() * sizeof(detail::Node*);
   for (const Chunk& chunk : chunks_) total += chunk.bytes;
   return total;
 }
 
 std::size_t Tape::used_bytes() const noexcept {
-  std::size_t total = nodes_.size() * sizeof(detail::Node*);
+  std::size_t total = node_count_ * sizeof(detail::Node*);
   for (const Chunk& chunk : chunks_) total += chunk.bytes;
   return total - (limit_ - cursor_);
 }
 
-void Tape::grow_nodes() { nodes_.reserve(nodes_.capacity() * 2); }
-
-void Tape::remember_context() {
-  contexts_[static_cast<std::uint32_t>(nodes_.size())] = LayerScope::describe();
+void detail::throw_first_order(const char* op) {
+  throw TapeError(fmt::format(
+      "[{}] rule: expected one written with ops, got one in plain numbers (first_order), which has no second "
+      "derivatives (call gradients() without create_graph, or write the rule with ops)",
+      op));
 }
+
+void Tape::grow_nodes() {
+  Buffer<detail::Node*> more(2 * nodes_.size());
+  std::copy_n(nodes_.data(), node_count_, more.data());
+  nodes_ = std::move(more);
+}
+
+void Tape::remember_context() { contexts_[node_count_] = LayerScope::describe(); }
 
 template <class S>
 std::uint32_t Tape::add_leaf(const Var<S>& var) {

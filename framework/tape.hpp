@@ -6,9 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -52,6 +55,9 @@ struct ThreadState {
   void update_recording() noexcept;
 };
 inline thread_local constinit ThreadState thread_state{};
+
+// Returns whether ops are recorded, or checked by DetectNonfinite; if not, a value is all that they make.
+inline bool ops_are_watched() noexcept { return thread_state.recording || thread_state.detect_nonfinite > 0; }
 
 // Checks for NaN and infinity under DetectNonfinite (anomaly.cpp).
 struct CheckedInput {
@@ -104,7 +110,7 @@ class Tape {
   void release() noexcept;
 
   // The number of recorded nodes; the bytes of the tape itself, without values; the bytes of these in use.
-  std::size_t size() const noexcept { return nodes_.size(); }
+  std::size_t size() const noexcept { return node_count_; }
   std::size_t bytes() const noexcept;
   std::size_t used_bytes() const noexcept;
 
@@ -157,7 +163,7 @@ class Tape {
 
   template <class S>
   std::uint32_t add_leaf(const Var<S>& var);
-  void* allocate(std::size_t bytes, std::size_t alignment) {
+  [[gnu::always_inline]] void* allocate(std::size_t bytes, std::size_t alignment) {
     std::size_t at = (cursor_ + alignment - 1) & ~(alignment - 1);
     if (at + bytes > limit_) [[unlikely]] {
       add_chunk(bytes + alignment);
@@ -167,14 +173,13 @@ class Tape {
     return reinterpret_cast<void*>(at);
   }
   void add_chunk(std::size_t at_least);
-  std::uint32_t push(detail::Node* node) {
+  [[gnu::always_inline]] std::uint32_t push(detail::Node* node) {
     if (detail::thread_state.detect_nonfinite > 0) [[unlikely]]
       remember_context();
-    const auto index = static_cast<std::uint32_t>(nodes_.size());
-    if (index == nodes_.capacity()) [[unlikely]]
+    if (node_count_ == nodes_.size()) [[unlikely]]
       grow_nodes();
-    nodes_.push_back(node);
-    return index;
+    nodes_[node_count_] = node;
+    return node_count_++;
   }
   void grow_nodes();
   void remember_context();
@@ -201,7 +206,8 @@ class Tape {
   std::uint64_t serial_;
   std::size_t cursor_ = 0, limit_ = 0;  // free part of the last chunk
   PooledVector<Chunk> chunks_;
-  std::vector<detail::Node*, PoolAllocator<detail::Node*>> nodes_;
+  Buffer<detail::Node*> nodes_;  // with room for more than there are
+  std::uint32_t node_count_ = 0;
   std::tuple<PooledVector<Var<float>>, PooledVector<Var<double>>> leaves_;  // parameters used on this tape
   std::unordered_map<std::uint32_t, std::vector<std::function<void*(void*)>>> hooks_;
   std::unordered_map<std::uint32_t, std::string> contexts_;  // layer and step by node, under DetectNonfinite
@@ -247,154 +253,5 @@ class NoGrad {
 template <class S>
 std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
                               const std::vector<Var<S>>& upstream = {}, bool create_graph = false);
-
-// One input of an op with its gradient rule: upstream (shape of the output) -> gradient (shape of the input),
-// written with ops so that it can be differentiated again. A rule may also have
-//   bool add_to(const Var<SOut>& upstream, Tensor<S>& sum)
-// which adds the gradient to sum in place, or returns false and leaves sum unchanged.
-template <class S, class Rule>
-struct Input {
-  const Var<S>& var;
-  Rule rule;
-};
-
-template <class S, class Rule>
-Input<S, std::decay_t<Rule>> input(const Var<S>& var, Rule&& rule) {
-  return {var, std::forward<Rule>(rule)};
-}
-
-namespace detail {
-
-// One backward pass over a tape.
-class Backprop {
- public:
-  // Adds gradient to the sum at node.
-  template <class S>
-  void add(std::uint32_t node, Var<S>&& gradient);
-  bool wants(std::uint32_t node) const noexcept { return wanted_.empty() || wanted_[node]; }
-  bool keeps(std::uint32_t node) const noexcept { return node < kept_.size() && kept_[node]; }
-  // Returns the gradient at node, still owned by the pass; null if none has arrived or node follows the last
-  // seed.
-  ValueBase* gradient(std::uint32_t node) const noexcept {
-    return node < gradients_.size() ? gradients_[node] : nullptr;
-  }
-  // Returns the same and gives up ownership.
-  ValueBase* take(std::uint32_t node) noexcept {
-    return node < gradients_.size() ? std::exchange(gradients_[node], nullptr) : nullptr;
-  }
-  // Returns the sum at node if a rule may add to it in place (no other owner, nothing records), else null.
-  template <class S>
-  Tensor<S>* sum_in_place(std::uint32_t node) const noexcept {
-    if (checks_ || thread_state.recording || node >= gradients_.size() || gradients_[node] == nullptr)
-      return nullptr;
-    auto* held = static_cast<Value<S>*>(gradients_[node]);
-    return held->references == 1 ? &held->data : nullptr;
-  }
-  // Returns whether the results of rules are checked for NaN and infinity.
-  bool checks() const noexcept { return checks_; }
-  Tape& tape() const noexcept { return tape_; }
-
-  explicit Backprop(Tape& tape) : tape_(tape) {}
-  ~Backprop();
-  Backprop(const Backprop&) = delete;
-  Backprop& operator=(const Backprop&) = delete;
-  template <class S>
-  void seed(std::span<const Var<S>> outputs, std::span<const Var<S>> upstream);
-  // Runs from the last seed to the first node. The gradients of `keep` nodes can be taken afterwards.
-  void run(std::span<const std::uint32_t> keep);
-  // Restricts the pass to the nodes that lead to the targets.
-  void restrict_to(std::span<const std::uint32_t> targets);
-
- private:
-  Tape& tape_;
-  const bool checks_ = thread_state.detect_nonfinite > 0;
-  std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
-  std::vector<bool> wanted_;                                      // by node; empty: all
-  std::vector<bool> kept_;                                        // by node; empty: none
-};
-
-template <class SOut, class... Inputs>
-struct OpNode;
-
-template <class SOut, class... S, class... Rule>
-struct OpNode<SOut, Input<S, Rule>...> : Node {
-  static constexpr std::size_t kInputs = sizeof...(S);
-  std::array<std::uint32_t, kInputs> parent;
-  std::tuple<std::optional<Rule>...> rules;  // only for the inputs that need a gradient
-
-  OpNode(const char* op, const std::array<std::uint32_t, kInputs>& parents, Input<S, Rule>&&... inputs)
-      : Node{&kType, op}, parent(parents) {
-    fill(std::index_sequence_for<S...>{}, std::move(inputs)...);
-  }
-  template <std::size_t... I>
-  void fill(std::index_sequence<I...>, Input<S, Rule>&&... inputs) {
-    ((parent[I] != kNoNode ? (void)std::get<I>(rules).emplace(std::move(inputs.rule)) : void()), ...);
-  }
-
-  template <std::size_t I, class SIn>
-  static void run_one(OpNode& self, Backprop& pass, const Var<SOut>& upstream, std::uint32_t index) {
-    const std::uint32_t p = self.parent[I];
-    if (p == kNoNode || !pass.wants(p)) return;
-    auto& rule = *std::get<I>(self.rules);
-    if constexpr (requires(Tensor<SIn> & sum) { rule.add_to(upstream, sum); }) {
-      if (Tensor<SIn>* sum = pass.sum_in_place<SIn>(p); sum != nullptr && rule.add_to(upstream, *sum)) return;
-    }
-    Var<SIn> g = rule(upstream);
-    if (pass.checks()) [[unlikely]]
-      check_backward(pass.tape(), self.name, index, p, g);
-    pass.add(p, std::move(g));
-  }
-  template <std::size_t... I>
-  static void run_all(OpNode& self, Backprop& pass, const Var<SOut>& upstream, std::uint32_t index,
-                      std::index_sequence<I...>) {
-    (run_one<I, S>(self, pass, upstream, index), ...);
-  }
-  static void run(Node& node, Backprop& pass, std::uint32_t index) {
-    auto* value = static_cast<Value<SOut>*>(pass.gradient(index));
-    ++value->references;
-    const Var<SOut> upstream(value);
-    run_all(static_cast<OpNode&>(node), pass, upstream, index, std::index_sequence_for<S...>{});
-  }
-  static std::span<const std::uint32_t> parents(const Node& node) noexcept {
-    return static_cast<const OpNode&>(node).parent;
-  }
-  static void destroy(Node& node) noexcept { static_cast<OpNode&>(node).~OpNode(); }
-  static constexpr NodeType kType{&run, &parents, &destroy, &drop_gradient<SOut>};
-};
-
-}  // namespace detail
-
-// Records output on the tape as the result of op on these inputs, and returns it. Every op, built-in or
-// custom, ends in this call:
-//
-//   template <class S> Var<S> cube(const Var<S>& x) {
-//     Var<S> y(Tensor<S>(xt::pow<3>(x.value())));
-//     return record("cube", y, input(x, [x](const Var<S>& g) { return g * 3.0 * x * x; }));
-//   }
-//
-// Rules copy the Vars that they need; the rules of inputs that need no gradient are dropped at once. op must
-// outlive the tape (a string literal).
-template <class SOut, class... S, class... Rule>
-Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
-  const auto& state = detail::thread_state;
-  if (state.detect_nonfinite > 0) [[unlikely]] {
-    const std::array<detail::CheckedInput, sizeof...(S)> checked{
-        detail::CheckedInput{inputs.var.name(), detail::is_finite(inputs.var)}...};
-    detail::check_forward<SOut>(op, output, checked);
-  }
-  if (!state.recording) return output;
-  Tape& tape = *state.tape;
-  const std::array<std::uint32_t, sizeof...(S)> parents{tape.node_of(inputs.var)...};
-  bool needed = false;
-  for (std::uint32_t p : parents) needed |= p != detail::kNoNode;
-  if (!needed) return output;
-  if (!output.defined()) [[unlikely]]
-    detail::throw_empty_var();
-  (tape.note_use(inputs.var), ...);
-  using NodeT = detail::OpNode<SOut, Input<S, Rule>...>;
-  output.get()->node = tape.emplace<NodeT>(op, parents, std::move(inputs)...);
-  output.get()->tape = tape.serial();
-  return output;
-}
 
 }  // namespace unroll

@@ -1,134 +1,110 @@
-// Tensor<S>: a row-major xtensor container with pooled storage and an inline shape.
+// Tensor<S>: the container of all values, an xtensor container in row-major order.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <string>
+#include <iterator>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 #include <xtensor/xarray.hpp>
 
 #include "framework/memory.hpp"
+#include "framework/shape.hpp"
 
 namespace unroll {
 
-// Signed size, axis or position; negative axes and positions count from the end.
-using Index = std::ptrdiff_t;
-
-inline constexpr std::size_t kMaxRank = 6;
+template <class S>
+class Tensor;
 
 namespace detail {
 
-// Throws ShapeError.
-[[noreturn]] void throw_too_many_axes(std::size_t axes);
-// Throws ShapeError unless the number of elements fits Index, also when the sizes of 0 are left out.
-void check_elements(const std::size_t* sizes, std::size_t axes);
+template <class S>
+struct Value;
 
-}  // namespace detail
+// Returns the layout of another tensor of this shape: the same, or a copy if it is this tensor's own.
+template <class S>
+const Layout* layout_of(const Tensor<S>& tensor);
+// Returns whether the tensor has nothing to free.
+template <class S>
+bool is_behind_value(const Tensor<S>& tensor) noexcept;
 
-// A vector of at most kMaxRank elements, stored inline: the shape type of Tensor.
-template <class T>
-class InlineVector {
+// The elements of a tensor: a block of its own, or the elements behind a small Value, which owns them.
+template <class S>
+class Elements {
  public:
-  using value_type = T;
+  using value_type = S;
   using size_type = std::size_t;
   using difference_type = std::ptrdiff_t;
-  using reference = T&;
-  using const_reference = const T&;
-  using pointer = T*;
-  using const_pointer = const T*;
-  using iterator = T*;
-  using const_iterator = const T*;
+  using reference = S&;
+  using const_reference = const S&;
+  using pointer = S*;
+  using const_pointer = const S*;
+  using iterator = S*;
+  using const_iterator = const S*;
   using reverse_iterator = std::reverse_iterator<iterator>;
   using const_reverse_iterator = std::reverse_iterator<const_iterator>;
-  using allocator_type = std::allocator<T>;  // required by xtensor; nothing is allocated
+  using allocator_type = PoolAllocator<S>;
 
-  InlineVector() noexcept = default;
-  // Copies element by element: a copy of the whole array would wait for the narrow stores that filled it.
-  InlineVector(const InlineVector& other) noexcept : size_(other.size_) {
-    for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
-  }
-  InlineVector& operator=(const InlineVector& other) noexcept {
-    size_ = other.size_;
-    for (size_type i = 0; i < size_; ++i) data_[i] = other.data_[i];
-    return *this;
-  }
-  // Leaves (0) behind: a moved-from tensor has no elements, and its shape says so.
-  InlineVector(InlineVector&& other) noexcept : InlineVector(std::as_const(other)) { other.leave_zero(); }
-  InlineVector& operator=(InlineVector&& other) noexcept {
+  Elements() noexcept = default;
+  explicit Elements(size_type n) : data_(PoolAllocator<S>().allocate(n)), size_(n), own_(true) {}
+  Elements(S* behind, size_type n) noexcept : data_(behind), size_(n) {}
+  Elements(const Elements& other) : Elements(other.size()) { copy(other); }
+  Elements(Elements&& other) noexcept { *this = std::move(other); }
+  Elements& operator=(const Elements& other) {
     if (this == &other) return *this;
-    *this = std::as_const(other);
-    other.leave_zero();
+    resize(other.size());
+    copy(other);
     return *this;
   }
-  ~InlineVector() = default;
-  explicit InlineVector(size_type n) : InlineVector(n, T{}) {}
-  InlineVector(size_type n, const T& value) { assign(n, value); }
-  InlineVector(std::initializer_list<T> list) : InlineVector(list.begin(), list.end()) {}
-  template <class It, class = typename std::iterator_traits<It>::iterator_category>
-  InlineVector(It first, It last) {
-    for (; first != last; ++first) push_back(static_cast<T>(*first));
+  // Elements behind a Value cannot move: they are copied, and a lack of memory for these at most 2 kB ends
+  // the program.
+  Elements& operator=(Elements&& other) noexcept {
+    if (this == &other) return *this;
+    if (other.data_ != nullptr && !other.own_) {
+      *this = std::as_const(other);
+    } else {
+      release();
+      data_ = other.data_;
+      size_ = other.size_;
+      own_ = other.own_;
+    }
+    other.data_ = nullptr;
+    other.size_ = 0;
+    return *this;
   }
+  ~Elements() { release(); }
 
-  void assign(size_type n, const T& value) {
-    check(n);
-    std::fill_n(data_.begin(), n, value);
-    size_ = n;
-  }
-  template <class It, class = typename std::iterator_traits<It>::iterator_category>
-  void assign(It first, It last) {
+  // Leaves the elements undefined if their number changes.
+  void resize(size_type n) {
+    if (n == size_ && data_ != nullptr) return;
+    release();
+    data_ = nullptr;
     size_ = 0;
-    for (; first != last; ++first) push_back(static_cast<T>(*first));
-  }
-  void resize(size_type n) { resize(n, T{}); }
-  void resize(size_type n, const T& value) {
-    check(n);
-    for (size_type i = size_; i < n; ++i) data_[i] = value;
+    data_ = PoolAllocator<S>().allocate(n);
     size_ = n;
-  }
-  void push_back(const T& value) {
-    check(size_ + 1);
-    data_[size_++] = value;
-  }
-  void pop_back() noexcept { --size_; }
-  void clear() noexcept { size_ = 0; }
-  iterator insert(const_iterator position, const T& value) {
-    const auto at = static_cast<size_type>(position - begin());
-    check(size_ + 1);
-    std::copy_backward(begin() + at, end(), end() + 1);
-    ++size_;
-    data_[at] = value;
-    return begin() + at;
-  }
-  iterator erase(const_iterator position) {
-    const auto at = static_cast<size_type>(position - begin());
-    std::copy(begin() + at + 1, end(), begin() + at);
-    --size_;
-    return begin() + at;
+    own_ = true;
   }
 
-  bool empty() const noexcept { return size_ == 0; }
+  bool is_behind_value() const noexcept { return !own_; }
   size_type size() const noexcept { return size_; }
-  static constexpr size_type max_size() noexcept { return kMaxRank; }
-  static constexpr size_type capacity() noexcept { return kMaxRank; }
-  T& operator[](size_type i) noexcept { return data_[i]; }
-  const T& operator[](size_type i) const noexcept { return data_[i]; }
-  T& front() noexcept { return data_[0]; }
-  const T& front() const noexcept { return data_[0]; }
-  T& back() noexcept { return data_[size_ - 1]; }
-  const T& back() const noexcept { return data_[size_ - 1]; }
-  T* data() noexcept { return data_.data(); }
-  const T* data() const noexcept { return data_.data(); }
-  iterator begin() noexcept { return data_.data(); }
-  iterator end() noexcept { return data_.data() + size_; }
-  const_iterator begin() const noexcept { return data_.data(); }
-  const_iterator end() const noexcept { return data_.data() + size_; }
-  const_iterator cbegin() const noexcept { return begin(); }
-  const_iterator cend() const noexcept { return end(); }
+  bool empty() const noexcept { return size_ == 0; }
+  S* data() noexcept { return data_; }
+  const S* data() const noexcept { return data_; }
+  S& operator[](size_type i) noexcept { return data_[i]; }
+  const S& operator[](size_type i) const noexcept { return data_[i]; }
+  S& front() noexcept { return *data_; }
+  const S& front() const noexcept { return *data_; }
+  S& back() noexcept { return data_[size_ - 1]; }
+  const S& back() const noexcept { return data_[size_ - 1]; }
+  iterator begin() noexcept { return data_; }
+  iterator end() noexcept { return data_ + size_; }
+  const_iterator begin() const noexcept { return data_; }
+  const_iterator end() const noexcept { return data_ + size_; }
+  const_iterator cbegin() const noexcept { return data_; }
+  const_iterator cend() const noexcept { return data_ + size_; }
   reverse_iterator rbegin() noexcept { return reverse_iterator(end()); }
   reverse_iterator rend() noexcept { return reverse_iterator(begin()); }
   const_reverse_iterator rbegin() const noexcept { return const_reverse_iterator(end()); }
@@ -136,84 +112,170 @@ class InlineVector {
   const_reverse_iterator crbegin() const noexcept { return rbegin(); }
   const_reverse_iterator crend() const noexcept { return rend(); }
 
-  friend bool operator==(const InlineVector& a, const InlineVector& b) noexcept {
-    if (a.size_ != b.size_) return false;
-    for (size_type i = 0; i < a.size_; ++i) {
-      if (a.data_[i] != b.data_[i]) return false;
-    }
-    return true;
-  }
-  friend auto operator<=>(const InlineVector& a, const InlineVector& b) noexcept {
-    return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end());
-  }
-
  private:
-  void leave_zero() noexcept {
-    data_[0] = T(0);
-    size_ = 1;
+  void copy(const Elements& other) noexcept { std::copy_n(other.data_, other.size(), data_); }
+  void release() noexcept {
+    if (own_ && data_ != nullptr) PoolAllocator<S>().deallocate(data_, size_);
   }
-  static void check(size_type n) {
-    if (n > kMaxRank) detail::throw_too_many_axes(n);
-  }
-  std::array<T, kMaxRank> data_{};
-  size_type size_ = 0;
+  S* data_ = nullptr;
+  std::size_t size_ = 0;
+  bool own_ = false;
 };
 
-// The sizes of the axes, outermost first; () is a scalar.
-using Shape = InlineVector<std::size_t>;
-
+}  // namespace detail
 }  // namespace unroll
 
 namespace xt {
+
 template <class X, class T>
 struct rebind_container<X, unroll::InlineVector<T>> {
   using type = unroll::InlineVector<X>;
 };
+
+template <class S>
+struct detail::is_sharable<unroll::Tensor<S>> : std::false_type {};
+
+template <class S>
+struct xcontainer_inner_types<unroll::Tensor<S>> {
+  using storage_type = unroll::detail::Elements<S>;
+  using reference = S&;
+  using const_reference = const S&;
+  using size_type = std::size_t;
+  using shape_type = unroll::Shape;
+  using strides_type = unroll::InlineVector<unroll::Index>;
+  using backstrides_type = strides_type;
+  using inner_shape_type = shape_type;
+  using inner_strides_type = strides_type;
+  using inner_backstrides_type = strides_type;
+  using temporary_type = unroll::Tensor<S>;
+  static constexpr layout_type layout = layout_type::row_major;
+};
+
+template <class S>
+struct xiterable_inner_types<unroll::Tensor<S>> : xcontainer_iterable_types<unroll::Tensor<S>> {};
+
 }  // namespace xt
 
 namespace unroll {
 
-// Computes the strides and the number of elements of a new tensor; xtensor finds this overload by the type of
-// the shape. xtensor's own version lets the number wrap around. Throws ShapeError if it does not fit Index.
-template <xt::layout_type L>
-requires(L == xt::layout_type::row_major) std::size_t
-    compute_strides(const Shape& shape, xt::layout_type, InlineVector<Index>& strides,
-                    InlineVector<Index>& backstrides) {
-  std::size_t elements = 1, sizes = 0;
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    const std::size_t size = shape[axis];
-    const std::size_t stride = size == 1 ? 0 : elements;
-    strides[axis] = static_cast<Index>(stride);
-    backstrides[axis] = static_cast<Index>(stride * (size - 1));  // may wrap: such a shape is refused below
-    sizes |= size;
-    elements *= size;
-  }
-  // The product of three 20-bit sizes, or of six 10-bit sizes, has at most 60 bits.
-  if (sizes >> (shape.size() <= 3 ? 20 : 10) != 0) [[unlikely]]
-    detail::check_elements(shape.data(), shape.size());
-  return elements;
-}
+// The container of all values: contiguous, row-major, rank <= 6, and all of xtensor works on it. S is float
+// or double for values, std::int64_t for labels, bool for masks. A moved-from tensor has shape (0).
+template <class S>
+class Tensor : public xt::xcontainer<Tensor<S>>, public xt::xcontainer_semantic<Tensor<S>> {
+  using Base = xt::xcontainer<Tensor<S>>;
+  using Semantic = xt::xcontainer_semantic<Tensor<S>>;
 
-// n uninitialised elements from the pool: the storage of tensors, and scratch space of kernels, which needs
-// no shape.
+ public:
+  using typename Base::shape_type;
+  using typename Base::storage_type;
+  using typename Base::value_type;
+  using temporary_type = Tensor<S>;
+  using expression_tag = xt::xtensor_expression_tag;
+  static constexpr std::size_t rank = SIZE_MAX;
+
+  // Makes a scalar of 0.
+  Tensor() : Tensor(S{}) {}
+  // Makes undefined elements. Throws ShapeError if memory cannot hold so many, MemoryError.
+  explicit Tensor(const Shape& shape) : Tensor(detail::LayoutRef(detail::layout_of(shape))) {}
+  Tensor(const Shape& shape, S value) : Tensor(shape) {
+    std::fill_n(elements_.data(), elements_.size(), value);
+  }
+  Tensor(const S& value) : Tensor(Shape{}) { elements_[0] = value; }
+  // Makes the elements of nested lists, as in {{1, 2}, {3, 4}}.
+  Tensor(xt::nested_initializer_list_t<S, 1> list) : Tensor(nested, list) {}
+  Tensor(xt::nested_initializer_list_t<S, 2> list) : Tensor(nested, list) {}
+  Tensor(xt::nested_initializer_list_t<S, 3> list) : Tensor(nested, list) {}
+  Tensor(xt::nested_initializer_list_t<S, 4> list) : Tensor(nested, list) {}
+  Tensor(xt::nested_initializer_list_t<S, 5> list) : Tensor(nested, list) {}
+  // Evaluates an expression.
+  template <class E>
+  Tensor(const xt::xexpression<E>& e) : Tensor() {
+    Semantic::assign(e);
+  }
+  template <class E>
+  Tensor& operator=(const xt::xexpression<E>& e) {
+    return Semantic::operator=(e);
+  }
+  template <class Sizes = Shape>
+  static Tensor from_shape(Sizes&& sizes) {
+    return Tensor(Shape(sizes.begin(), sizes.end()));
+  }
+
+  // For Value.
+  explicit Tensor(detail::LayoutRef layout) : elements_(layout->elements), layout_(std::move(layout)) {}
+
+  // Changes the shape; the elements are undefined afterwards unless their number is the same.
+  template <class Sizes = Shape>
+  void resize(Sizes&& sizes, bool = false) {
+    detail::LayoutRef layout(detail::layout_of(Shape(sizes.begin(), sizes.end())));
+    elements_.resize(layout->elements);
+    layout_ = std::move(layout);
+  }
+  // Changes the shape and keeps the elements; one size may be -1 and follows from the others. Throws
+  // ShapeError if the number of elements differs.
+  Tensor& reshape(std::initializer_list<Index> sizes) & { return reshape_to({sizes.begin(), sizes.size()}); }
+  template <class Sizes>
+  Tensor& reshape(const Sizes& sizes) & {
+    const InlineVector<Index> wanted(sizes.begin(), sizes.end());
+    return reshape_to({wanted.data(), wanted.size()});
+  }
+  static constexpr xt::layout_type layout() noexcept { return xt::layout_type::row_major; }
+  static constexpr bool is_contiguous() noexcept { return true; }
+
+ private:
+  friend Base;
+  friend struct detail::Value<S>;
+  template <class U>
+  friend bool have_same_shape(const Tensor<U>& a, const Tensor<U>& b) noexcept;
+  template <class U>
+  friend const detail::Layout* detail::layout_of(const Tensor<U>& tensor);
+  template <class U>
+  friend bool detail::is_behind_value(const Tensor<U>& tensor) noexcept;
+  struct Nested {};
+  static constexpr Nested nested{};
+
+  // A small Value's tensor: its elements stand behind the Value.
+  Tensor(const detail::Layout* layout, S* behind) noexcept
+      : elements_(behind, layout->elements), layout_(layout) {}
+  template <class List>
+  Tensor(Nested, const List& list) : Tensor(xt::shape<Shape>(list)) {
+    xt::nested_copy(elements_.begin(), list);
+  }
+  Tensor& reshape_to(std::span<const Index> sizes);
+
+  const Shape& shape_impl() const noexcept { return layout_->shape; }
+  const InlineVector<Index>& strides_impl() const noexcept { return layout_->strides; }
+  const InlineVector<Index>& backstrides_impl() const noexcept { return layout_->backstrides; }
+  storage_type& storage_impl() noexcept { return elements_; }
+  const storage_type& storage_impl() const noexcept { return elements_; }
+
+  storage_type elements_;  // first: assigning them may throw
+  detail::LayoutRef layout_;
+};
+
+// n uninitialised elements from the pool: scratch space of kernels, which needs no shape.
 template <class S>
 using Buffer = xt::uvector<S, PoolAllocator<S>>;
-
-// The container of all values: an xtensor container (contiguous, row-major, rank <= 6), so all of xtensor
-// works on it. S is float or double for values, std::int64_t for labels, bool for masks.
-template <class S>
-using Tensor = xt::xarray_container<Buffer<S>, xt::layout_type::row_major, Shape>;
 
 // Class labels, token ids and positions.
 using IndexTensor = Tensor<std::int64_t>;
 // Conditions: true selects.
 using Mask = Tensor<bool>;
 
-// Returns the number of elements of a shape; 1 for a scalar.
-inline std::size_t element_count(const Shape& shape) noexcept {
-  std::size_t n = 1;
-  for (std::size_t d : shape) n *= d;
-  return n;
+template <class S>
+const detail::Layout* detail::layout_of(const Tensor<S>& tensor) {
+  const Layout* layout = tensor.layout_.get();
+  return layout->shared ? layout : copy_of(*layout);
+}
+
+template <class S>
+bool detail::is_behind_value(const Tensor<S>& tensor) noexcept {
+  return tensor.elements_.is_behind_value() && tensor.layout_->shared;
+}
+
+template <class S>
+bool have_same_shape(const Tensor<S>& a, const Tensor<S>& b) noexcept {
+  return a.layout_.get() == b.layout_.get() || a.layout_->shape == b.layout_->shape;
 }
 
 // Returns a tensor of this shape with undefined elements.
@@ -236,7 +298,16 @@ Tensor<S> ones(const Shape& shape) {
 }
 // Returns a tensor of this shape filled row-major from values. Throws ShapeError if the counts differ.
 template <class S>
-Tensor<S> from_values(const Shape& shape, const std::vector<S>& values);
+Tensor<S> from_values(const Shape& shape, std::span<const S> values);
+template <class S>
+Tensor<S> from_values(const Shape& shape, const std::vector<S>& values) {
+  return from_values(shape, std::span<const S>(values));
+}
+// Returns the same of as many elements from values on as the shape has.
+template <class S>
+Tensor<S> from_values(const Shape& shape, const S* values) {
+  return from_values(shape, std::span<const S>(values, element_count(shape)));
+}
 
 // Converts the elements to another scalar type.
 template <class To, class From>
@@ -247,17 +318,9 @@ Tensor<To> convert_tensor(const Tensor<From>& from) {
   return to;
 }
 
-// Formats a shape as error messages and summaries print it: "(3,4)".
-std::string to_string(const Shape& shape);
-
-// Returns the shape after NumPy broadcasting of a and b. Throws ShapeError naming op if they do not
-// broadcast.
-Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
-
-// Maps an axis in [-rank, rank) to [0, rank). Throws ShapeError naming op for any other axis.
-std::size_t normalize_axis(const char* op, Index axis, std::size_t rank);
-
-extern template class InlineVector<std::size_t>;
-extern template class InlineVector<std::ptrdiff_t>;
+extern template class Tensor<float>;
+extern template class Tensor<double>;
+extern template class Tensor<std::int64_t>;
+extern template class Tensor<bool>;
 
 }  // namespace unroll

@@ -9,45 +9,8 @@ namespace unroll {
 
 namespace detail {
 
-namespace {
-template <class S>
-void empty_recycler() noexcept {
-  for (Value<S>*& slot : recycler<S>.slots) {
-    while (slot != nullptr) delete std::exchange(slot, slot->next);
-  }
-  recycler<S>.held = 0;
-}
-}  // namespace
-
-template <class S>
-void open_recycler() {
-  struct Guard {
-    Guard() noexcept { recycler<S>.limit = Recycler<S>::kMaxHeld; }
-    ~Guard() {
-      recycler<S>.limit = 0;
-      empty_recycler<S>();
-    }
-  };
-  static thread_local const Guard guard;
-}
-template void open_recycler<float>();
-template void open_recycler<double>();
-
-void discard_recycled_values() noexcept {
-  empty_recycler<float>();
-  empty_recycler<double>();
-}
-
-void pause_recycling() {
-  open_recycler<float>();  // which opens it once only
-  open_recycler<double>();
-  discard_recycled_values();
-  recycler<float>.limit = recycler<double>.limit = 0;
-}
-
-void resume_recycling() noexcept {
-  recycler<float>.limit = recycler<double>.limit = Recycler<float>::kMaxHeld;
-}
+// The elements of a small value begin at its second cache line.
+static_assert(sizeof(Value<float>) == 64 && sizeof(Value<double>) == 64);
 
 void throw_empty_var() {
   throw TapeError("[Var] expected a value, got an empty handle (default-constructed or moved from)");

@@ -40,114 +40,48 @@ struct Leaf {
   std::shared_ptr<void> packed;  // the value packed for products, while a tape uses it (ops/matmul.cpp)
 };
 
-template <class S>
-struct Value;
-
-// This thread's discarded small values, kept whole by shape: the next op often needs a shape that was just
-// discarded, and setting up a container costs more than computing 16 elements. Helper threads keep none
-// (borrowed_pool.hpp): the helped thread discards their values.
-template <class S>
-struct Recycler {
-  static constexpr std::uint32_t kSlots = 256, kNoSlot = kSlots;  // 2^8, for the upper 8 bits of slot_of
-  static constexpr std::size_t kLargest = 1024;                  // elements of the largest value that is kept
-  static constexpr std::size_t kMaxHeld = std::size_t{1} << 16;  // values
-  Value<S>* slots[kSlots] = {};
-  std::size_t held = 0;
-  std::size_t limit = 0;  // 0 before this thread's first value and after its end, else kMaxHeld
-
-  // Shapes with equally many elements mostly differ in their last axis. The upper bits of products with large
-  // odd numbers are well mixed.
-  static std::uint32_t slot_of(std::size_t elements, const Shape& shape) noexcept {
-    const std::size_t last = shape.empty() ? 0 : shape.back();
-    return static_cast<std::uint32_t>(elements * 0x9e3779b1 + last * 0x85ebca6b +
-                                      shape.size() * 0xc2b2ae35) >>
-           24;
-  }
-};
-template <class S>
-inline thread_local constinit Recycler<S> recycler{};
-template <class S>
-void open_recycler();
-
+// A tensor with its references. The elements of a small one stand behind it, in one block of the pool.
 template <class S>
 struct Value : ValueBase {
-  // The slot that keeps this value once it is discarded, and its number of elements. Values made from
-  // tensors, such as inputs, get no slot: they would only accumulate.
-  std::uint32_t slot = Recycler<S>::kNoSlot, elements = 0;
-  Tensor<S> data;
   std::unique_ptr<Leaf<S>> leaf;  // null: not a parameter
-  Value* next = nullptr;          // in a list of discarded values
+  Tensor<S> data;
 
   explicit Value(Tensor<S>&& tensor) : data(std::move(tensor)) {}
-  explicit Value(const Shape& shape) : data(shape) {}
-  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* block, std::size_t bytes) noexcept { pool_free(block, bytes); }
+  // With undefined elements.
+  static Value* make(const Layout* layout);
+  static void* operator new(std::size_t bytes) { return small_allocate(bytes); }
+  static void* operator new(std::size_t, void* block) noexcept { return block; }
+  static void operator delete(void* block) noexcept { small_free(block); }
+
+ private:
+  Value(const Layout* layout, S* behind) noexcept : data(layout, behind) {}
 };
 
 template <class S>
-[[gnu::noinline]] Value<S>* new_value(const Shape& shape, std::size_t elements, std::uint32_t slot) {
-  auto& cache = recycler<S>;
-  if (cache.limit == 0) open_recycler<S>();
-  auto* value = new Value<S>(shape);
-  if (UNROLL_POOL && elements <= cache.kLargest && cache.limit > 0) {
-    value->slot = slot;
-    value->elements = static_cast<std::uint32_t>(elements);
-  }
-  return value;
+[[gnu::noinline]] Value<S>* make_large(const Layout* layout) {
+  return new Value<S>(Tensor<S>(LayoutRef(layout)));
 }
 
-// Removes and returns the first value of a list.
 template <class S>
-Value<S>* taken(Value<S>*& from) noexcept {
-  Value<S>* value = from;
-  from = value->next;
-  --recycler<S>.held;
-  value->references = 1;
-  value->node = kNoNode;
-  value->tape = 0;
-  value->reader = 0;
-  return value;
+Value<S>* Value<S>::make(const Layout* layout) {
+  // Under AddressSanitizer elements have a block of their own, so that reads before them are detected.
+  if (!UNROLL_POOL || !layout->few) [[unlikely]]
+    return make_large<S>(layout);
+  void* block = small_allocate(sizeof(Value) + layout->elements * sizeof(S));
+  return new (block) Value(layout, reinterpret_cast<S*>(static_cast<std::byte*>(block) + sizeof(Value)));
 }
 
-// take_value() if the first value of the list has another shape: tries the next ones or makes room.
 template <class S>
-[[gnu::noinline]] Value<S>* take_further(const Shape& shape, std::size_t elements, std::uint32_t slot) {
-  constexpr int kLookedAt = 8;
-  Value<S>** at = &recycler<S>.slots[slot];
-  for (int i = 0; i < kLookedAt && *at != nullptr; ++i, at = &(*at)->next) {
-    if ((*at)->data.shape() == shape) return taken(*at);
-  }
-  delete taken(recycler<S>.slots[slot]);
-  return new_value<S>(shape, elements, slot);
-}
-
-// Returns a value of this shape with undefined elements.
-template <class S>
-Value<S>* take_value(const Shape& shape) {
-  auto& cache = recycler<S>;
-  const std::size_t elements = element_count(shape);
-  const std::uint32_t slot = cache.slot_of(elements, shape);
-  Value<S>*& first = cache.slots[slot];
-  if (first == nullptr) [[unlikely]]
-    return new_value<S>(shape, elements, slot);
-  if (first->data.shape() != shape) [[unlikely]]
-    return take_further<S>(shape, elements, slot);
-  return taken(first);
-}
-
-// Recycles or frees a value without references.
-template <class S>
-void discard_value(Value<S>* value) noexcept {
-  auto& cache = recycler<S>;
-  // The recycler does not keep a value whose tensor was moved out or resized. take_value() handles another
-  // shape of the same size.
-  if (value->slot != cache.kNoSlot && value->data.storage().size() == value->elements &&
-      cache.held < cache.limit) [[likely]] {
-    value->next = std::exchange(cache.slots[value->slot], value);
-    ++cache.held;
-    return;
-  }
+[[gnu::noinline]] void destroy(Value<S>* value) noexcept {
   delete value;
+}
+
+// Ends a value without references. Mostly only its block is left to be freed.
+template <class S>
+[[gnu::noinline]] void discard(Value<S>* value) noexcept {
+  if (value->leaf == nullptr && is_behind_value(value->data)) [[likely]]
+    return small_free(value);
+  destroy(value);
 }
 
 [[noreturn]] void throw_empty_var();
@@ -170,7 +104,13 @@ class Var {
   // Makes a constant.
   Var(Tensor<S> tensor) : value_(new detail::Value<S>(std::move(tensor))) {}
   // Returns an uninitialised value of this shape, to be filled through mutable_value().
-  static Var uninitialized(const Shape& shape) { return Var(detail::take_value<S>(shape)); }
+  static Var uninitialized(const Shape& shape) {
+    return Var(detail::Value<S>::make(detail::layout_of(shape)));
+  }
+  // Returns the same in the shape of another value.
+  static Var uninitialized_like(const Var& other) {
+    return Var(detail::Value<S>::make(detail::layout_of(other.checked()->data)));
+  }
   // Return a constant of zeros, and one with this tensor's elements.
   static Var zeros(const Shape& shape) {
     Var result = uninitialized(shape);
@@ -178,7 +118,7 @@ class Var {
     return result;
   }
   static Var copy_of(const Tensor<S>& tensor) {
-    Var result = uninitialized(tensor.shape());
+    Var result(detail::Value<S>::make(detail::layout_of(tensor)));
     std::copy_n(tensor.data(), tensor.storage().size(), result.value_->data.data());
     return result;
   }
@@ -192,7 +132,7 @@ class Var {
     return *this;
   }
   ~Var() {
-    if (value_ != nullptr && --value_->references == 0) detail::discard_value(value_);
+    if (value_ != nullptr && --value_->references == 0) detail::discard(value_);
   }
 
   bool defined() const noexcept { return value_ != nullptr; }

@@ -39,11 +39,14 @@ struct Pointwise {
   Binary add, subtract, multiply, divide, maximum, minimum;
   Binary times_if_nonzero, over_if_nonzero;  // a b and a / b, but 0 where a is 0, for any b
   Binary times_if_both_nonzero;              // a b, but 0 where a or b is 0
+  Binary sigmoid_gradient, tanh_gradient;    // of upstream a and value b; 0 where a is 0
   Binary share_of_larger, share_of_smaller;  // 1 where a is chosen, 1/2 on ties, else 0
   Binary exp_of_difference;                  // exp(a - b)
   Binary log_plus;                           // log(a) + b
   Binary is_same;                            // 1 where equal or both NaN, else 0
 
+  // z += a b, but nothing where a is 0.
+  void (*add_product)(const S* a, const S* b, S* z, std::size_t n) noexcept;
   // x * scale where keep is 1, else 0 (also where x is NaN or infinite).
   void (*keep_scaled)(const S* x, const std::uint8_t* keep, S* y, std::size_t n, S scale) noexcept;
   // An element of a where condition is 1, otherwise of b; steps are 0 or 1.

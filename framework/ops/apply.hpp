@@ -3,18 +3,56 @@
 
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
-#include "framework/var.hpp"
+#include "framework/tape.hpp"
 
 namespace unroll::detail {
+
+// Returns whether a result may be written over x: nothing else holds it, and no op is watched.
+template <class S>
+bool is_spare(const Var<S>& x) noexcept {
+  const Value<S>* value = x.get();
+  return value != nullptr && value->references == 1 && value->leaf == nullptr && !ops_are_watched();
+}
+
+// Takes a spare value for a result in its place.
+template <class S>
+Var<S> reuse(Var<S>&& x) noexcept {
+  x.get()->tape = 0;  // an earlier op may have been recorded
+  return std::move(x);
+}
 
 // Returns f (one of kernel::Pointwise) of every element; constants are the parameters of f.
 template <class S, class... Constants>
 Var<S> apply(const Var<S>& x, void (*f)(const S*, S*, std::size_t, Constants...) noexcept,
              std::type_identity_t<Constants>... constants) {
-  Var<S> y = Var<S>::uninitialized(x.shape());
+  Var<S> y = Var<S>::uninitialized_like(x);
   f(x.data(), y.raw(), x.size(), constants...);
   return y;
+}
+
+// Return f(x, y) of two values of one shape, written over x, or over y, if that is spare.
+template <class S>
+[[gnu::always_inline]] inline Var<S> apply_over_x(Var<S>&& x, const Var<S>& y,
+                                                  void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
+  if (is_spare(x)) {
+    f(x.raw(), y.data(), x.raw(), x.size());
+    return reuse(std::move(x));
+  }
+  Var<S> z = Var<S>::uninitialized_like(x);
+  f(x.data(), y.data(), z.raw(), z.size());
+  return z;
+}
+template <class S>
+Var<S> apply_over_y(const Var<S>& x, Var<S>&& y, void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
+  if (is_spare(y)) {
+    f(x.data(), y.raw(), y.raw(), y.size());
+    return reuse(std::move(y));
+  }
+  Var<S> z = Var<S>::uninitialized_like(y);
+  f(x.data(), y.data(), z.raw(), z.size());
+  return z;
 }
 
 }  // namespace unroll::detail

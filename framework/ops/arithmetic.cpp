@@ -11,6 +11,7 @@ namespace {
 using detail::apply;
 using detail::chain;
 using detail::chain_over;
+using detail::ops_are_watched;
 using kernel::Pointwise;
 using kernel::pointwise;
 
@@ -19,6 +20,10 @@ template <class S>
                                    const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
+  if (x.size() == z.size() && y.size() == z.size()) {  // only axes of size 1 differ
+    f.same(x.data(), y.data(), z.raw(), z.size());
+    return z;
+  }
   kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.raw(), shape);
   return z;
 }
@@ -27,8 +32,8 @@ template <class S>
 template <class S>
 [[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
                                             const typename Pointwise<S>::Binary& f) {
-  if (x.shape() != y.shape()) return broadcast(op, x, y, f);
-  Var<S> z = Var<S>::uninitialized(x.shape());
+  if (!have_same_shape(x.value(), y.value())) return broadcast(op, x, y, f);
+  Var<S> z = Var<S>::uninitialized_like(x);
   f.same(x.data(), y.data(), z.raw(), x.size());
   return z;
 }
@@ -38,9 +43,9 @@ template <class S>
 template <class S>
 Var<S> operator+(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("add", x, y, pointwise<S>().add);
-  if (x.shape() == y.shape()) {
-    return record("add", std::move(z), input(x, [](const Var<S>& g) { return g; }),
-                  input(y, [](const Var<S>& g) { return g; }));
+  if (have_same_shape(x.value(), y.value())) {
+    return record("add", std::move(z), input(x, [](Var<S> g) { return g; }),
+                  input(y, [](Var<S> g) { return g; }));
   }
   return record("add", std::move(z), input(x, [s = x.shape()](const Var<S>& g) { return sum_to(g, s); }),
                 input(y, [s = y.shape()](const Var<S>& g) { return sum_to(g, s); }));
@@ -49,21 +54,35 @@ Var<S> operator+(const Var<S>& x, const Var<S>& y) {
 template <class S>
 Var<S> operator-(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("sub", x, y, pointwise<S>().subtract);
-  if (x.shape() == y.shape()) {
-    return record("sub", std::move(z), input(x, [](const Var<S>& g) { return g; }),
+  if (have_same_shape(x.value(), y.value())) {
+    return record("sub", std::move(z), input(x, [](Var<S> g) { return g; }),
                   input(y, [](const Var<S>& g) { return -g; }));
   }
   return record("sub", std::move(z), input(x, [s = x.shape()](const Var<S>& g) { return sum_to(g, s); }),
                 input(y, [s = y.shape()](const Var<S>& g) { return sum_to(-g, s); }));
 }
 
+namespace {
+
+// The gradient of one factor of a product of equal shapes.
+template <class S>
+struct FactorRule {
+  Var<S> other;
+  Var<S> operator()(Var<S> g) const { return chain(std::move(g), other); }
+  bool add_to(const Var<S>& g, Tensor<S>& sum) const {
+    if (!have_same_shape(g.value(), sum) || !have_same_shape(other.value(), sum)) return false;
+    pointwise<S>().add_product(g.data(), other.data(), sum.data(), sum.size());
+    return true;
+  }
+};
+
+}  // namespace
+
 template <class S>
 Var<S> operator*(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("mul", x, y, pointwise<S>().multiply);
-  if (x.shape() == y.shape()) {
-    return record("mul", std::move(z), input(x, [y](const Var<S>& g) { return chain(g, y); }),
-                  input(y, [x](const Var<S>& g) { return chain(g, x); }));
-  }
+  if (have_same_shape(x.value(), y.value()))
+    return record("mul", std::move(z), input(x, FactorRule<S>{y}), input(y, FactorRule<S>{x}));
   return record("mul", std::move(z),
                 input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(chain(g, y), s); }),
                 input(y, [x, s = y.shape()](const Var<S>& g) { return sum_to(chain(g, x), s); }));
@@ -76,6 +95,55 @@ Var<S> operator/(const Var<S>& x, const Var<S>& y) {
   return record("div", z,
                 input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(chain_over(g, y), s); }),
                 input(y, [y, z](const Var<S>& g) { return sum_to(-chain_over(chain(g, z), y), y.shape()); }));
+}
+
+namespace {
+
+template <class S>
+const typename Pointwise<S>::Binary& function(detail::Arithmetic op) {
+  const auto& table = pointwise<S>();
+  switch (op) {
+    case detail::Arithmetic::add:
+      return table.add;
+    case detail::Arithmetic::subtract:
+      return table.subtract;
+    case detail::Arithmetic::multiply:
+      return table.multiply;
+    case detail::Arithmetic::divide:
+      break;
+  }
+  return table.divide;
+}
+
+template <class S>
+Var<S> combine_shapes(detail::Arithmetic op, const Var<S>& x, const Var<S>& y) {
+  constexpr const char* kNames[] = {"add", "sub", "mul", "div"};
+  return broadcast(kNames[static_cast<int>(op)], x, y, function<S>(op));
+}
+
+}  // namespace
+
+template <class S>
+Var<S> detail::combine(Arithmetic op, Var<S>&& x, Var<S>&& y) {
+  return is_spare(x) ? combine(op, std::move(x), std::as_const(y))
+                     : combine(op, std::as_const(x), std::move(y));
+}
+template <class S>
+Var<S> detail::combine(Arithmetic op, Var<S>&& x, const Var<S>& y) {
+  if (!have_same_shape(x.value(), y.value())) return combine_shapes(op, x, y);
+  return apply_over_x(std::move(x), y, function<S>(op).same);
+}
+template <class S>
+Var<S> detail::combine(Arithmetic op, const Var<S>& x, Var<S>&& y) {
+  if (!have_same_shape(x.value(), y.value())) return combine_shapes(op, x, y);
+  return apply_over_y(x, std::move(y), function<S>(op).same);
+}
+
+template <class S>
+Var<S> operator*(Var<S>&& x, double c) {
+  if (!detail::is_spare(x)) return std::as_const(x) * c;
+  pointwise<S>().times(x.raw(), x.raw(), x.size(), static_cast<S>(c));
+  return detail::reuse(std::move(x));
 }
 
 namespace {
@@ -93,13 +161,20 @@ Var<S> mutual(const Var<S>& a, const Var<S>& b) {
 template <class S>
 Var<S> detail::chain(const Var<S>& g, const Var<S>& d) {
   Var<S> z = binary("mul", g, d, pointwise<S>().times_if_nonzero);
-  if (g.shape() == d.shape()) {
+  if (!ops_are_watched()) return z;
+  if (have_same_shape(g.value(), d.value())) {
     return record("mul", std::move(z), input(g, [d](const Var<S>& u) { return chain(u, d); }),
                   input(d, [g](const Var<S>& u) { return mutual(u, g); }));
   }
   return record("mul", std::move(z),
                 input(g, [d, s = g.shape()](const Var<S>& u) { return sum_to(chain(u, d), s); }),
                 input(d, [g, s = d.shape()](const Var<S>& u) { return sum_to(mutual(u, g), s); }));
+}
+
+template <class S>
+Var<S> detail::chain(Var<S>&& g, const Var<S>& d) {
+  if (ops_are_watched() || !have_same_shape(g.value(), d.value())) return chain(std::as_const(g), d);
+  return apply_over_x(std::move(g), d, pointwise<S>().times_if_nonzero.same);
 }
 
 template <class S>
@@ -130,7 +205,7 @@ Var<S> operator-(const Var<S>& x) {
 template <class S>
 Var<S> operator+(const Var<S>& x, double c) {
   return record("add", apply(x, pointwise<S>().plus, static_cast<S>(c)),
-                input(x, [](const Var<S>& g) { return g; }));
+                input(x, [](Var<S> g) { return g; }));
 }
 template <class S>
 Var<S> operator+(double c, const Var<S>& x) {
@@ -139,7 +214,7 @@ Var<S> operator+(double c, const Var<S>& x) {
 template <class S>
 Var<S> operator-(const Var<S>& x, double c) {
   return record("sub", apply(x, pointwise<S>().minus, static_cast<S>(c)),
-                input(x, [](const Var<S>& g) { return g; }));
+                input(x, [](Var<S> g) { return g; }));
 }
 template <class S>
 Var<S> operator-(double c, const Var<S>& x) {
@@ -220,26 +295,31 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
                 }));
 }
 
-#define UNROLL_INSTANTIATE(S)                                       \
-  template Var<S> operator+(const Var<S>&, const Var<S>&);          \
-  template Var<S> operator-(const Var<S>&, const Var<S>&);          \
-  template Var<S> operator*(const Var<S>&, const Var<S>&);          \
-  template Var<S> operator/(const Var<S>&, const Var<S>&);          \
-  template Var<S> operator-(const Var<S>&);                         \
-  template Var<S> detail::chain(const Var<S>&, const Var<S>&);      \
-  template Var<S> detail::chain(const Var<S>&, double);             \
-  template Var<S> detail::chain_over(const Var<S>&, const Var<S>&); \
-  template Var<S> detail::chain_over(const Var<S>&, double);        \
-  template Var<S> operator+(const Var<S>&, double);                 \
-  template Var<S> operator+(double, const Var<S>&);                 \
-  template Var<S> operator-(const Var<S>&, double);                 \
-  template Var<S> operator-(double, const Var<S>&);                 \
-  template Var<S> operator*(const Var<S>&, double);                 \
-  template Var<S> operator*(double, const Var<S>&);                 \
-  template Var<S> operator/(const Var<S>&, double);                 \
-  template Var<S> operator/(double, const Var<S>&);                 \
-  template Var<S> maximum(const Var<S>&, const Var<S>&);            \
-  template Var<S> minimum(const Var<S>&, const Var<S>&);            \
+#define UNROLL_INSTANTIATE(S)                                           \
+  template Var<S> operator+(const Var<S>&, const Var<S>&);              \
+  template Var<S> operator-(const Var<S>&, const Var<S>&);              \
+  template Var<S> operator*(const Var<S>&, const Var<S>&);              \
+  template Var<S> operator/(const Var<S>&, const Var<S>&);              \
+  template Var<S> operator-(const Var<S>&);                             \
+  template Var<S> detail::combine(Arithmetic, Var<S>&&, Var<S>&&);      \
+  template Var<S> detail::combine(Arithmetic, Var<S>&&, const Var<S>&); \
+  template Var<S> detail::combine(Arithmetic, const Var<S>&, Var<S>&&); \
+  template Var<S> operator*(Var<S>&&, double);                          \
+  template Var<S> detail::chain(const Var<S>&, const Var<S>&);          \
+  template Var<S> detail::chain(Var<S>&&, const Var<S>&);               \
+  template Var<S> detail::chain(const Var<S>&, double);                 \
+  template Var<S> detail::chain_over(const Var<S>&, const Var<S>&);     \
+  template Var<S> detail::chain_over(const Var<S>&, double);            \
+  template Var<S> operator+(const Var<S>&, double);                     \
+  template Var<S> operator+(double, const Var<S>&);                     \
+  template Var<S> operator-(const Var<S>&, double);                     \
+  template Var<S> operator-(double, const Var<S>&);                     \
+  template Var<S> operator*(const Var<S>&, double);                     \
+  template Var<S> operator*(double, const Var<S>&);                     \
+  template Var<S> operator/(const Var<S>&, double);                     \
+  template Var<S> operator/(double, const Var<S>&);                     \
+  template Var<S> maximum(const Var<S>&, const Var<S>&);                \
+  template Var<S> minimum(const Var<S>&, const Var<S>&);                \
   template Var<S> detail::where(const Mask&, const Var<S>&, const Var<S>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -11,6 +11,9 @@ namespace unroll::detail {
 // factor that decides comes first: a share, sign or weight of 0 also removes the gradient.
 template <class S>
 Var<S> chain(const Var<S>& g, const Var<S>& d);
+// Writes the product over g if nothing else holds g.
+template <class S>
+Var<S> chain(Var<S>&& g, const Var<S>& d);
 template <class S>
 Var<S> chain(const Var<S>& g, double d);
 template <class S>

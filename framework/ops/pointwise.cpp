@@ -15,14 +15,22 @@ namespace {
 using detail::apply;  // directly, for piecewise constant factors: no gradient flows through them
 using detail::chain;
 using detail::chain_over;
+using detail::ops_are_watched;
 using kernel::pointwise;
+
+// The gradient of y = sigmoid(x) or tanh(x): a kernel of g and y, or, to be recorded, its formula in ops.
+template <class S, class Formula>
+Var<S> through(Var<S>&& g, const Var<S>& y, const typename kernel::Pointwise<S>::Binary& f, Formula formula) {
+  if (ops_are_watched() || !have_same_shape(g.value(), y.value())) return formula(g);
+  return detail::apply_over_x(std::move(g), y, f.same);
+}
 
 }  // namespace
 
 template <class S>
 Var<S> exp(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().exp);
-  return record("exp", y, input(x, [y](const Var<S>& g) { return chain(g, y); }));
+  return record("exp", y, input(x, [y](Var<S> g) { return chain(std::move(g), y); }));
 }
 
 template <class S>
@@ -77,13 +85,19 @@ Var<S> cos(const Var<S>& x) {
 template <class S>
 Var<S> tanh(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().tanh);
-  return record("tanh", y, input(x, [y](const Var<S>& g) { return chain(g, 1.0 - y * y); }));
+  return record("tanh", y, input(x, [y](Var<S> upstream) {
+                  return through(std::move(upstream), y, pointwise<S>().tanh_gradient,
+                                 [&y](const Var<S>& g) { return chain(g, 1.0 - y * y); });
+                }));
 }
 
 template <class S>
 Var<S> sigmoid(const Var<S>& x) {
   Var<S> y = apply(x, pointwise<S>().sigmoid);
-  return record("sigmoid", y, input(x, [y](const Var<S>& g) { return chain(chain(g, y), 1.0 - y); }));
+  return record("sigmoid", y, input(x, [y](Var<S> upstream) {
+                  return through(std::move(upstream), y, pointwise<S>().sigmoid_gradient,
+                                 [&y](const Var<S>& g) { return chain(chain(g, y), 1.0 - y); });
+                }));
 }
 
 template <class S>

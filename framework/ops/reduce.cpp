@@ -252,6 +252,7 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape) {
     throw ShapeError(fmt::format("[sum_to] shape: expected one that broadcasts to {}, got {}",
                                  to_string(from), to_string(shape)));
   }
+  if (element_count(shape) == x.size()) return detail::reshape_to("sum_to", x, shape);
   Var<S> y = Var<S>::uninitialized(shape);
   kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.raw());
   return record("sum_to", std::move(y), input(x, [s = from](const Var<S>& g) { return broadcast_to(g, s); }));

@@ -1,7 +1,7 @@
 // Internal to ops: reshape for a shape that is known to fit.
 #pragma once
 
-#include "framework/tape.hpp"
+#include "framework/record.hpp"
 
 namespace unroll::detail {
 

@@ -61,7 +61,8 @@ TEST_CASE("the value of a temporary is a copy where another handle shares it, an
   Tensor<double> copy = Var<double>(x).value();
   copy(0) = 7.0;
   CHECK(x.value()(0) == 1.0);
-  Var<double> last = doubled(x);
+  CHECK((doubled(x).value() == Tensor<double>{2.0, 4.0}));  // a small value's elements are copied
+  Var<double> last(full<double>({1000}, 2.0));
   const double* elements = last.data();
   const Tensor<double> moved = std::move(last).value();
   CHECK(moved.data() == elements);

@@ -38,13 +38,16 @@ TEST_CASE("a chain of a million ops needs no stack, and another one no new memor
     tape.backward(sum(y));
     CHECK(p.grad() == Tensor<float>{1'000'001.0F, 1'000'001.0F});
   };
+  run();  // sets the gradient's place, too
+  release_unused_memory();
+  const std::size_t others = pooled_bytes();
   run();
   run();
   const std::size_t held = pooled_bytes();
   run();
   CHECK(pooled_bytes() == held);
   release_unused_memory();
-  CHECK(pooled_bytes() == 0);
+  CHECK(pooled_bytes() == others);
 }
 
 TEST_CASE("a value from an earlier tape is a constant on the next one") {

@@ -130,7 +130,8 @@ TEST_CASE("a report of memory wants a scope that counts, which leaves the pool a
     kept = w * 3.0F;
     CHECK(memory_report(tape).rows.back().value_bytes >= 2 * kept.size() * sizeof(float));
   }
-  CHECK(pooled_bytes() == pooled);
+  // What is kept has a small block of the pool, beside its elements.
+  CHECK((pooled_bytes() == pooled - sizeof(detail::Value<float>) || UNROLL_POOL == 0));
   CHECK(kept.value()(7, 7) == 3.0F);
   CHECK_THROWS_WITH(memory_report(tape), Contains("[memory_report] expected a TrackMemory"));
 }

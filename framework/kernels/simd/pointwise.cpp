@@ -91,6 +91,14 @@ Batch<S> normal_cdf(const Batch<S>& x) {
 }
 
 template <class S>
+void add_product(const S* a, const S* b, S* z, std::size_t n) noexcept {
+  for_lanes<S>(n, [=](const auto& lanes) {
+    const Batch<S> x = lanes.load(a);
+    lanes.store(z, lanes.load(z) + xsimd::select(x == S(0), Batch<S>(S(0)), x * lanes.load(b)));
+  });
+}
+
+template <class S>
 void keep_scaled(const S* x, const std::uint8_t* keep, S* y, std::size_t n, S scale) noexcept {
   for (std::size_t i = 0; i < n; ++i) {
     const S scaled = x[i] * scale;
@@ -175,6 +183,10 @@ constexpr Pointwise<S> functions() {
       .over_if_nonzero = binary<S>([](B a, B b) { return xsimd::select(a == S(0), V(S(0)), a / b); }),
       .times_if_both_nonzero =
           binary<S>([](B a, B b) { return xsimd::select((a == S(0)) | (b == S(0)), V(S(0)), a * b); }),
+      .sigmoid_gradient =
+          binary<S>([](B g, B y) { return xsimd::select(g == S(0), V(S(0)), g * y * (S(1) - y)); }),
+      .tanh_gradient =
+          binary<S>([](B g, B y) { return xsimd::select(g == S(0), V(S(0)), g * (S(1) - y * y)); }),
       .share_of_larger = binary<S>(
           [](B a, B b) { return xsimd::select(a > b, V(S(1)), xsimd::select(a == b, V(S(0.5)), V(S(0)))); }),
       .share_of_smaller = binary<S>(
@@ -185,6 +197,7 @@ constexpr Pointwise<S> functions() {
         return xsimd::select((a == b) | (xsimd::isnan(a) & xsimd::isnan(b)), V(S(1)), V(S(0)));
       }),
 
+      .add_product = add_product<S>,
       .keep_scaled = keep_scaled<S>,
       .select = select<S>,
   };
