@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "framework/kernels/broadcast.hpp"
@@ -20,23 +21,48 @@ template <class S>
                                    const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
-  if (x.size() == z.size() && y.size() == z.size()) {  // only axes of size 1 differ
-    f.same(x.data(), y.data(), z.raw(), z.size());
-    return z;
-  }
   kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.raw(), shape);
   return z;
+}
+
+// Returns whether b's shape is a's without leading axes of size 1: their elements pair up in order.
+bool is_flat(const Shape& a, const Shape& b) noexcept {
+  if (a.size() < b.size()) return false;
+  const std::size_t more = a.size() - b.size();
+  return std::all_of(a.begin(), a.begin() + more, [](std::size_t size) { return size == 1; }) &&
+         std::equal(b.begin(), b.end(), a.begin() + more);
 }
 
 // Inlined: an op on a small value costs little more than its calls.
 template <class S>
 [[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
                                             const typename Pointwise<S>::Binary& f) {
-  if (!have_same_shape(x.value(), y.value())) return broadcast(op, x, y, f);
-  Var<S> z = Var<S>::uninitialized_like(x);
+  const bool like_x = have_same_shape(x.value(), y.value()) || is_flat(x.shape(), y.shape());
+  if (!like_x && !is_flat(y.shape(), x.shape())) return broadcast(op, x, y, f);
+  Var<S> z = Var<S>::uninitialized_like(like_x ? x : y);
   f.same(x.data(), y.data(), z.raw(), x.size());
   return z;
 }
+
+// A gradient in the shape of its input: summed, or, where only leading axes of size 1 differ, as it is.
+template <class S>
+Var<S> in_shape(Var<S>&& g, const Shape& shape) {
+  if (!detail::is_spare(g) || !is_flat(g.shape(), shape)) return sum_to(g, shape);
+  g.get()->data.resize(shape);  // keeps as many elements
+  return detail::reuse(std::move(g));
+}
+
+// The gradient of a term of a sum, in the term's shape.
+template <class S>
+struct TermRule {
+  Shape shape;
+  Var<S> operator()(Var<S> g) const { return in_shape(std::move(g), shape); }
+  bool add_to(const Var<S>& g, Tensor<S>& sum) const {
+    if (!is_flat(g.shape(), sum.shape())) return false;
+    pointwise<S>().add.same(g.data(), sum.data(), sum.data(), sum.size());
+    return true;
+  }
+};
 
 }  // namespace
 
@@ -47,8 +73,7 @@ Var<S> operator+(const Var<S>& x, const Var<S>& y) {
     return record("add", std::move(z), input(x, [](Var<S> g) { return g; }),
                   input(y, [](Var<S> g) { return g; }));
   }
-  return record("add", std::move(z), input(x, [s = x.shape()](const Var<S>& g) { return sum_to(g, s); }),
-                input(y, [s = y.shape()](const Var<S>& g) { return sum_to(g, s); }));
+  return record("add", std::move(z), input(x, TermRule<S>{x.shape()}), input(y, TermRule<S>{y.shape()}));
 }
 
 template <class S>
@@ -58,22 +83,36 @@ Var<S> operator-(const Var<S>& x, const Var<S>& y) {
     return record("sub", std::move(z), input(x, [](Var<S> g) { return g; }),
                   input(y, [](const Var<S>& g) { return -g; }));
   }
-  return record("sub", std::move(z), input(x, [s = x.shape()](const Var<S>& g) { return sum_to(g, s); }),
-                input(y, [s = y.shape()](const Var<S>& g) { return sum_to(-g, s); }));
+  return record("sub", std::move(z), input(x, TermRule<S>{x.shape()}),
+                input(y, [s = y.shape()](const Var<S>& g) { return in_shape(-g, s); }));
 }
 
 namespace {
+
+// sum += g other, if their elements pair up in order.
+template <class S>
+bool add_product(const Var<S>& g, const Var<S>& other, Tensor<S>& sum) {
+  const bool pairs = have_same_shape(g.value(), sum) || is_flat(g.shape(), sum.shape());
+  if (!pairs || g.size() != other.size() || !is_flat(g.shape(), other.shape())) return false;
+  pointwise<S>().add_product(g.data(), other.data(), sum.data(), sum.size());
+  return true;
+}
 
 // The gradient of one factor of a product of equal shapes.
 template <class S>
 struct FactorRule {
   Var<S> other;
   Var<S> operator()(Var<S> g) const { return chain(std::move(g), other); }
-  bool add_to(const Var<S>& g, Tensor<S>& sum) const {
-    if (!have_same_shape(g.value(), sum) || !have_same_shape(other.value(), sum)) return false;
-    pointwise<S>().add_product(g.data(), other.data(), sum.data(), sum.size());
-    return true;
-  }
+  bool add_to(const Var<S>& g, Tensor<S>& sum) const { return add_product(g, other, sum); }
+};
+
+// The same in the factor's shape, where the two differ.
+template <class S>
+struct BroadcastFactorRule {
+  Var<S> other;
+  Shape shape;
+  Var<S> operator()(Var<S> g) const { return in_shape(chain(std::move(g), other), shape); }
+  bool add_to(const Var<S>& g, Tensor<S>& sum) const { return add_product(g, other, sum); }
 };
 
 }  // namespace
@@ -83,9 +122,8 @@ Var<S> operator*(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("mul", x, y, pointwise<S>().multiply);
   if (have_same_shape(x.value(), y.value()))
     return record("mul", std::move(z), input(x, FactorRule<S>{y}), input(y, FactorRule<S>{x}));
-  return record("mul", std::move(z),
-                input(x, [y, s = x.shape()](const Var<S>& g) { return sum_to(chain(g, y), s); }),
-                input(y, [x, s = y.shape()](const Var<S>& g) { return sum_to(chain(g, x), s); }));
+  return record("mul", std::move(z), input(x, BroadcastFactorRule<S>{y, x.shape()}),
+                input(y, BroadcastFactorRule<S>{x, y.shape()}));
 }
 
 template <class S>
@@ -130,12 +168,14 @@ Var<S> detail::combine(Arithmetic op, Var<S>&& x, Var<S>&& y) {
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, Var<S>&& x, const Var<S>& y) {
-  if (!have_same_shape(x.value(), y.value())) return combine_shapes(op, x, y);
+  if (!have_same_shape(x.value(), y.value()) && !is_flat(x.shape(), y.shape()))
+    return combine_shapes(op, x, y);
   return apply_over_x(std::move(x), y, function<S>(op).same);
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, const Var<S>& x, Var<S>&& y) {
-  if (!have_same_shape(x.value(), y.value())) return combine_shapes(op, x, y);
+  if (!have_same_shape(x.value(), y.value()) && !is_flat(y.shape(), x.shape()))
+    return combine_shapes(op, x, y);
   return apply_over_y(x, std::move(y), function<S>(op).same);
 }
 
@@ -173,7 +213,8 @@ Var<S> detail::chain(const Var<S>& g, const Var<S>& d) {
 
 template <class S>
 Var<S> detail::chain(Var<S>&& g, const Var<S>& d) {
-  if (ops_are_watched() || !have_same_shape(g.value(), d.value())) return chain(std::as_const(g), d);
+  const bool pairs = have_same_shape(g.value(), d.value()) || is_flat(g.shape(), d.shape());
+  if (ops_are_watched() || !pairs) return chain(std::as_const(g), d);
   return apply_over_x(std::move(g), d, pointwise<S>().times_if_nonzero.same);
 }
 

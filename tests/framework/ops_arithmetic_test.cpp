@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "framework/gradcheck.hpp"
+#include "framework/random.hpp"
 #include "ops_table.hpp"
 
 namespace unroll::test {
@@ -14,6 +16,10 @@ const std::vector<std::vector<Shape>> kPairs{
     {{2, 3, 4}, {4}},
     {{2, 3, 4}, {2, 1, 1}},
     {{5}, {2, 3, 5}},
+    {{1, 1, 5}, {5}},
+    {{3, 2}, {1, 3, 2}},
+    {{3, 1}, {1, 3}},
+    {{}, {1, 1}},
     {{3, 1, 4}, {2, 1}},
     {{3, 4}, {}},
     {{}, {2, 3}},
@@ -162,6 +168,26 @@ std::vector<Row> arithmetic_rows() {
 TEST_CASE("every arithmetic op has the right value, gradients and errors") {
   for (const Row& row : arithmetic_rows()) {
     DYNAMIC_SECTION(row.name) { check(row); }
+  }
+}
+
+TEST_CASE("a parameter without a leading axis of 1 gets the sum of its gradients, step after step") {
+  Rng rng(21);
+  const auto values = [&](Shape shape) { return random_normal<double>(shape, 0.0, 1.0, rng); };
+  const auto steps = [](const std::vector<Var<double>>& v) {
+    Var<double> h = v[0];
+    for (int t = 0; t < 3; ++t) h = tanh(h * v[1] + v[2] - v[3] * h) * v[4];
+    return h;
+  };
+  for (const Shape& narrow : {Shape{4}, Shape{1, 4}, Shape{}, Shape{1}}) {
+    for (const Shape& h : {Shape{1, 4}, Shape{2, 4}, Shape{1, 1, 4}}) {
+      const std::vector<Tensor<double>> inputs{values(h), values(narrow), values(narrow), values(narrow),
+                                               values(h)};
+      for (const auto& report : {gradcheck(steps, inputs), gradgradcheck(steps, inputs)}) {
+        INFO(to_string(narrow) << " and " << to_string(h) << ": " << report.message);
+        CHECK(report);
+      }
+    }
   }
 }
 
