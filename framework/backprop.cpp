@@ -29,7 +29,7 @@ void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
     gradients_[node] = gradient.release();
     return;
   }
-  Var<S> sum = Var<S>(held) + gradient;
+  Var<S> sum = Var<S>(static_cast<Value<S>*>(take(node))) + gradient;
   gradients_[node] = sum.release();
 }
 

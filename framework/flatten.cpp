@@ -31,6 +31,11 @@ Tensor<S> flatten_gradients(const std::vector<Var<S>>& parameters) {
   Tensor<S> flat(Shape{count(parameters)});
   S* out = flat.data();
   for (const auto& p : parameters) {
+    if (p.has_grad() && p.grad().shape() != p.shape()) {
+      throw ShapeError(
+          fmt::format("[flatten_gradients] gradient of '{}': expected the parameter's shape {}, got {}",
+                      p.name(), to_string(p.shape()), to_string(p.grad().shape())));
+    }
     out = p.has_grad() ? std::copy_n(p.grad().data(), p.size(), out) : std::fill_n(out, p.size(), S(0));
   }
   return flat;

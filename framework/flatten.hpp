@@ -11,6 +11,7 @@ namespace unroll {
 template <class S>
 Tensor<S> flatten(const std::vector<Var<S>>& values);
 // Returns the parameters' gradients in the same order, zeros for a parameter without one.
+// Throws ShapeError for a gradient of another shape, as after a change of the parameter's.
 template <class S>
 Tensor<S> flatten_gradients(const std::vector<Var<S>>& parameters);
 // Sets the values to the elements of flat (N). Throws ShapeError unless flat has as many elements as all

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -37,8 +38,9 @@ void empty_lists(Pool& each) noexcept {
 }
 
 Slab* new_slab(SlabHeap* owner, std::size_t units) noexcept {
-  void* area = ::operator new (Slab::kBytes, std::align_val_t{Slab::kAlignment}, std::nothrow);
-  if (area == nullptr) return nullptr;
+  // Not by operator new, which rounds the size up to a multiple of the alignment.
+  void* area = nullptr;
+  if (::posix_memalign(&area, Slab::kAlignment, Slab::kBytes) != 0) return nullptr;
   auto* slab = ::new (area) Slab;
   slab->owner = owner;
   slab->block_bytes = static_cast<std::uint32_t>(units * 64);
@@ -48,7 +50,7 @@ Slab* new_slab(SlabHeap* owner, std::size_t units) noexcept {
   return slab;
 }
 
-void free_slab(Slab& slab) noexcept { ::operator delete (&slab, std::align_val_t{Slab::kAlignment}); }
+void free_slab(Slab& slab) noexcept { std::free(&slab); }
 
 // Ends the heap's part in a slab. Blocks in use come back later.
 void give_up(Slab& slab) noexcept {
@@ -67,8 +69,7 @@ void return_block(Slab& slab, const void* block) noexcept {
 
 // Makes the blocks free that other threads have returned.
 void collect(SlabHeap& heap) noexcept {
-  const std::uint64_t returns = all_returns.load(std::memory_order_acquire);
-  if (returns == std::exchange(heap.returns_seen, returns)) return;
+  heap.returns_seen = all_returns.load(std::memory_order_acquire);
   for (Slab* first : heap.all) {
     for (Slab* slab = first; slab != nullptr; slab = slab->next) {
       for (std::uint32_t word = 0; word < Slab::kWords; ++word) {
@@ -110,6 +111,7 @@ void trim(SlabHeap& heap) noexcept {
       if (slab.free() == slab.blocks) {
         *at = slab.next;
         if (current == &slab) current = nullptr;
+        --heap.slabs;
         give_up(slab);
       } else {
         at = &slab.next;
@@ -206,7 +208,9 @@ void* small_allocate_slow(std::size_t bytes) {
   SlabHeap ending;  // of a thread that ends: its blocks have a slab each
   if (heap == nullptr) heap = &ending;
   if (heap->current[units] == nullptr) {
-    collect(*heap);
+    // A look at every slab, for a number of returned blocks in proportion.
+    const std::uint64_t returns = all_returns.load(std::memory_order_relaxed) - heap->returns_seen;
+    if (returns > heap->slabs / 4) collect(*heap);
     next_slab(*heap, units);
   }
   if (heap->current[units] == nullptr) {
@@ -217,6 +221,7 @@ void* small_allocate_slow(std::size_t bytes) {
       if (slab == nullptr) throw_no_memory(bytes, 1);
     }
     slab->next = std::exchange(heap->all[units], slab);
+    ++heap->slabs;
     heap->current[units] = slab;
   }
   void* block = take_block(*heap, *heap->current[units]);

@@ -33,7 +33,7 @@ struct SlabHeap;
 
 struct Slab {
   static constexpr std::size_t kAlignment = std::size_t{1} << 16;
-  static constexpr std::size_t kBytes = kAlignment - 64;  // leaves room for the system's header between slabs
+  static constexpr std::size_t kBytes = kAlignment - 64;  // malloc's header fits between two slabs
   static constexpr std::size_t kWords = 16;               // 64 blocks each
 
   std::atomic<SlabHeap*> owner{nullptr};  // null once the heap has given the slab up
@@ -75,6 +75,7 @@ struct SlabHeap {
   Slab* all[kClasses] = {};
   std::size_t waiting = 0;          // slabs made available, less those taken
   std::size_t trim_at = kMostHeld;  // the number of them that starts a search for empty ones
+  std::size_t slabs = 0;
   std::uint64_t returns_seen = 0;
 };
 
@@ -209,7 +210,7 @@ inline void pool_free(void* block, std::size_t bytes) noexcept {
 
 }  // namespace detail
 
-// Returns this thread's unused pooled blocks to the system.
+// Returns to the system what this thread's pool holds, without free blocks between small ones in use.
 void release_unused_memory() noexcept;
 
 // Returns the bytes that this thread's pool holds for reuse.

@@ -126,16 +126,22 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
   std::array<std::uint32_t, kInputs> parent;
   std::tuple<RuleSlot<std::decay_t<Rule>>...> rules;
 
+  explicit OpNode(const char* op) : Node{&kType, op} { parent.fill(kNoNode); }
+  // A parent is set once its rule is there: if a later one throws, the destructor ends those before.
   OpNode(const char* op, const std::array<std::uint32_t, kInputs>& parents, Input<S, Rule>&... inputs)
-      : Node{&kType, op}, parent(parents) {
-    fill(std::index_sequence_for<S...>{}, inputs...);
+      : OpNode(op) {
+    fill(std::index_sequence_for<S...>{}, parents, inputs...);
   }
   template <std::size_t... I>
-  void fill(std::index_sequence<I...>, Input<S, Rule>&... inputs) {
-    ((parent[I] != kNoNode ? (void)::new (std::get<I>(rules).memory)
-                                 std::decay_t<Rule>(std::forward<Rule>(inputs.rule))
-                           : void()),
-     ...);
+  void fill(std::index_sequence<I...>, const std::array<std::uint32_t, kInputs>& parents,
+            Input<S, Rule>&... inputs) {
+    (fill_one<I>(parents[I], inputs), ...);
+  }
+  template <std::size_t I, class SIn, class R>
+  void fill_one(std::uint32_t p, Input<SIn, R>& given) {
+    if (p == kNoNode) return;
+    ::new (std::get<I>(rules).memory) std::decay_t<R>(std::forward<R>(given.rule));
+    parent[I] = p;
   }
   ~OpNode() { empty(std::index_sequence_for<S...>{}); }
   OpNode(const OpNode&) = delete;

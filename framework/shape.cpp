@@ -89,6 +89,26 @@ const Layout* find_layout(const Shape& shape, std::size_t slot) {
   return first = found->second;
 }
 
+const Layout* reshaped_layout(std::size_t elements, const InlineVector<Index>& sizes) {
+  Shape shape;
+  std::size_t known = 1, open = kMaxRank;
+  for (std::size_t axis = 0; axis < sizes.size(); ++axis) {
+    shape.push_back(static_cast<std::size_t>(sizes[axis]));
+    if (sizes[axis] == -1 && open == kMaxRank) {
+      open = axis;
+    } else {
+      known *= shape[axis];
+    }
+  }
+  if (open < kMaxRank && known != 0) shape[open] = elements / known;
+  LayoutRef layout(layout_of(shape));
+  if (layout->elements != elements) {
+    throw ShapeError(fmt::format("[Tensor::reshape] shape: expected {} elements, got ({})", elements,
+                                 fmt::join(sizes, ",")));
+  }
+  return layout->shared ? layout.get() : copy_of(*layout);
+}
+
 const Layout* empty_layout() noexcept {
   static const Layout layout(Shape{0});
   return &layout;

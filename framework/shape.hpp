@@ -190,7 +190,7 @@ struct Layout {
   bool few = true;     // elements, at most kMostBehind, and shared
 };
 
-// The process shares this many layouts (3 MB); tensors of further shapes have their own.
+// The process shares this many layouts (5 MB with their map); tensors of further shapes have their own.
 inline constexpr std::size_t kMostLayouts = std::size_t{1} << 14;
 
 // This thread's last layouts, by shape.
@@ -208,6 +208,8 @@ struct RecentLayouts {
 inline thread_local constinit RecentLayouts recent_layouts{};
 
 const Layout* find_layout(const Shape& shape, std::size_t slot);
+// Returns the layout of as many elements in these sizes, of which one may be -1. Throws ShapeError.
+const Layout* reshaped_layout(std::size_t elements, const InlineVector<Index>& sizes);
 // Throws MemoryError.
 Layout* copy_of(const Layout& own);
 const Layout* empty_layout() noexcept;  // of shape (0)

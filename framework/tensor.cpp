@@ -1,7 +1,6 @@
 #include "framework/tensor.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "framework/errors.hpp"
 
@@ -20,28 +19,6 @@ Tensor<S> from_values(const Shape& shape, std::span<const S> values) {
 template Tensor<float> from_values(const Shape&, std::span<const float>);
 template Tensor<double> from_values(const Shape&, std::span<const double>);
 template Tensor<std::int64_t> from_values(const Shape&, std::span<const std::int64_t>);
-
-template <class S>
-Tensor<S>& Tensor<S>::reshape_to(std::span<const Index> sizes) {
-  Shape shape;
-  std::size_t known = 1, unknown = kMaxRank;
-  for (std::size_t axis = 0; axis < sizes.size(); ++axis) {
-    shape.push_back(static_cast<std::size_t>(sizes[axis]));
-    if (sizes[axis] == -1 && unknown == kMaxRank) {
-      unknown = axis;
-    } else {
-      known *= shape[axis];
-    }
-  }
-  if (unknown < kMaxRank && known != 0) shape[unknown] = elements_.size() / known;
-  detail::LayoutRef layout(detail::layout_of(shape));
-  if (layout->elements != elements_.size()) {
-    throw ShapeError(fmt::format("[Tensor::reshape] shape: expected {} elements, got ({})", elements_.size(),
-                                 fmt::join(sizes, ",")));
-  }
-  layout_ = std::move(layout);
-  return *this;
-}
 
 template class Tensor<float>;
 template class Tensor<double>;

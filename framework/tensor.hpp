@@ -34,6 +34,8 @@ bool is_behind_value(const Tensor<S>& tensor) noexcept;
 // The elements of a tensor: a block of its own, or the elements behind a small Value, which owns them.
 template <class S>
 class Elements {
+  static_assert(std::is_trivially_copyable_v<S>, "a Tensor holds plain numbers");
+
  public:
   using value_type = S;
   using size_type = std::size_t;
@@ -77,13 +79,12 @@ class Elements {
   }
   ~Elements() { release(); }
 
-  // Leaves the elements undefined if their number changes.
+  // Leaves the elements undefined if their number changes. A lack of memory changes nothing.
   void resize(size_type n) {
     if (n == size_ && data_ != nullptr) return;
+    S* fresh = PoolAllocator<S>().allocate(n);
     release();
-    data_ = nullptr;
-    size_ = 0;
-    data_ = PoolAllocator<S>().allocate(n);
+    data_ = fresh;
     size_ = n;
     own_ = true;
   }
@@ -160,6 +161,7 @@ namespace unroll {
 
 // The container of all values: contiguous, row-major, rank <= 6, and all of xtensor works on it. S is float
 // or double for values, std::int64_t for labels, bool for masks. A moved-from tensor has shape (0).
+// shape() and strides() hold until the shape changes: copy them to keep them.
 template <class S>
 class Tensor : public xt::xcontainer<Tensor<S>>, public xt::xcontainer_semantic<Tensor<S>> {
   using Base = xt::xcontainer<Tensor<S>>;
@@ -204,6 +206,17 @@ class Tensor : public xt::xcontainer<Tensor<S>>, public xt::xcontainer_semantic<
   // For Value.
   explicit Tensor(detail::LayoutRef layout) : elements_(layout->elements), layout_(std::move(layout)) {}
 
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  Tensor& operator=(const Tensor& other) {
+    detail::LayoutRef layout = other.layout_;
+    elements_ = other.elements_;
+    layout_ = std::move(layout);
+    return *this;
+  }
+  Tensor& operator=(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+
   // Changes the shape; the elements are undefined afterwards unless their number is the same.
   template <class Sizes = Shape>
   void resize(Sizes&& sizes, bool = false) {
@@ -213,11 +226,15 @@ class Tensor : public xt::xcontainer<Tensor<S>>, public xt::xcontainer_semantic<
   }
   // Changes the shape and keeps the elements; one size may be -1 and follows from the others. Throws
   // ShapeError if the number of elements differs.
-  Tensor& reshape(std::initializer_list<Index> sizes) & { return reshape_to({sizes.begin(), sizes.size()}); }
+  template <class Size = Index>
+  Tensor& reshape(std::initializer_list<Size> sizes) & {
+    return reshape(InlineVector<Index>(sizes.begin(), sizes.end()));
+  }
   template <class Sizes>
   Tensor& reshape(const Sizes& sizes) & {
-    const InlineVector<Index> wanted(sizes.begin(), sizes.end());
-    return reshape_to({wanted.data(), wanted.size()});
+    layout_ = detail::LayoutRef(
+        detail::reshaped_layout(elements_.size(), InlineVector<Index>(sizes.begin(), sizes.end())));
+    return *this;
   }
   static constexpr xt::layout_type layout() noexcept { return xt::layout_type::row_major; }
   static constexpr bool is_contiguous() noexcept { return true; }
@@ -241,15 +258,13 @@ class Tensor : public xt::xcontainer<Tensor<S>>, public xt::xcontainer_semantic<
   Tensor(Nested, const List& list) : Tensor(xt::shape<Shape>(list)) {
     xt::nested_copy(elements_.begin(), list);
   }
-  Tensor& reshape_to(std::span<const Index> sizes);
-
   const Shape& shape_impl() const noexcept { return layout_->shape; }
   const InlineVector<Index>& strides_impl() const noexcept { return layout_->strides; }
   const InlineVector<Index>& backstrides_impl() const noexcept { return layout_->backstrides; }
   storage_type& storage_impl() noexcept { return elements_; }
   const storage_type& storage_impl() const noexcept { return elements_; }
 
-  storage_type elements_;  // first: assigning them may throw
+  storage_type elements_;
   detail::LayoutRef layout_;
 };
 

@@ -38,8 +38,10 @@ template <class S>
 Tensor<S> Var<S>::value() && {
   const Var last(std::move(*this));
   Tensor<S>& data = last.checked()->data;
-  // A value with a single handle is invisible to others: no copy is needed.
-  if (last.value_->references == 1 && last.value_->leaf == nullptr) return std::move(data);
+  // A value with a single handle is invisible to others: no copy is needed, unless the elements stand behind
+  // it.
+  const bool moves = last.value_->references == 1 && last.value_->leaf == nullptr;
+  if (moves && !detail::is_behind_value(data)) return std::move(data);
   return data;
 }
 

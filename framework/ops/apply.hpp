@@ -16,10 +16,12 @@ bool is_spare(const Var<S>& x) noexcept {
   return value != nullptr && value->references == 1 && value->leaf == nullptr && !ops_are_watched();
 }
 
-// Takes a spare value for a result in its place.
+// Takes a spare value for a result in its place. What tapes know of the earlier value does not hold for it.
 template <class S>
 Var<S> reuse(Var<S>&& x) noexcept {
-  x.get()->tape = 0;  // an earlier op may have been recorded
+  Value<S>& value = *x.get();
+  value.node = kNoNode;
+  value.tape = value.reader = 0;
   return std::move(x);
 }
 

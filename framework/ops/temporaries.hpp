@@ -1,5 +1,5 @@
-// Arithmetic on temporaries: while nothing records, a result is written over an operand that nothing else
-// holds, such as b * c in a + b * c. Otherwise these are the operators of ops.hpp.
+// Arithmetic on temporaries: while nothing records, a result of the operands' shape is written over an
+// operand that nothing else holds, such as b * c in a + b * c. Otherwise these are the operators of ops.hpp.
 #pragma once
 
 #include <concepts>

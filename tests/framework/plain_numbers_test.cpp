@@ -94,6 +94,13 @@ TEST_CASE("parameters become one vector and back, gradients too") {
   CHECK((parts[2].value() == Tensor<float>{12, 14}));
   CHECK_THROWS_WITH(unflatten(Tensor<float>{1.0F, 2.0F}, parts),
                     "[unflatten] flat: expected 7 elements (of all values together), got 2");
+  // A gradient of another shape is none of this parameter's.
+  Var<float> grown = parts[2];
+  grown.mutable_value() = ones<float>({3});
+  Var<float> first = parts[0];
+  first.mutable_grad() = ones<float>({2});
+  CHECK_THROWS_WITH(flatten_gradients(parts),
+                    "[flatten_gradients] gradient of '': expected the parameter's shape (2,2), got (2)");
   // Changed values make the tape's record out of date.
   CHECK_THROWS_AS(tape.backward(sum(parts[0] * parts[0])), TapeError);
 }

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 #include "framework/errors.hpp"
@@ -48,6 +49,31 @@ TEST_CASE("a chain of a million ops needs no stack, and another one no new memor
   CHECK(pooled_bytes() == held);
   release_unused_memory();
   CHECK(pooled_bytes() == others);
+}
+
+TEST_CASE("rules that are there when a later one throws are ended") {
+  struct Rule {
+    std::shared_ptr<int> held;
+    bool throws = false;
+    Rule(std::shared_ptr<int> given, bool bad) : held(std::move(given)), throws(bad) {}
+    Rule(const Rule& other) : held(other.held), throws(other.throws) {
+      if (throws) throw std::runtime_error("no room for a rule");
+    }
+    Var<double> operator()(const Var<double>& g) const { return g; }
+  };
+  const auto held = std::make_shared<int>(1);
+  const Rule good(held, false), bad(held, true);
+  const long before = held.use_count();
+  const Var<double> a = parameter(Tensor<double>{1.0}), b = parameter(Tensor<double>{2.0});
+  Tape tape;
+  CHECK_THROWS_WITH(record("pair", Var<double>(Tensor<double>{3.0}), input(a, good), input(b, bad)),
+                    "no room for a rule");
+  CHECK(held.use_count() == before);
+  const Var<double> y = record("pair", Var<double>(Tensor<double>{3.0}), input(a, good), input(b, good));
+  CHECK(held.use_count() == before + 2);
+  tape.backward(y);
+  tape.release();
+  CHECK(held.use_count() == before);
 }
 
 TEST_CASE("a value from an earlier tape is a constant on the next one") {

@@ -53,3 +53,17 @@ TEST_CASE("arithmetic writes over temporaries that nothing else holds, and over 
   const DetectNonfinite detect;
   CHECK_THROWS_AS(product() / (b - b) + b, NonfiniteError);
 }
+
+TEST_CASE("a value that is written over is new to the tapes that read the earlier one") {
+  const Var<double> p = parameter(Tensor<double>{1.0, 2.0});
+  Tape tape;
+  Var<double> c(Tensor<double>{3.0, 4.0});
+  const Var<double> loss = sum(p + c);  // keeps nothing of c
+  {
+    const NoGrad none;
+    Var<double> other = std::move(c) * 2.0;
+    other.mutable_value()(0) = 0.0;
+  }
+  tape.backward(loss);
+  CHECK((p.grad() == Tensor<double>{1.0, 1.0}));
+}

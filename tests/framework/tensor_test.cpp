@@ -163,6 +163,30 @@ TEST_CASE("memory is aligned, comes back to the pool and is handed out again") {
   }
 }
 
+TEST_CASE("a tensor that cannot grow stays as it was") {
+  constexpr std::size_t kTooMany = std::size_t{1} << 46;
+  Tensor<double> x{{1.0, 2.0}, {3.0, 4.0}};
+  CHECK_THROWS_AS(x.resize(Shape{kTooMany}), MemoryError);
+  CHECK(x.shape() == Shape{2, 2});
+  CHECK(x(1, 0) == 3.0);
+  Var<double> small(Tensor<double>(x + 0.0));
+  small = small * small;
+  CHECK_THROWS_AS(small.mutable_value().resize(Shape{kTooMany}), MemoryError);
+  CHECK(small.value()(1, 1) == 16.0);
+}
+
+TEST_CASE("a tensor of any number is reshaped, with sizes of any type") {
+  Tensor<std::uint8_t> bytes(Shape{2, 6}, 7);
+  const std::size_t rows = 3;
+  bytes.reshape({rows, bytes.size() / rows});
+  CHECK(bytes.shape() == Shape{3, 4});
+  bytes.reshape({2, -1});
+  CHECK(bytes.shape() == Shape{2, 6});
+  CHECK_THROWS_WITH(bytes.reshape({5, -1}), "[Tensor::reshape] shape: expected 12 elements, got (5,-1)");
+  CHECK_THROWS_AS(bytes.reshape({-1, -1}), ShapeError);
+  CHECK_THROWS_AS(bytes.reshape({7}), ShapeError);
+}
+
 TEST_CASE("small blocks stay in order, whatever the order in which they came back") {
   constexpr std::size_t kMany = 5000;
   const auto sizes = [](std::size_t i) { return std::size_t{1 + i % 3 * 200}; };
