@@ -20,15 +20,14 @@ namespace unroll {
 // written with ops so that it can be differentiated again. A rule may also have
 //   bool add_to(const Var<SOut>& upstream, Tensor<S>& sum)
 // which adds the gradient to sum in place, or returns false and leaves sum unchanged.
-// Refers to both, so it is written as an argument of record().
 template <class S, class Rule>
 struct Input {
   const Var<S>& var;
-  Rule&& rule;
+  Rule rule;
 };
 
 template <class S, class Rule>
-Input<S, Rule> input(const Var<S>& var, Rule&& rule) {
+Input<S, std::decay_t<Rule>> input(const Var<S>& var, Rule&& rule) {
   return {var, std::forward<Rule>(rule)};
 }
 
@@ -124,7 +123,7 @@ template <class SOut, class... S, class... Rule>
 struct OpNode<SOut, Input<S, Rule>...> : Node {
   static constexpr std::size_t kInputs = sizeof...(S);
   std::array<std::uint32_t, kInputs> parent;
-  std::tuple<RuleSlot<std::decay_t<Rule>>...> rules;
+  std::tuple<RuleSlot<Rule>...> rules;
 
   explicit OpNode(const char* op) : Node{&kType, op} { parent.fill(kNoNode); }
   // A parent is set once its rule is there: if a later one throws, the destructor ends those before.
@@ -140,7 +139,7 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
   template <std::size_t I, class SIn, class R>
   void fill_one(std::uint32_t p, Input<SIn, R>& given) {
     if (p == kNoNode) return;
-    ::new (std::get<I>(rules).memory) std::decay_t<R>(std::forward<R>(given.rule));
+    ::new (std::get<I>(rules).memory) R(std::move(given.rule));
     parent[I] = p;
   }
   ~OpNode() { empty(std::index_sequence_for<S...>{}); }
@@ -190,7 +189,7 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
     return static_cast<const OpNode&>(node).parent;
   }
   static void destroy(Node& node) noexcept { static_cast<OpNode&>(node).~OpNode(); }
-  static constexpr bool kTrivial = (std::is_trivially_destructible_v<std::decay_t<Rule>> && ...);
+  static constexpr bool kTrivial = (std::is_trivially_destructible_v<Rule> && ...);
   static constexpr NodeType kType{&run, &parents, kTrivial ? nullptr : &destroy, &drop_gradient<SOut>};
 };
 

@@ -54,15 +54,15 @@ TEST_CASE("a chain of a million ops needs no stack, and another one no new memor
 TEST_CASE("rules that are there when a later one throws are ended") {
   struct Rule {
     std::shared_ptr<int> held;
-    bool throws = false;
-    Rule(std::shared_ptr<int> given, bool bad) : held(std::move(given)), throws(bad) {}
-    Rule(const Rule& other) : held(other.held), throws(other.throws) {
-      if (throws) throw std::runtime_error("no room for a rule");
+    int copies;  // that are left: into the input, and from there into the node
+    Rule(std::shared_ptr<int> given, int left) : held(std::move(given)), copies(left) {}
+    Rule(const Rule& other) : held(other.held), copies(other.copies - 1) {
+      if (copies < 0) throw std::runtime_error("no room for a rule");
     }
     Var<double> operator()(const Var<double>& g) const { return g; }
   };
   const auto held = std::make_shared<int>(1);
-  const Rule good(held, false), bad(held, true);
+  const Rule good(held, 2), bad(held, 1);
   const long before = held.use_count();
   const Var<double> a = parameter(Tensor<double>{1.0}), b = parameter(Tensor<double>{2.0});
   Tape tape;
@@ -74,6 +74,19 @@ TEST_CASE("rules that are there when a later one throws are ended") {
   tape.backward(y);
   tape.release();
   CHECK(held.use_count() == before);
+}
+
+TEST_CASE("an input that a function returns has its rule") {
+  const auto scaled = [](const Var<double>& x, double by) {
+    const Var<double> factor(Tensor<double>{by, by});
+    return input(x, [factor](const Var<double>& g) { return g * factor; });
+  };
+  const Var<double> a = parameter(Tensor<double>{1.0, 2.0}), b = parameter(Tensor<double>{3.0, 4.0});
+  Tape tape;
+  const Var<double> y = record("mix", Var<double>(Tensor<double>{0.0, 0.0}), scaled(a, 2.0), scaled(b, -3.0));
+  tape.backward(sum(y));
+  CHECK((a.grad() == Tensor<double>{2.0, 2.0}));
+  CHECK((b.grad() == Tensor<double>{-3.0, -3.0}));
 }
 
 TEST_CASE("a value from an earlier tape is a constant on the next one") {
