@@ -71,7 +71,7 @@ namespace {
 
 // Fetches the values that a node's rules keep. They are among the words of the node, which ends where the
 // next one begins, unless a chunk ends between them. What only looks like a value is ignored by the
-// processor.
+// processor, also in the slots of rules that are not there.
 __attribute__((no_sanitize("address"))) void prefetch(const Node* node, const Node* next) noexcept {
   const auto begin = reinterpret_cast<std::uintptr_t>(node), end = reinterpret_cast<std::uintptr_t>(next);
   constexpr std::size_t kMost = 160;  // bytes: two rules with a value and a shape

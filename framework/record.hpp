@@ -52,9 +52,7 @@ namespace detail {
 
 // Throws TapeError if a rule in plain numbers would be recorded.
 template <class Rule>
-void check_order(const char* op, const Rule&) noexcept {
-  (void)op;
-}
+void check_order(const char*, const Rule&) noexcept {}
 template <class Rule>
 void check_order(const char* op, const FirstOrder<Rule>&) {
   if (thread_state.recording) [[unlikely]]

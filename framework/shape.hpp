@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -22,11 +23,9 @@ namespace detail {
 // Throws ShapeError.
 [[noreturn]] void throw_too_many_axes(std::size_t axes);
 
-}  // namespace detail
-
-// A vector of at most kMaxRank elements, stored inline: the shape type of Tensor.
-template <class T>
-class InlineVector {
+// What xtensor wants of a container, from its data() and size().
+template <class Derived, class T>
+class Contiguous {
  public:
   using value_type = T;
   using size_type = std::size_t;
@@ -39,6 +38,45 @@ class InlineVector {
   using const_iterator = const T*;
   using reverse_iterator = std::reverse_iterator<iterator>;
   using const_reverse_iterator = std::reverse_iterator<const_iterator>;
+
+  bool empty() const noexcept { return self().size() == 0; }
+  T& operator[](size_type i) noexcept { return self().data()[i]; }
+  const T& operator[](size_type i) const noexcept { return self().data()[i]; }
+  T& front() noexcept { return *begin(); }
+  const T& front() const noexcept { return *begin(); }
+  T& back() noexcept { return end()[-1]; }
+  const T& back() const noexcept { return end()[-1]; }
+  iterator begin() noexcept { return self().data(); }
+  iterator end() noexcept { return self().data() + self().size(); }
+  const_iterator begin() const noexcept { return self().data(); }
+  const_iterator end() const noexcept { return self().data() + self().size(); }
+  const_iterator cbegin() const noexcept { return begin(); }
+  const_iterator cend() const noexcept { return end(); }
+  reverse_iterator rbegin() noexcept { return reverse_iterator(end()); }
+  reverse_iterator rend() noexcept { return reverse_iterator(begin()); }
+  const_reverse_iterator rbegin() const noexcept { return const_reverse_iterator(end()); }
+  const_reverse_iterator rend() const noexcept { return const_reverse_iterator(begin()); }
+  const_reverse_iterator crbegin() const noexcept { return rbegin(); }
+  const_reverse_iterator crend() const noexcept { return rend(); }
+
+ private:
+  Derived& self() noexcept { return static_cast<Derived&>(*this); }
+  const Derived& self() const noexcept { return static_cast<const Derived&>(*this); }
+};
+
+}  // namespace detail
+
+// A vector of at most kMaxRank elements, stored inline: the shape type of Tensor.
+template <class T>
+class InlineVector : public detail::Contiguous<InlineVector<T>, T> {
+  using Base = detail::Contiguous<InlineVector<T>, T>;
+
+ public:
+  using Base::begin;
+  using Base::end;
+  using typename Base::const_iterator;
+  using typename Base::iterator;
+  using typename Base::size_type;
   using allocator_type = std::allocator<T>;  // required by xtensor; nothing is allocated
 
   InlineVector() noexcept = default;
@@ -105,30 +143,11 @@ class InlineVector {
     return begin() + at;
   }
 
-  bool empty() const noexcept { return size_ == 0; }
   size_type size() const noexcept { return size_; }
   static constexpr size_type max_size() noexcept { return kMaxRank; }
   static constexpr size_type capacity() noexcept { return kMaxRank; }
-  T& operator[](size_type i) noexcept { return data_[i]; }
-  const T& operator[](size_type i) const noexcept { return data_[i]; }
-  T& front() noexcept { return data_[0]; }
-  const T& front() const noexcept { return data_[0]; }
-  T& back() noexcept { return data_[size_ - 1]; }
-  const T& back() const noexcept { return data_[size_ - 1]; }
   T* data() noexcept { return data_.data(); }
   const T* data() const noexcept { return data_.data(); }
-  iterator begin() noexcept { return data_.data(); }
-  iterator end() noexcept { return data_.data() + size_; }
-  const_iterator begin() const noexcept { return data_.data(); }
-  const_iterator end() const noexcept { return data_.data() + size_; }
-  const_iterator cbegin() const noexcept { return begin(); }
-  const_iterator cend() const noexcept { return end(); }
-  reverse_iterator rbegin() noexcept { return reverse_iterator(end()); }
-  reverse_iterator rend() noexcept { return reverse_iterator(begin()); }
-  const_reverse_iterator rbegin() const noexcept { return const_reverse_iterator(end()); }
-  const_reverse_iterator rend() const noexcept { return const_reverse_iterator(begin()); }
-  const_reverse_iterator crbegin() const noexcept { return rbegin(); }
-  const_reverse_iterator crend() const noexcept { return rend(); }
 
   friend bool operator==(const InlineVector& a, const InlineVector& b) noexcept {
     if (a.size_ != b.size_) return false;

@@ -33,21 +33,11 @@ bool is_behind_value(const Tensor<S>& tensor) noexcept;
 
 // The elements of a tensor: a block of its own, or the elements behind a small Value, which owns them.
 template <class S>
-class Elements {
+class Elements : public Contiguous<Elements<S>, S> {
   static_assert(std::is_trivially_copyable_v<S>, "a Tensor holds plain numbers");
 
  public:
-  using value_type = S;
-  using size_type = std::size_t;
-  using difference_type = std::ptrdiff_t;
-  using reference = S&;
-  using const_reference = const S&;
-  using pointer = S*;
-  using const_pointer = const S*;
-  using iterator = S*;
-  using const_iterator = const S*;
-  using reverse_iterator = std::reverse_iterator<iterator>;
-  using const_reverse_iterator = std::reverse_iterator<const_iterator>;
+  using typename Contiguous<Elements<S>, S>::size_type;
   using allocator_type = PoolAllocator<S>;
 
   Elements() noexcept = default;
@@ -91,27 +81,8 @@ class Elements {
 
   bool is_behind_value() const noexcept { return !own_; }
   size_type size() const noexcept { return size_; }
-  bool empty() const noexcept { return size_ == 0; }
   S* data() noexcept { return data_; }
   const S* data() const noexcept { return data_; }
-  S& operator[](size_type i) noexcept { return data_[i]; }
-  const S& operator[](size_type i) const noexcept { return data_[i]; }
-  S& front() noexcept { return *data_; }
-  const S& front() const noexcept { return *data_; }
-  S& back() noexcept { return data_[size_ - 1]; }
-  const S& back() const noexcept { return data_[size_ - 1]; }
-  iterator begin() noexcept { return data_; }
-  iterator end() noexcept { return data_ + size_; }
-  const_iterator begin() const noexcept { return data_; }
-  const_iterator end() const noexcept { return data_ + size_; }
-  const_iterator cbegin() const noexcept { return data_; }
-  const_iterator cend() const noexcept { return data_ + size_; }
-  reverse_iterator rbegin() noexcept { return reverse_iterator(end()); }
-  reverse_iterator rend() noexcept { return reverse_iterator(begin()); }
-  const_reverse_iterator rbegin() const noexcept { return const_reverse_iterator(end()); }
-  const_reverse_iterator rend() const noexcept { return const_reverse_iterator(begin()); }
-  const_reverse_iterator crbegin() const noexcept { return rbegin(); }
-  const_reverse_iterator crend() const noexcept { return rend(); }
 
  private:
   void copy(const Elements& other) noexcept { std::copy_n(other.data_, other.size(), data_); }

@@ -34,26 +34,17 @@ Var<S> apply(const Var<S>& x, void (*f)(const S*, S*, std::size_t, Constants...)
   return y;
 }
 
-// Return f(x, y) of two values of one shape, written over x, or over y, if that is spare.
+// Returns f(a, b), written over `place` if that is spare, otherwise a new value of its shape. One of a and b,
+// or both, are the elements of `place`.
 template <class S>
-[[gnu::always_inline]] inline Var<S> apply_over_x(Var<S>&& x, const Var<S>& y,
-                                                  void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
-  if (is_spare(x)) {
-    f(x.raw(), y.data(), x.raw(), x.size());
-    return reuse(std::move(x));
+[[gnu::always_inline]] inline Var<S> apply_over(Var<S>&& place, const S* a, const S* b,
+                                                void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
+  if (is_spare(place)) {
+    f(a, b, place.raw(), place.size());
+    return reuse(std::move(place));
   }
-  Var<S> z = Var<S>::uninitialized_like(x);
-  f(x.data(), y.data(), z.raw(), z.size());
-  return z;
-}
-template <class S>
-Var<S> apply_over_y(const Var<S>& x, Var<S>&& y, void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
-  if (is_spare(y)) {
-    f(x.data(), y.raw(), y.raw(), y.size());
-    return reuse(std::move(y));
-  }
-  Var<S> z = Var<S>::uninitialized_like(y);
-  f(x.data(), y.data(), z.raw(), z.size());
+  Var<S> z = Var<S>::uninitialized_like(place);
+  f(a, b, z.raw(), z.size());
   return z;
 }
 

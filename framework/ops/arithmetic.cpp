@@ -106,7 +106,7 @@ struct FactorRule {
   bool add_to(const Var<S>& g, Tensor<S>& sum) const { return add_product(g, other, sum); }
 };
 
-// The same in the factor's shape, where the two differ.
+// The same in the factor's shape, where the two differ: with a shape to hold.
 template <class S>
 struct BroadcastFactorRule {
   Var<S> other;
@@ -153,12 +153,6 @@ const typename Pointwise<S>::Binary& function(detail::Arithmetic op) {
   return table.divide;
 }
 
-template <class S>
-Var<S> combine_shapes(detail::Arithmetic op, const Var<S>& x, const Var<S>& y) {
-  constexpr const char* kNames[] = {"add", "sub", "mul", "div"};
-  return broadcast(kNames[static_cast<int>(op)], x, y, function<S>(op));
-}
-
 }  // namespace
 
 template <class S>
@@ -168,15 +162,11 @@ Var<S> detail::combine(Arithmetic op, Var<S>&& x, Var<S>&& y) {
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, Var<S>&& x, const Var<S>& y) {
-  if (!have_same_shape(x.value(), y.value()) && !is_flat(x.shape(), y.shape()))
-    return combine_shapes(op, x, y);
-  return apply_over_x(std::move(x), y, function<S>(op).same);
+  return apply_over(std::move(x), x.data(), y.data(), function<S>(op).same);
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, const Var<S>& x, Var<S>&& y) {
-  if (!have_same_shape(x.value(), y.value()) && !is_flat(y.shape(), x.shape()))
-    return combine_shapes(op, x, y);
-  return apply_over_y(x, std::move(y), function<S>(op).same);
+  return apply_over(std::move(y), x.data(), y.data(), function<S>(op).same);
 }
 
 template <class S>
@@ -215,7 +205,7 @@ template <class S>
 Var<S> detail::chain(Var<S>&& g, const Var<S>& d) {
   const bool pairs = have_same_shape(g.value(), d.value()) || is_flat(g.shape(), d.shape());
   if (ops_are_watched() || !pairs) return chain(std::as_const(g), d);
-  return apply_over_x(std::move(g), d, pointwise<S>().times_if_nonzero.same);
+  return apply_over(std::move(g), g.data(), d.data(), pointwise<S>().times_if_nonzero.same);
 }
 
 template <class S>

@@ -22,7 +22,7 @@ using kernel::pointwise;
 template <class S, class Formula>
 Var<S> through(Var<S>&& g, const Var<S>& y, const typename kernel::Pointwise<S>::Binary& f, Formula formula) {
   if (ops_are_watched() || !have_same_shape(g.value(), y.value())) return formula(g);
-  return detail::apply_over_x(std::move(g), y, f.same);
+  return detail::apply_over(std::move(g), g.data(), y.data(), f.same);
 }
 
 }  // namespace

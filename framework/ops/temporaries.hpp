@@ -11,15 +11,6 @@
 
 namespace unroll {
 
-template <class S>
-Var<S> operator+(const Var<S>& x, const Var<S>& y);
-template <class S>
-Var<S> operator-(const Var<S>& x, const Var<S>& y);
-template <class S>
-Var<S> operator*(const Var<S>& x, const Var<S>& y);
-template <class S>
-Var<S> operator/(const Var<S>& x, const Var<S>& y);
-
 namespace detail {
 
 template <class T>
@@ -35,7 +26,7 @@ template <class X>
 using VarOf = std::remove_cvref_t<X>;
 
 enum class Arithmetic : std::uint8_t { add, subtract, multiply, divide };
-// For operands of which one is a temporary, while no op is watched.
+// For operands of one shape, of which one is a temporary, while no op is watched.
 template <class S>
 Var<S> combine(Arithmetic op, Var<S>&& x, Var<S>&& y);
 template <class S>
@@ -47,22 +38,26 @@ Var<S> combine(Arithmetic op, const Var<S>& x, Var<S>&& y);
 
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator+(X&& x, Y&& y) {
-  if (detail::ops_are_watched()) return std::as_const(x) + std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
+    return std::as_const(x) + std::as_const(y);
   return detail::combine(detail::Arithmetic::add, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator-(X&& x, Y&& y) {
-  if (detail::ops_are_watched()) return std::as_const(x) - std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
+    return std::as_const(x) - std::as_const(y);
   return detail::combine(detail::Arithmetic::subtract, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator*(X&& x, Y&& y) {
-  if (detail::ops_are_watched()) return std::as_const(x) * std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
+    return std::as_const(x) * std::as_const(y);
   return detail::combine(detail::Arithmetic::multiply, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator/(X&& x, Y&& y) {
-  if (detail::ops_are_watched()) return std::as_const(x) / std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
+    return std::as_const(x) / std::as_const(y);
   return detail::combine(detail::Arithmetic::divide, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class S>
