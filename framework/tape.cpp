@@ -113,6 +113,11 @@ void Tape::note_reader(const Var<S>& var) {
   value->reader = serial_;
 }
 
+void Tape::note_result(std::uint64_t tape) noexcept {
+  for (const Tape* outer = outer_; outer != nullptr; outer = outer->outer_)
+    used_outer_result_ |= outer->serial_ == tape;
+}
+
 template <class S>
 void Tape::note_change(const Var<S>& var) {
   const auto& value = *var.get();
@@ -122,10 +127,28 @@ void Tape::note_change(const Var<S>& var) {
                    &var.name(), value.data.shape()};
 }
 
+template <class S>
+std::string Tape::used_from_outside(std::span<const Var<S>> own) const {
+  std::string found;
+  const auto look = [&](const auto& leaves) {
+    for (const auto& leaf : leaves) {
+      const bool known = std::any_of(own.begin(), own.end(), [&](const Var<S>& var) {
+        return static_cast<const void*>(var.get()) == static_cast<const void*>(leaf.get());
+      });
+      if (!known && found.empty())
+        found = fmt::format("parameter '{}' of shape {}", leaf.name(), to_string(leaf.shape()));
+    }
+  };
+  std::apply([&](const auto&... leaves) { (look(leaves), ...); }, leaves_);
+  if (found.empty() && used_outer_result_) found = "result of an outer tape";
+  return found;
+}
+
 #define UNROLL_INSTANTIATE(S)                                 \
   template bool Tape::has_used(const Var<S>&) const noexcept; \
   template void Tape::note_reader(const Var<S>&);             \
-  template void Tape::note_change(const Var<S>&);
+  template void Tape::note_change(const Var<S>&);             \
+  template std::string Tape::used_from_outside(std::span<const Var<S>>) const;
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)
 #undef UNROLL_INSTANTIATE

@@ -128,9 +128,17 @@ class Tape {
     if (value == nullptr) [[unlikely]]
       return detail::kNoNode;  // an absent optional input
     if (value->tape == serial_) return value->node;
-    if (value->leaf == nullptr) return detail::kNoNode;
+    if (value->leaf == nullptr) {
+      if (value->tape != 0) [[unlikely]]
+        note_result(value->tape);
+      return detail::kNoNode;
+    }
     return add_leaf(var);
   }
+  // Returns what an op used on this tape that needs a gradient elsewhere: "parameter 'w'" for a parameter not
+  // among these, "result of an outer tape"; empty if there is nothing of the kind.
+  template <class S>
+  std::string used_from_outside(std::span<const Var<S>> own) const;
   // Marks a value as used by a recorded op. Only constants need it: other values have a node on this tape.
   template <class S>
   void note_use(const Var<S>& var) {
@@ -195,6 +203,7 @@ class Tape {
   void note_reader(const Var<S>& var);
   template <class S>
   void note_change(const Var<S>& var);
+  void note_result(std::uint64_t tape) noexcept;  // of another tape
 
   // A value that was changed in place after a recorded op used it.
   struct Change {
@@ -218,6 +227,7 @@ class Tape {
   std::atomic<detail::ThreadState*> home_;  // of the thread that made it; null after that thread's end
   Tape* outer_;
   bool stopped_ = false;
+  bool used_outer_result_ = false;
   std::uint64_t birth_;    // on the thread's clock
   std::uint32_t no_grad_;  // live NoGrad objects older than this tape; only newer ones stop its recording
 };

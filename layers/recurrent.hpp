@@ -180,8 +180,9 @@ class Recurrent : public MoveOnly {
 
   // Nothing is kept without a recording tape; DetectNonfinite needs the original time step.
   bool recomputes() const noexcept {
-    return (options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0) && Tape::is_recording() &&
-           !DetectNonfinite::active();
+    const bool requested = options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0;
+    return (requested || (options_.checkpoint_automatically && path() != Path::fused)) &&
+           Tape::is_recording() && !DetectNonfinite::active();
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
@@ -265,6 +266,9 @@ std::string Recurrent<Cell>::extra_repr() const {
     text += ", checkpoints every " + std::to_string(options_.checkpoint_every) + " steps";
   if (options_.checkpoint_bytes > 0)
     text += ", checkpoints every " + std::to_string(options_.checkpoint_bytes) + " bytes";
+  if (options_.checkpoint_automatically && options_.checkpoint_every == 0 && options_.checkpoint_bytes == 0 &&
+      path() == Path::tape && detail::has_few_weights(cells_.front()))
+    text += ", checkpoints if long";
   text += std::string(", path ") + to_string(path());
   if (options_.path == Path::automatic && fallback_reason() != nullptr)
     text += std::string(" (") + fallback_reason() + ")";
@@ -358,7 +362,7 @@ auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, c
     mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
   }
   if (recomputes() && steps.count() > 1 && steps.total > 0)
-    return detail::run_recomputed(cell, x, state, steps, mode, options_, rng_);
+    return detail::run_recomputed(cell, x, state, steps, mode, options_, rng_, cells_.size());
   return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
 }
 

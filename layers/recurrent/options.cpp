@@ -64,6 +64,22 @@ void check_recurrent_options(const LayerName& layer, const RecurrentOptions& opt
   }
 }
 
+void throw_lost_gradient(const char* layer, const std::string& what) {
+  throw TapeError(fmt::format(
+      "[{}.forward] checkpoints: expected a cell that computes with x, its state and its members, "
+      "got one that uses a {}, whose gradient would be lost (visit it in each(), make it part of x "
+      "or the state, or set neither checkpoint_every nor checkpoint_bytes)",
+      layer, what));
+}
+
+void throw_not_repeatable(const char* layer) {
+  throw TapeError(fmt::format(
+      "[{}.forward] checkpoints: expected steps that give the same output when they run again, got "
+      "another one (a cell takes random numbers from an Rng or a Dropout that each() visits, and "
+      "step() changes no member; or set neither checkpoint_every nor checkpoint_bytes)",
+      layer));
+}
+
 void throw_not_covered(const LayerName& layer, const char* fallback_reason) {
   throw ArgumentError(
       fmt::format("[{}] path: expected one that supports the options, got fused, which does not: {} (use "

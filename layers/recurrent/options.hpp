@@ -27,9 +27,11 @@ struct RecurrentOptions {
   double zoneout_cell = 0.0;       // the same for the rest of the state: an LSTM's c
   bool learn_initial_states = false;  // a parameter (1,H) for each state Var, used if no state is given
   // For long sequences: keeps only every k-th state and recomputes the other steps in the backward pass (Chen
-  // et al. 2016; Gruslys et al. 2016). 0: off; layers/recurrent.md says which k to choose.
-  Index checkpoint_every = 0;  // k, in steps
+  // et al. 2016; Gruslys et al. 2016). layers/recurrent.md says which k to choose.
+  Index checkpoint_every = 0;  // k, in steps; 0: none requested
   Index checkpoint_bytes = 0;  // instead of k: the steps that keep about this many bytes; off if all fit
+  bool checkpoint_automatically = true;  // without the two above: where that is faster, as for long sequences
+                                         // of a cell on the tape with few weights per unit
   Path path = Path::automatic;
 };
 
@@ -42,6 +44,10 @@ namespace detail {
 
 // Throws ArgumentError for an option out of range. has_inner_state: the cell's state is more than h.
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
+// Throw TapeError for a step that uses `what`, whose gradient a second run would lose, and for one whose
+// second run gives another output.
+[[noreturn]] void throw_lost_gradient(const char* layer, const std::string& what);
+[[noreturn]] void throw_not_repeatable(const char* layer);
 [[noreturn]] void throw_not_covered(const LayerName& layer, const char* fallback_reason);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
 // want: the number of cells that the options require.

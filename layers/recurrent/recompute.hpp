@@ -67,8 +67,13 @@ class RecomputedRun {
 
   // Returns x, the state's Vars, and the cell's parameters.
   const VarList<S>& inputs() const noexcept { return inputs_; }
-  // Returns about the bytes that a step keeps in a plain run, measured by recording the first few steps.
-  std::size_t bytes_per_step() const;
+  // What the first few steps say about a second run.
+  struct Trial {
+    std::size_t bytes_per_step = 1;  // that a plain run keeps, about
+    std::string from_outside;        // what a step uses whose gradient would be lost; empty: nothing
+    bool repeatable = true;          // they gave the same states twice
+  };
+  Trial try_steps(std::size_t few, std::size_t more) const;
   // Returns the outputs in the order of layer_outputs, not yet on a tape.
   VarList<S> forward(std::size_t every);
   // Advances the generators to their state after the forward pass.
@@ -131,31 +136,47 @@ class RecomputedRun {
   std::vector<Checkpoint> checkpoints_;  // before each chunk
 };
 
+// Records the first few steps once, or twice in different number: some memory is held once for all steps,
+// packed weights for example, so that the difference says what a step keeps.
 template <class Cell>
-std::size_t RecomputedRun<Cell>::bytes_per_step() const {
+auto RecomputedRun<Cell>::try_steps(std::size_t few, std::size_t more) const -> Trial {
+  more = std::min(more, steps_.count());
+  if (more < 2 * few) few = more;
+  Trial trial;
   const Checkpoint now = checkpoint(state_);
-  // Bytes held by the first steps, or in reverse the last ones, where most sequences are active.
-  const auto held_by = [&](std::size_t count) {
+  struct Result {
+    std::size_t bytes, rows;
+    Var<S> output;
+  };
+  const auto run = [&](std::size_t count) -> Result {
+    restore(now, cell_);
     const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
-    const bptt::TimeChunk few(steps_, begin, begin + count);
+    const bptt::TimeChunk chunk(steps_, begin, begin + count);
     const AllocationLog log;
     const Tape tape;
     const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
-    VarList<S> leaves;
-    for (const Var<S>& in : inputs_) leaves.push_back(parameter(in.value()));
+    VarList<S> leaves{parameter(chunk.take(inputs_[0].value(), steps_))};
+    for (std::size_t i = 1; i < inputs_.size(); ++i) leaves.push_back(parameter(inputs_[i].value()));
     const Cell cell = cell_with(leaves);
-    const Var<S> x = parameter(few.take(inputs_[0].value(), steps_));
     const std::size_t before = held();
-    const auto kept = run_steps(cell, x, state_with(leaves), few.layout, mode_);
-    return held() - before;
+    const auto kept = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
+    if (trial.from_outside.empty()) trial.from_outside = tape.template used_from_outside<S>(leaves);
+    return {held() - before, chunk.layout.total, kept.output};
   };
-  // Takes the difference of two lengths, because some memory is held once for all steps: packed weights.
-  constexpr std::size_t kFew = 4, kMore = 8;
-  const std::size_t count = steps_.count();
-  const std::size_t bytes =
-      count < kMore ? held_by(count) / count : (held_by(kMore) - held_by(kFew)) / (kMore - kFew);
+  const Result first = run(few);
+  std::size_t bytes = first.bytes, rows = first.rows;
+  if (more > few) {
+    const Result second = run(more);
+    bytes = second.bytes - first.bytes;
+    rows = second.rows - first.rows;
+    const std::size_t shared = first.output.size();
+    const S* repeated = second.output.data() + (steps_.reverse ? second.output.size() - shared : 0);
+    const auto is_same = [](S a, S b) { return a == b || (a != a && b != b); };
+    trial.repeatable = mode_.fused || std::equal(repeated, repeated + shared, first.output.data(), is_same);
+  }
+  if (rows > 0) trial.bytes_per_step = std::max<std::size_t>(bytes / rows * steps_.total / steps_.count(), 1);
   restore(now, cell_);
-  return std::max<std::size_t>(bytes, 1);
+  return trial;
 }
 
 template <class Cell>
@@ -238,6 +259,8 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
     });
     restore(checkpoints_[j], cell);
     const auto result = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
+    if (const auto what = tape.template used_from_outside<S>(leaves); !what.empty())
+      throw_lost_gradient(name_of<Cell>(), what);
     const auto found = layer_gradients(layer_outputs(result), arriving, leaves, wanted, false);
     if (needs_grad[0]) chunk.put(found[0].value(), dx, steps_);
     for (std::size_t i = 1; i < inputs_.size(); ++i) {
@@ -257,20 +280,49 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
   return total;
 }
 
-// Runs the layer with the checkpoints that the options require; otherwise like run_steps. rng: the generator
-// of mode.regularizer.
+// Returns whether checkpoints that nobody asked for may pay. Beyond the caches a cell of elementwise ops
+// waits for memory, and a second run of a chunk in the cache is faster; products make it slower.
+template <class Cell>
+bool has_few_weights(const Cell& cell) {
+  constexpr std::size_t kMostPerUnit = 64;
+  std::size_t weights = 0;
+  for_each_parameter(cell, [&](const std::string&, const auto& var) { weights += var.size(); });
+  return weights <= kMostPerUnit * static_cast<std::size_t>(cell.options.hidden);
+}
+
+// Runs the layer with the checkpoints that the options require or that pay; otherwise like run_steps. rng:
+// the generator of mode.regularizer. runs: the calls of this kind that the layer's call makes.
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                           const state_t<Cell>& state,
                                                           const bptt::BatchLayout& steps,
                                                           const StepMode<scalar_t<Cell>>& mode,
-                                                          const RecurrentOptions& options, Rng& rng) {
+                                                          const RecurrentOptions& options, Rng& rng,
+                                                          std::size_t runs) {
   using S = scalar_t<Cell>;
-  auto run = std::make_shared<RecomputedRun<Cell>>(cell, x, state, steps, mode, rng);
+  // For chosen checkpoints: what the layer's calls keep in all, about half of a large cache, what their
+  // outputs take then, and what a chunk keeps, about half of a core's own cache. These are constants, so that
+  // gradients have the same bits on every machine.
+  constexpr std::size_t kMostKept = 32 << 20, kLeastOutput = kMostKept / 64, kLeastSteps = 512,
+                        kChunk = 512 << 10;
   auto every = static_cast<std::size_t>(options.checkpoint_every);
-  if (every == 0) {
-    every =
-        std::max<std::size_t>(static_cast<std::size_t>(options.checkpoint_bytes) / run->bytes_per_step(), 1);
+  auto bytes = static_cast<std::size_t>(options.checkpoint_bytes);
+  const bool chooses = every == 0 && bytes == 0;
+  if (chooses && (steps.count() < kLeastSteps || !has_few_weights(cell) ||
+                  runs * steps.total * output_size(cell) * sizeof(S) < kLeastOutput))
+    return run_steps(cell, x, state, steps, mode);
+  auto run = std::make_shared<RecomputedRun<Cell>>(cell, x, state, steps, mode, rng);
+  if (every == 0 || !mode.fused) {
+    const auto trial = every == 0 ? run->try_steps(4, 8) : run->try_steps(1, 2);
+    if (chooses) {
+      const bool fits = runs * trial.bytes_per_step * steps.count() <= kMostKept;
+      if (fits || !trial.repeatable || !trial.from_outside.empty())
+        return run_steps(cell, x, state, steps, mode);
+      bytes = kChunk;
+    }
+    if (!trial.from_outside.empty()) throw_lost_gradient(name_of<Cell>(), trial.from_outside);
+    if (!trial.repeatable) throw_not_repeatable(name_of<Cell>());
+    if (every == 0) every = std::max<std::size_t>(bytes / trial.bytes_per_step, 1);
     if (every >= steps.count()) return run_steps(cell, x, state, steps, mode);  // all of it fits
   }
   VarList<S> outputs = run->forward(every);
