@@ -17,8 +17,8 @@ void Backprop::add(std::uint32_t node, Var<S>&& gradient) {
   if (held->data.shape() != gradient.shape()) [[unlikely]] {
     throw_wrong_gradient(tape_.nodes_[node]->name, gradient.shape(), held->data.shape());
   }
-  // Sums in place into a buffer without other owners that no tape has recorded.
-  const bool recording = thread_state.recording;
+  // Sums in place into a buffer without other owners that no tape has recorded or traced.
+  const bool recording = thread_state.recording || thread_state.tracing;
   if (!recording && held->references == 1) {
     add_in_place(held->data, gradient.value());
     return;
@@ -114,7 +114,7 @@ void Backprop::run(std::span<const std::uint32_t> keep) {
       }
     }
     // A restricted pass runs only the nodes that lead to the targets.
-    if (wants(index)) type.run(node, *this, index);
+    if (wanted_.empty() || (wanted_[index] && !(ends_at_kept_ && keeps(index)))) type.run(node, *this, index);
     if (gradients_[i] != nullptr && !type.is_port && !keeps(index)) type.drop_gradient(take(index));
   }
   if (wanted_.empty() && kept_.empty()) gradients_.clear();  // all have been taken

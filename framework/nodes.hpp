@@ -127,6 +127,11 @@ PooledVector<std::uint32_t> MultiOutputNode<S>::parents_of(const char* op, std::
     for (const auto& in : inputs) checked.push_back({in.name(), is_finite(in)});
     for (const auto& output : outputs) check_forward<S>(op, output, checked);
   }
+  if (tracing) {
+    std::vector<const void*> values;
+    for (const auto& in : inputs) values.push_back(in.get());
+    for (const auto& output : outputs) trace_recorded(op, output.get(), values);
+  }
   PooledVector<std::uint32_t> parents;
   if (!state.recording) return parents;
   parents.reserve(inputs.size());

@@ -79,7 +79,8 @@ class Backprop {
   // Returns the sum at node if a rule may add to it in place (no other owner, nothing records), else null.
   template <class S>
   Tensor<S>* sum_in_place(std::uint32_t node) const noexcept {
-    if (checks_ || thread_state.recording || node >= gradients_.size() || gradients_[node] == nullptr)
+    if (checks_ || thread_state.recording || thread_state.tracing || node >= gradients_.size() ||
+        gradients_[node] == nullptr)
       return nullptr;
     auto* held = static_cast<Value<S>*>(gradients_[node]);
     return held->references == 1 ? &held->data : nullptr;
@@ -96,6 +97,8 @@ class Backprop {
   void seed(std::span<const Var<S>> outputs, std::span<const Var<S>> upstream);
   // Runs from the last seed to the first node. The gradients of `keep` nodes can be taken afterwards.
   void run(std::span<const std::uint32_t> keep);
+  // Ends the pass at the nodes that are kept, for partial derivatives.
+  void end_at_kept() noexcept { ends_at_kept_ = true; }
   // Restricts the pass to the nodes that lead to the targets.
   void restrict_to(std::span<const std::uint32_t> targets);
 
@@ -105,6 +108,7 @@ class Backprop {
   std::vector<ValueBase*, PoolAllocator<ValueBase*>> gradients_;  // by node, owned
   std::vector<bool> wanted_;                                      // by node; empty: all
   std::vector<bool> kept_;                                        // by node; empty: none
+  bool ends_at_kept_ = false;
 };
 
 // Memory for a rule, which is there only if its input needs a gradient.
@@ -206,10 +210,16 @@ struct OpNode<SOut, Input<S, Rule>...> : Node {
 template <class SOut, class... S, class... Rule>
 Var<SOut> record(const char* op, Var<SOut> output, Input<S, Rule>... inputs) {
   const auto& state = detail::thread_state;
-  if (state.detect_nonfinite > 0) [[unlikely]] {
-    const std::array<detail::CheckedInput, sizeof...(S)> checked{
-        detail::CheckedInput{inputs.var.name(), detail::is_finite(inputs.var)}...};
-    detail::check_forward<SOut>(op, output, checked);
+  if (state.detect_nonfinite > 0 || state.tracing) [[unlikely]] {
+    if (state.tracing) {
+      const std::array<const void*, sizeof...(S)> values{inputs.var.get()...};
+      detail::trace_recorded(op, output.get(), values);
+    }
+    if (state.detect_nonfinite > 0) {
+      const std::array<detail::CheckedInput, sizeof...(S)> checked{
+          detail::CheckedInput{inputs.var.name(), detail::is_finite(inputs.var)}...};
+      detail::check_forward<SOut>(op, output, checked);
+    }
   }
   if (!state.recording) return output;
   Tape& tape = *state.tape;

@@ -291,9 +291,11 @@ template void Tape::backward(const Var<double>&);
 template void Tape::backward(const Var<float>&, const Var<float>&);
 template void Tape::backward(const Var<double>&, const Var<double>&);
 
+namespace {
+
 template <class S>
-std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
-                              const std::vector<Var<S>>& upstream, bool create_graph) {
+std::vector<Var<S>> differentiate(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
+                                  const std::vector<Var<S>>& upstream, bool create_graph, bool partial) {
   Tape* tape = Tape::current();
   if (tape == nullptr) throw TapeError("[gradients] expected a tape on this thread, got none");
   std::vector<Var<S>> seeds = upstream;
@@ -326,6 +328,7 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
   detail::Backprop pass(*tape);
   pass.seed<S>(outputs, seeds);
   pass.restrict_to(targets);
+  if (partial) pass.end_at_kept();
   pass.run(targets);
 
   std::vector<Var<S>> result;
@@ -343,10 +346,28 @@ std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vec
   }
   return result;
 }
-template std::vector<Var<float>> gradients(const std::vector<Var<float>>&, const std::vector<Var<float>>&,
-                                           const std::vector<Var<float>>&, bool);
-template std::vector<Var<double>> gradients(const std::vector<Var<double>>&, const std::vector<Var<double>>&,
-                                            const std::vector<Var<double>>&, bool);
+
+}  // namespace
+
+template <class S>
+std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
+                              const std::vector<Var<S>>& upstream, bool create_graph) {
+  return differentiate(outputs, inputs, upstream, create_graph, false);
+}
+template <class S>
+std::vector<Var<S>> detail::partial_gradients(const std::vector<Var<S>>& outputs,
+                                              const std::vector<Var<S>>& inputs,
+                                              const std::vector<Var<S>>& upstream) {
+  return differentiate(outputs, inputs, upstream, false, true);
+}
+#define UNROLL_INSTANTIATE(S)                                                                    \
+  template std::vector<Var<S>> gradients(const std::vector<Var<S>>&, const std::vector<Var<S>>&, \
+                                         const std::vector<Var<S>>&, bool);                      \
+  template std::vector<Var<S>> detail::partial_gradients(                                        \
+      const std::vector<Var<S>>&, const std::vector<Var<S>>&, const std::vector<Var<S>>&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
 
 template struct detail::MultiOutputNode<float>;
 template struct detail::MultiOutputNode<double>;

@@ -48,6 +48,7 @@ struct Node {
 struct ThreadState {
   Tape* tape = nullptr;  // innermost tape of this thread
   bool recording = false;
+  bool tracing = false;                // as detail::tracing, where it costs least to ask for
   std::uint32_t no_grad = 0;           // live NoGrad objects
   std::uint32_t detect_nonfinite = 0;  // live DetectNonfinite objects
   std::uint64_t clock = 0;             // counts the tapes and NoGrad objects begun
@@ -56,8 +57,11 @@ struct ThreadState {
 };
 inline thread_local constinit ThreadState thread_state{};
 
-// Returns whether ops are recorded, or checked by DetectNonfinite; if not, a value is all that they make.
-inline bool ops_are_watched() noexcept { return thread_state.recording || thread_state.detect_nonfinite > 0; }
+// Returns whether ops are recorded, traced, or checked by DetectNonfinite; if not, a value is all that they
+// make.
+inline bool ops_are_watched() noexcept {
+  return thread_state.recording || thread_state.detect_nonfinite > 0 || thread_state.tracing;
+}
 
 // Checks for NaN and infinity under DetectNonfinite (anomaly.cpp).
 struct CheckedInput {
@@ -263,5 +267,12 @@ class NoGrad {
 template <class S>
 std::vector<Var<S>> gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
                               const std::vector<Var<S>>& upstream = {}, bool create_graph = false);
+
+namespace detail {
+// Returns partial derivatives: nothing reaches an input through another one that is computed from it.
+template <class S>
+std::vector<Var<S>> partial_gradients(const std::vector<Var<S>>& outputs, const std::vector<Var<S>>& inputs,
+                                      const std::vector<Var<S>>& upstream);
+}  // namespace detail
 
 }  // namespace unroll

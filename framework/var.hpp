@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/program/tracing.hpp"
 #include "framework/tensor.hpp"
 
 namespace unroll {
@@ -138,7 +139,10 @@ class Var {
   bool defined() const noexcept { return value_ != nullptr; }
   // Returns the tensor; throws TapeError for an empty handle. A temporary, as in model(x).value(), returns it
   // by value, because the handle is gone before the next statement.
-  const Tensor<S>& value() const& { return checked()->data; }
+  const Tensor<S>& value() const& {
+    note_read();
+    return checked()->data;
+  }
   Tensor<S> value() &&;
   const Shape& shape() const& { return checked()->data.shape(); }
   Shape shape() && { return checked()->data.shape(); }
@@ -150,11 +154,15 @@ class Var {
   std::size_t size() const { return checked()->data.size(); }
   // Returns the elements, row-major. Deleted for a temporary, whose elements go with it: keep the Var, or its
   // value().
-  const S* data() const& { return checked()->data.data(); }
+  const S* data() const& {
+    note_read();
+    return checked()->data.data();
+  }
   const S* data() && = delete;
   // Returns the only element; throws ShapeError if there are more.
   S item() const {
     if (size() != 1) detail::throw_not_scalar(checked()->data.shape());
+    note_read();
     return checked()->data.data()[0];
   }
 
@@ -176,7 +184,7 @@ class Var {
   const Tensor<S>& grad() const& {
     if (!has_grad()) [[unlikely]]
       detail::throw_no_gradient(name());
-    return value_->leaf->gradient.value();
+    return value_->leaf->gradient.tensor();
   }
   Tensor<S> grad() && { return std::as_const(*this).grad(); }
   bool has_grad() const noexcept {
@@ -203,11 +211,20 @@ class Var {
   // For the tape and for ops. raw() gives the elements of a value that the caller has just made, to be
   // filled.
   S* raw() const noexcept { return value_->data.data(); }
+  // The same as data() and value(), for ops that tell a trace what they compute
+  // (framework/program/trace.hpp).
+  const S* elements() const { return checked()->data.data(); }
+  const Tensor<S>& tensor() const { return checked()->data; }
   detail::Value<S>* get() const noexcept { return value_; }
   detail::Value<S>* release() noexcept { return std::exchange(value_, nullptr); }
   explicit Var(detail::Value<S>* adopted) noexcept : value_(adopted) {}
 
  private:
+  // A step that looks at its numbers cannot be compiled.
+  void note_read() const noexcept {
+    if (detail::tracing) [[unlikely]]
+      detail::trace_read(value_);
+  }
   detail::Value<S>* checked() const {
     if (value_ == nullptr) [[unlikely]]
       detail::throw_empty_var();
@@ -218,6 +235,11 @@ class Var {
 
 template <class S>
 Var(Tensor<S>) -> Var<S>;
+
+template <class S>
+[[gnu::always_inline]] inline bool have_same_shape(const Var<S>& a, const Var<S>& b) {
+  return have_same_shape(a.tensor(), b.tensor());
+}
 
 // Returns a leaf whose gradient backward() computes; error messages print name.
 template <class S>

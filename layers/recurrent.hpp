@@ -13,6 +13,7 @@
 #include "framework/random.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/compiled.hpp"
 #include "layers/recurrent/init.hpp"
 #include "layers/recurrent/last.hpp"
 #include "layers/recurrent/options.hpp"
@@ -79,17 +80,23 @@ class Recurrent : public MoveOnly {
   // the next states, as for a sequence of one step. Throws ArgumentError for a bidirectional layer.
   Output step(const Var<S>& x, const States<State>& states = {}) const;
 
-  // Returns the path that a call takes now.
-  Path path() const noexcept {
-    return options_.path != Path::tape && fallback_reason() == nullptr ? Path::fused : Path::tape;
+  // Returns the path that a call of several steps takes now.
+  Path path() const {
+    if (runs_kernel()) return Path::fused;
+    return why_not_compiled().empty() ? Path::compiled : Path::tape;
   }
   // Returns why a call cannot take the fused path now, such as an unsupported option; null if it can.
   const char* fallback_reason() const noexcept {
     const char* option = option_fallback_reason();
     return option == nullptr && DetectNonfinite::active() ? "DetectNonfinite" : option;
   }
+  // Returns why it cannot run compiled; empty if it can.
+  std::string why_not_compiled() const;
   // Forces a path. Throws ArgumentError for Path::fused if the kernel does not support the options.
-  void set_path(Path path);
+  void set_path(Path path) {
+    require_path(path);
+    options_.path = path;
+  }
   // Throws ArgumentError for a bidirectional layer: `function` sees only a part of the sequence.
   void require_one_direction(const char* function) const {
     if (options_.bidirectional) detail::throw_one_direction(name(), function);
@@ -145,14 +152,7 @@ class Recurrent : public MoveOnly {
 
  private:
   detail::LayerName name() const {
-    detail::LayerName result{kName};
-    if (cells_.empty()) return result;
-    Cell::each(cells_[0], [&](const auto&, const auto& member) {
-      if constexpr (detail::is_parameter<std::remove_cvref_t<decltype(member)>>) {
-        if (result.parameter.empty() && member.defined()) result.parameter = member.name();
-      }
-    });
-    return result;
+    return {kName, cells_.empty() ? "" : detail::first_parameter_name(cells_[0])};
   }
 
   // Throws ArgumentError for a layer without cells, that is, default-constructed or moved-from.
@@ -167,27 +167,32 @@ class Recurrent : public MoveOnly {
     if constexpr (requires(const Cell& cell) { cell.unsupported_option(); }) {
       if (const char* option = cells_.empty() ? nullptr : cells_.front().unsupported_option()) return option;
     }
-    if (options_.zoneout_hidden > 0.0) return "zoneout_hidden";
-    if (options_.zoneout_cell > 0.0) return "zoneout_cell";
-    if (options_.recurrent_dropout > 0.0 && training) return "recurrent_dropout while training";
-    return nullptr;
+    return detail::regularizer_option(options_, training);
   }
 
-  void require_forced_path() const {
-    if (options_.path == Path::fused && option_fallback_reason() != nullptr)
-      detail::throw_not_covered(name(), option_fallback_reason());
+  bool runs_kernel() const noexcept {
+    return (options_.path == Path::automatic || options_.path == Path::fused) && fallback_reason() == nullptr;
+  }
+  // Returns an option that needs the tape, or null.
+  const char* tape_option() const noexcept {
+    if (options_.path == Path::tape) return "Path::tape";
+    if (DetectNonfinite::active()) return "DetectNonfinite";
+    return detail::regularizer_option(options_, training);
+  }
+  void require_path(Path path) const {
+    if (path == Path::fused && option_fallback_reason() != nullptr)
+      detail::throw_not_covered(name(), path, option_fallback_reason());
   }
 
   // Nothing is kept without a recording tape; DetectNonfinite needs the original time step.
   bool recomputes() const noexcept {
     const bool requested = options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0;
-    return (requested || (options_.checkpoint_automatically && path() != Path::fused)) &&
-           Tape::is_recording() && !DetectNonfinite::active();
+    return (requested || (options_.checkpoint_automatically && !runs_kernel())) && Tape::is_recording() &&
+           !DetectNonfinite::active();
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
-  // Runs all layers on two threads if that pays, from and to sequence and states; returns false if it did
-  // nothing.
+  // Runs all layers on two threads, from and to sequence and states; returns false if that would not pay.
   bool run_stack(Var<S>& sequence, States<State>& states, const detail::PackedSequence& plan) const;
   using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
   Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
@@ -227,7 +232,7 @@ Recurrent<Cell>::Recurrent(CellOptions cell, RecurrentOptions options, Rng& rng)
     // The next layer reads this layer's output, whose size only the cell knows (projection).
     cell.input = static_cast<decltype(cell.input)>(detail::output_size(cells_.back()) * directions());
   }
-  require_forced_path();
+  require_path(options_.path);
 }
 
 template <class Cell>
@@ -246,33 +251,22 @@ auto Recurrent<Cell>::step(const Var<S>& x, const States<State>& states) const -
 }
 
 template <class Cell>
-void Recurrent<Cell>::set_path(Path path) {
-  const Path before = std::exchange(options_.path, path);
-  try {
-    require_forced_path();
-  } catch (...) {
-    options_.path = before;
-    throw;
-  }
+std::string Recurrent<Cell>::extra_repr() const {
+  require_cells("extra_repr");
+  const Path now = path();
+  std::string reason =
+      options_.path == Path::automatic && fallback_reason() != nullptr ? fallback_reason() : "";
+  if (const auto second = why_not_compiled(); now == Path::tape && !reason.empty() && second != reason)
+    reason += "; " + second;
+  return detail::describe_layer(options_, input_size(), output_size(), now, reason,
+                                detail::has_few_weights(cells_.front()));
 }
 
 template <class Cell>
-std::string Recurrent<Cell>::extra_repr() const {
-  require_cells("extra_repr");
-  std::string text = std::to_string(input_size()) + " -> " + std::to_string(output_size());
-  if (options_.layers > 1) text += ", " + std::to_string(options_.layers) + " layers";
-  if (options_.bidirectional) text += ", both directions";
-  if (options_.checkpoint_every > 0)
-    text += ", checkpoints every " + std::to_string(options_.checkpoint_every) + " steps";
-  if (options_.checkpoint_bytes > 0)
-    text += ", checkpoints every " + std::to_string(options_.checkpoint_bytes) + " bytes";
-  if (options_.checkpoint_automatically && options_.checkpoint_every == 0 && options_.checkpoint_bytes == 0 &&
-      path() == Path::tape && detail::has_few_weights(cells_.front()))
-    text += ", checkpoints if long";
-  text += std::string(", path ") + to_string(path());
-  if (options_.path == Path::automatic && fallback_reason() != nullptr)
-    text += std::string(" (") + fallback_reason() + ")";
-  return text;
+std::string Recurrent<Cell>::why_not_compiled() const {
+  if (cells_.empty()) return "a layer without cells";
+  if (const char* option = tape_option()) return option;
+  return detail::compile_step(cells_.front(), input_size(), zero_state(cells_.front(), 1)).failure;
 }
 
 template <class Cell>
@@ -285,7 +279,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   LayerScope scope(kName, layer_name.parameter);
   const auto plan =
       detail::pack_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
-  require_forced_path();
+  require_path(options_.path);
   States<State> states = initial_states(plan, given.states);
 
   Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
@@ -324,7 +318,7 @@ template <class Cell>
 bool Recurrent<Cell>::run_stack(Var<S>& sequence, States<State>& states,
                                 const detail::PackedSequence& plan) const {
   if constexpr (detail::HasKernel<Cell>) {
-    if (options_.layers < 2 || directions() == 2 || path() != Path::fused || recomputes()) return false;
+    if (options_.layers < 2 || directions() == 2 || !runs_kernel() || recomputes()) return false;
     if (options_.dropout > 0.0 && training) return false;
     return detail::run_fused_stack<Cell>(cells_, sequence, states, plan.layout(false));
   }
@@ -338,7 +332,7 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
   const std::size_t first = layer * directions();
   if constexpr (detail::HasKernel<Cell>) {
     // Recomputation runs the directions one after the other, because the second run records on this thread.
-    if (directions() == 2 && path() == Path::fused && !recomputes()) {
+    if (directions() == 2 && runs_kernel() && !recomputes()) {
       return detail::run_fused_directions<Cell>(std::span<const Cell, 2>(&cells_[first], 2), x,
                                                 std::span<const State, 2>(&states[first], 2),
                                                 {plan.layout(false), plan.layout(true)}, all_states);
@@ -355,11 +349,21 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
 template <class Cell>
 auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::BatchLayout& steps,
                                bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
-  detail::StepMode<S> mode{path() == Path::fused, all_states, nullptr};
+  constexpr std::size_t kFewSteps = 4;  // not worth a trace
+  const bool forced = options_.path == Path::compiled && !DetectNonfinite::active();
+  if (forced && tape_option() != nullptr) detail::throw_not_covered(name(), Path::compiled, tape_option());
+  detail::StepMode<S> mode{.fused = runs_kernel(), .all_states = all_states};
+  mode.compiled = !mode.fused && tape_option() == nullptr && (forced || steps.count() >= kFewSteps);
   std::optional<detail::StepRegularizer<S>> regularizer;
-  if (!mode.fused && (options_.zoneout_hidden > 0.0 || options_.zoneout_cell > 0.0 ||
-                      (options_.recurrent_dropout > 0.0 && training))) {
+  if (!mode.fused && detail::regularizer_option(options_, training) != nullptr) {
     mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
+  }
+  if (mode.compiled && steps.total > 0) {
+    const auto step = detail::compile_step(cell, x.shape().back(), state);
+    mode.compiled = step.program != nullptr;
+    if (forced && !mode.compiled) detail::throw_not_covered(name(), Path::compiled, step.failure.c_str());
+    if (mode.compiled && options_.checkpoint_every == 0 && options_.checkpoint_bytes == 0)
+      return detail::run_compiled(cell, step, x, state, steps, all_states);
   }
   if (recomputes() && steps.count() > 1 && steps.total > 0)
     return detail::run_recomputed(cell, x, state, steps, mode, options_, rng_, cells_.size());

@@ -165,10 +165,11 @@ void check_options(const VerifyOptions& options) {
 
 // Returns which paths were compared.
 std::string compared(const VerifyProblem& problem, std::size_t kinks) {
-  std::string text =
-      problem.fallback_reason == nullptr
-          ? "kernel, tape and central differences"
-          : fmt::format("tape and central differences, no kernel: {}", problem.fallback_reason);
+  std::string text = problem.fallback_reason == nullptr ? "kernel, " : "";
+  if (problem.why_not_compiled.empty()) text += "compiled step, ";
+  text += "tape and central differences";
+  if (problem.fallback_reason != nullptr) text += fmt::format("; no kernel: {}", problem.fallback_reason);
+  if (!problem.why_not_compiled.empty()) text += fmt::format("; not compiled: {}", problem.why_not_compiled);
   if (kinks > 0) text += fmt::format("; {} derivatives at a kink, compared nearby", kinks);
   return text;
 }
@@ -186,24 +187,26 @@ VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& o
       upstream.emplace_back(random_normal<double>(output.shape(), 0.0, 1.0, rng));
     }
   }
-  VerifyReport report{.ok = true, .with_kernel = problem.fallback_reason == nullptr};
+  VerifyReport report{.ok = true,
+                      .with_kernel = problem.fallback_reason == nullptr,
+                      .with_program = problem.why_not_compiled.empty()};
   Worst worst(report);
   const Pass tape = differentiate(problem, problem.values, Path::tape, upstream);
-  if (report.with_kernel) {
-    const Pass fused = differentiate(problem, problem.values, Path::fused, upstream);
+  const auto compare_with_tape = [&](Path path, const char* name) {
+    const Pass other = differentiate(problem, problem.values, path, upstream);
     for (std::size_t k = 0; k < tape.outputs.size(); ++k) {
-      report.worst_analytic =
-          std::max(report.worst_analytic,
-                   worst.compare("value of", problem.outputs[k], fused.outputs[k], tape.outputs[k],
-                                 options.analytic_tolerance, "kernel", "tape"));
+      report.worst_analytic = std::max(
+          report.worst_analytic, worst.compare("value of", problem.outputs[k], other.outputs[k],
+                                               tape.outputs[k], options.analytic_tolerance, name, "tape"));
     }
     for (std::size_t i = 0; i < tape.gradients.size(); ++i) {
-      report.worst_analytic =
-          std::max(report.worst_analytic,
-                   worst.compare("gradient of", problem.inputs[i], fused.gradients[i], tape.gradients[i],
-                                 options.analytic_tolerance, "kernel", "tape"));
+      report.worst_analytic = std::max(
+          report.worst_analytic, worst.compare("gradient of", problem.inputs[i], other.gradients[i],
+                                               tape.gradients[i], options.analytic_tolerance, name, "tape"));
     }
-  }
+  };
+  if (report.with_kernel) compare_with_tape(Path::fused, "kernel");
+  if (report.with_program) compare_with_tape(Path::compiled, "compiled step");
   const auto compare_numeric = [&](const char* what, std::size_t i, const Tensor<double>& got,
                                    const Tensor<double>& numeric) {
     report.worst_numeric = std::max(

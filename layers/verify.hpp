@@ -1,4 +1,4 @@
-// verify: compares a hand-derived kernel, the tape and central differences.
+// verify: compares a hand-derived kernel, the compiled step, the tape and central differences.
 #pragma once
 
 #include <functional>
@@ -12,19 +12,21 @@
 namespace unroll {
 
 struct VerifyOptions {
-  std::uint64_t seed = 1;             // for initial states and upstream gradients
-  std::vector<Index> lengths = {};    // (B), as for the layer
-  bool training = false;              // with dropout and zoneout, always under the same masks
-  double step = 1e-6;                 // of the central differences, times max(1, |x|)
-  double analytic_tolerance = 1e-11;  // fused against tape: atol and rtol, relative to the largest entry
-  double numeric_tolerance = 1e-6;    // against central differences
+  std::uint64_t seed = 1;           // for initial states and upstream gradients
+  std::vector<Index> lengths = {};  // (B), as for the layer
+  bool training = false;            // with dropout and zoneout, always under the same masks
+  double step = 1e-6;               // of the central differences, times max(1, |x|)
+  double analytic_tolerance =
+      1e-11;  // other paths against the tape: atol and rtol, relative to the largest entry
+  double numeric_tolerance = 1e-6;  // against central differences
 };
 
 // The worst comparison, in units of its tolerance.
 struct VerifyReport {
   bool ok = false;              // also false in a default-constructed report
   bool with_kernel = false;     // whether a hand-derived kernel took part
-  double worst_analytic = 0.0;  // largest |fused - tape| / (1 + max|tape|) over all outputs and gradients
+  bool with_program = false;    // whether the compiled step took part
+  double worst_analytic = 0.0;  // largest |path - tape| / (1 + max|tape|) over all outputs and gradients
   double worst_numeric = 0.0;   // largest |tape - numeric| / (1 + max|numeric|) over all gradients
   std::string where =
       {};  // "gradient of weight_hh_l0, gate f, row 2, column 1" or "... of input, time step 3"
@@ -34,7 +36,7 @@ struct VerifyReport {
 
 namespace detail {
 
-// One array that both paths compute, and a function that names its elements.
+// One array that all paths compute, and a function that names its elements.
 struct VerifyEntry {
   std::string name;
   std::function<std::string(const Shape& position)> locate;
@@ -47,7 +49,8 @@ struct VerifyProblem {
   std::vector<Tensor<double>> values;
   // (path, inputs) -> outputs
   std::function<std::vector<Var<double>>(Path, const std::vector<Var<double>>&)> run;
-  const char* fallback_reason;  // why there is no kernel, or null
+  const char* fallback_reason;   // why there is no kernel, or null
+  std::string why_not_compiled;  // or ""
 };
 VerifyReport verify_problem(const VerifyProblem& problem, const VerifyOptions& options);
 
@@ -59,21 +62,22 @@ std::string locate_step(const Shape& position, std::size_t time_axis);
 }  // namespace detail
 
 // Checks a recurrent layer in double on the input x (T,B,I). It compares outputs, final states and all inner
-// states between the hand-derived kernel and the tape, and the gradients of every parameter, the input and
-// the initial states between kernel, tape and central differences. Upstream gradients are random for all
-// results; initial states are random, also learned ones. The report names the worst parameter, gate and time
-// step. Without a kernel for the layer's options, the tape is checked against central differences. At a kink
-// of the function (relu at 0), where the differences to both sides disagree, the derivative is compared at
-// a nearby point. Throws ArgumentError for options out of range; exceptions of the layer pass through.
+// states between the hand-derived kernel, the compiled step and the tape, and the gradients of every
+// parameter, the input and the initial states between these and central differences. Upstream gradients are
+// random for all results; initial states are random, also learned ones. The report names the worst parameter,
+// gate and time step. Paths that the layer's options rule out are left out, and the message says why. At a
+// kink of the function (relu at 0), where the differences to both sides disagree, the derivative is compared
+// at a nearby point. Throws ArgumentError for options out of range; exceptions of the layer pass through.
 template <class Cell, class S = scalar_t<Cell>>
 VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const VerifyOptions& options = {}) {
   auto copy = convert<double>(layer);
   copy.training = options.training;
-  if (copy.options().path == Path::fused) copy.set_path(Path::automatic);
+  copy.set_path(Path::automatic);
   using Layer = decltype(copy);
   detail::VerifyProblem problem;
   problem.kind = Layer::kName;
   problem.fallback_reason = copy.fallback_reason();
+  problem.why_not_compiled = copy.why_not_compiled();
   Rng rng(options.seed);
 
   const std::size_t time_axis = layer.options().batch_first ? 1 : 0;

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "framework/tape.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll::detail {
 
@@ -30,21 +30,23 @@ template <class S, class... Constants>
 Var<S> apply(const Var<S>& x, void (*f)(const S*, S*, std::size_t, Constants...) noexcept,
              std::type_identity_t<Constants>... constants) {
   Var<S> y = Var<S>::uninitialized_like(x);
-  f(x.data(), y.raw(), x.size(), constants...);
+  f(x.elements(), y.raw(), x.size(), constants...);
+  trace_unary(x, y, f, constants...);
   return y;
 }
 
 // Returns f(a, b), written over `place` if that is spare, otherwise a new value of its shape. One of a and b,
 // or both, are the elements of `place`.
 template <class S>
-[[gnu::always_inline]] inline Var<S> apply_over(Var<S>&& place, const S* a, const S* b,
-                                                void (*f)(const S*, const S*, S*, std::size_t) noexcept) {
+[[gnu::always_inline]] inline Var<S> apply_over(Var<S>&& place, const Var<S>& a, const Var<S>& b,
+                                                const typename kernel::Pointwise<S>::Binary& f) {
   if (is_spare(place)) {
-    f(a, b, place.raw(), place.size());
+    f.same(a.elements(), b.elements(), place.raw(), place.size());
     return reuse(std::move(place));
   }
   Var<S> z = Var<S>::uninitialized_like(place);
-  f(a, b, z.raw(), z.size());
+  f.same(a.elements(), b.elements(), z.raw(), z.size());
+  trace_binary(a, b, z, f);
   return z;
 }
 

@@ -21,7 +21,8 @@ template <class S>
                                    const typename Pointwise<S>::Binary& f) {
   const Shape shape = broadcast_shapes(op, x.shape(), y.shape());
   Var<S> z = Var<S>::uninitialized(shape);
-  kernel::map_broadcast(f, x.data(), x.shape(), y.data(), y.shape(), z.raw(), shape);
+  kernel::map_broadcast(f, x.elements(), x.shape(), y.elements(), y.shape(), z.raw(), shape);
+  detail::trace_binary(x, y, z, f);
   return z;
 }
 
@@ -37,10 +38,11 @@ bool is_flat(const Shape& a, const Shape& b) noexcept {
 template <class S>
 [[gnu::always_inline]] inline Var<S> binary(const char* op, const Var<S>& x, const Var<S>& y,
                                             const typename Pointwise<S>::Binary& f) {
-  const bool like_x = have_same_shape(x.value(), y.value()) || is_flat(x.shape(), y.shape());
+  const bool like_x = have_same_shape(x, y) || is_flat(x.shape(), y.shape());
   if (!like_x && !is_flat(y.shape(), x.shape())) return broadcast(op, x, y, f);
   Var<S> z = Var<S>::uninitialized_like(like_x ? x : y);
-  f.same(x.data(), y.data(), z.raw(), x.size());
+  f.same(x.elements(), y.elements(), z.raw(), x.size());
+  detail::trace_binary(x, y, z, f);
   return z;
 }
 
@@ -59,7 +61,7 @@ struct TermRule {
   Var<S> operator()(Var<S> g) const { return in_shape(std::move(g), shape); }
   bool add_to(const Var<S>& g, Tensor<S>& sum) const {
     if (!is_flat(g.shape(), sum.shape())) return false;
-    pointwise<S>().add.same(g.data(), sum.data(), sum.data(), sum.size());
+    pointwise<S>().add.same(g.elements(), sum.data(), sum.data(), sum.size());
     return true;
   }
 };
@@ -69,7 +71,7 @@ struct TermRule {
 template <class S>
 Var<S> operator+(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("add", x, y, pointwise<S>().add);
-  if (have_same_shape(x.value(), y.value())) {
+  if (have_same_shape(x, y)) {
     return record("add", std::move(z), input(x, [](Var<S> g) { return g; }),
                   input(y, [](Var<S> g) { return g; }));
   }
@@ -79,7 +81,7 @@ Var<S> operator+(const Var<S>& x, const Var<S>& y) {
 template <class S>
 Var<S> operator-(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("sub", x, y, pointwise<S>().subtract);
-  if (have_same_shape(x.value(), y.value())) {
+  if (have_same_shape(x, y)) {
     return record("sub", std::move(z), input(x, [](Var<S> g) { return g; }),
                   input(y, [](const Var<S>& g) { return -g; }));
   }
@@ -92,9 +94,9 @@ namespace {
 // sum += g other, if their elements pair up in order.
 template <class S>
 bool add_product(const Var<S>& g, const Var<S>& other, Tensor<S>& sum) {
-  const bool pairs = have_same_shape(g.value(), sum) || is_flat(g.shape(), sum.shape());
+  const bool pairs = have_same_shape(g.tensor(), sum) || is_flat(g.shape(), sum.shape());
   if (!pairs || g.size() != other.size() || !is_flat(g.shape(), other.shape())) return false;
-  pointwise<S>().add_product(g.data(), other.data(), sum.data(), sum.size());
+  pointwise<S>().add_product(g.elements(), other.elements(), sum.data(), sum.size());
   return true;
 }
 
@@ -120,7 +122,7 @@ struct BroadcastFactorRule {
 template <class S>
 Var<S> operator*(const Var<S>& x, const Var<S>& y) {
   Var<S> z = binary("mul", x, y, pointwise<S>().multiply);
-  if (have_same_shape(x.value(), y.value()))
+  if (have_same_shape(x, y))
     return record("mul", std::move(z), input(x, FactorRule<S>{y}), input(y, FactorRule<S>{x}));
   return record("mul", std::move(z), input(x, BroadcastFactorRule<S>{y, x.shape()}),
                 input(y, BroadcastFactorRule<S>{x, y.shape()}));
@@ -162,11 +164,11 @@ Var<S> detail::combine(Arithmetic op, Var<S>&& x, Var<S>&& y) {
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, Var<S>&& x, const Var<S>& y) {
-  return apply_over(std::move(x), x.data(), y.data(), function<S>(op).same);
+  return apply_over(std::move(x), x, y, function<S>(op));
 }
 template <class S>
 Var<S> detail::combine(Arithmetic op, const Var<S>& x, Var<S>&& y) {
-  return apply_over(std::move(y), x.data(), y.data(), function<S>(op).same);
+  return apply_over(std::move(y), x, y, function<S>(op));
 }
 
 template <class S>
@@ -192,7 +194,7 @@ template <class S>
 Var<S> detail::chain(const Var<S>& g, const Var<S>& d) {
   Var<S> z = binary("mul", g, d, pointwise<S>().times_if_nonzero);
   if (!ops_are_watched()) return z;
-  if (have_same_shape(g.value(), d.value())) {
+  if (have_same_shape(g, d)) {
     return record("mul", std::move(z), input(g, [d](const Var<S>& u) { return chain(u, d); }),
                   input(d, [g](const Var<S>& u) { return mutual(u, g); }));
   }
@@ -203,9 +205,9 @@ Var<S> detail::chain(const Var<S>& g, const Var<S>& d) {
 
 template <class S>
 Var<S> detail::chain(Var<S>&& g, const Var<S>& d) {
-  const bool pairs = have_same_shape(g.value(), d.value()) || is_flat(g.shape(), d.shape());
+  const bool pairs = have_same_shape(g, d) || is_flat(g.shape(), d.shape());
   if (ops_are_watched() || !pairs) return chain(std::as_const(g), d);
-  return apply_over(std::move(g), g.data(), d.data(), pointwise<S>().times_if_nonzero.same);
+  return apply_over(std::move(g), g, d, pointwise<S>().times_if_nonzero);
 }
 
 template <class S>
@@ -311,7 +313,7 @@ Var<S> detail::where(const Mask& condition, const Var<S>& x, const Var<S>& y) {
   const std::size_t sc = nest.stride[0].back(), sx = nest.stride[1].back(), sy = nest.stride[2].back();
   nest.run([&](const std::array<std::size_t, 3>& at, std::size_t n) {
     const auto* c = reinterpret_cast<const std::uint8_t*>(condition.data()) + at[0];
-    pointwise<S>().select(c, sc, x.data() + at[1], sx, y.data() + at[2], sy, out, n);
+    pointwise<S>().select(c, sc, x.elements() + at[1], sx, y.elements() + at[2], sy, out, n);
     out += n;
   });
   // The rules hold a copy of the condition, which is made only while a tape records.

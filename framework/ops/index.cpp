@@ -7,6 +7,7 @@
 #include "framework/kernels/blocks.hpp"
 #include "framework/kernels/broadcast.hpp"
 #include "framework/ops.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll {
 namespace {
@@ -44,8 +45,10 @@ template <class S>
 Var<S> take(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y = Var<S>::uninitialized(shape);
   if (y.size() != 0) {
-    copy_positions<true>(x.data(), kernel::AxisView(x.shape(), at.axis), at, y.raw());
+    copy_positions<true>(x.elements(), kernel::AxisView(x.shape(), at.axis), at, y.raw());
   }
+  if (at.step == 1 && shape.size() == x.dimension())
+    detail::trace_columns(detail::Kind::cut, x, y, at.axis, at.start);
   return record(op, std::move(y),
                 input(x, [op, at, s = x.shape()](const Var<S>& g) { return put(op, g, at, s); }));
 }
@@ -55,8 +58,10 @@ template <class S>
 Var<S> put(const char* op, const Var<S>& x, const Positions& at, const Shape& shape) {
   Var<S> y(zeros<S>(shape));
   if (x.size() != 0) {
-    copy_positions<false>(y.raw(), kernel::AxisView(shape, at.axis), at, x.data());
+    copy_positions<false>(y.raw(), kernel::AxisView(shape, at.axis), at, x.elements());
   }
+  if (at.step == 1 && shape.size() == x.dimension())
+    detail::trace_columns(detail::Kind::pad, x, y, at.axis, at.start);
   return record(op, std::move(y),
                 input(x, [op, at, s = x.shape()](const Var<S>& g) { return take(op, g, at, s); }));
 }
@@ -108,7 +113,7 @@ template <class S>
 Var<S> copy_rows(const Var<S>& x, const Rows& rows, const IndexTensor& indices, const Shape& shape) {
   Var<S> y = Var<S>::uninitialized(shape);
   const kernel::AxisView view(x.shape(), rows.axis);
-  const S* from = x.data();
+  const S* from = x.elements();
   S* to = y.raw();
   for (std::size_t o = 0; o < view.outer; ++o, from += view.size * view.inner) {
     for (std::size_t k = 0; k < indices.size(); ++k, to += view.inner) {
@@ -142,7 +147,7 @@ Var<S> add_rows(const char* op, const Var<S>& x, const Rows& rows, const IndexTe
                 const Held& held, const Shape& shape) {
   Var<S> y(zeros<S>(shape));
   const kernel::AxisView view(shape, rows.axis);
-  const S* from = x.data();
+  const S* from = x.elements();
   S* to = y.raw();
   for (std::size_t o = 0; o < view.outer; ++o, to += view.size * view.inner) {
     for (std::size_t k = 0; k < indices.size(); ++k, from += view.inner) {
@@ -195,7 +200,7 @@ void check_gather(const char* op, const IndexTensor& indices, std::size_t axis, 
 template <class S>
 Var<S> add_indexed(Tensor<S> y, std::size_t axis, const IndexTensor& indices, const Var<S>& source) {
   S* to = y.data();
-  const S* from = source.data();
+  const S* from = source.elements();
   for_each_indexed(indices, axis, y.shape(), [&](std::size_t k, std::size_t at) { to[at] += from[k]; });
   return Var<S>(std::move(y));
 }
@@ -208,7 +213,7 @@ template <class S>
 Var<S> gather(const Var<S>& x, std::size_t axis, const IndexTensor& indices, const Held& held) {
   Var<S> y = Var<S>::uninitialized(indices.shape());
   S* to = y.raw();
-  const S* from = x.data();
+  const S* from = x.elements();
   for_each_indexed(indices, axis, x.shape(), [&](std::size_t k, std::size_t at) { to[k] = from[at]; });
   return record("gather", std::move(y), input(x, [axis, held, s = x.shape()](const Var<S>& g) {
                   return scatter(g, axis, *held, held, s);
@@ -240,7 +245,7 @@ Var<S> reverse_axes(const Var<S>& x, const std::array<bool, kMaxRank>& reversed)
   S* to = y.raw();
   if (y.size() != 0) {
     nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
-      kernel::copy_blocks(x.data() + (first + at[0]), nest.stride[0].back(), to, 1, n, 1);
+      kernel::copy_blocks(x.elements() + (first + at[0]), nest.stride[0].back(), to, 1, n, 1);
       to += n;
     });
   }
@@ -253,7 +258,7 @@ Var<S> fill_where(const Var<S>& x, const Mask& mask, const std::shared_ptr<const
   Var<S> y = Var<S>::uninitialized(x.shape());
   const kernel::LoopNest<1> nest(x.shape(), {kernel::broadcast_strides(mask.shape(), x.shape())});
   const std::size_t step = nest.stride[0].back();
-  const S* from = x.data();
+  const S* from = x.elements();
   S* to = y.raw();
   nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
     const auto* m = reinterpret_cast<const std::uint8_t*>(mask.data()) + at[0];

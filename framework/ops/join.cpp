@@ -9,6 +9,7 @@
 #include "framework/ops.hpp"
 #include "framework/ops/check_size.hpp"
 #include "framework/ops/listed.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll {
 namespace {
@@ -40,9 +41,10 @@ Var<S> join(const char* op, std::span<const Var<S>> parts, const Sizes& sizes, s
   S* to = result.front().raw();
   for (std::size_t k = 0; result.front().size() != 0 && k < parts.size(); ++k) {
     const std::size_t run = static_cast<std::size_t>(sizes[k]) * view.inner;
-    kernel::copy_blocks(parts[k].data(), run, to, row, view.outer, run);
+    kernel::copy_blocks(parts[k].elements(), run, to, row, view.outer, run);
     to += run;
   }
+  if (!new_axis) detail::trace_join(parts, result.front(), axis);
   if (parts.size() == 2) {  // the usual [x, h] of a cell: cheaper than an op with several outputs
     return record(op, std::move(result.front()),
                   input(parts[0], [axis, n = sizes[0],
@@ -80,12 +82,16 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
   };
   Pieces pieces;
   pieces.reserve(sizes.size());
-  const S* from = x.data();
+  const S* from = x.elements();
   for (Index size : sizes) {
     const std::size_t run = static_cast<std::size_t>(size) * view.inner;
     pieces.push_back(Var<S>::uninitialized(piece_shape(shape, size)));
     if (x.size() == 0) continue;
     kernel::copy_blocks(from, row, pieces.back().raw(), run, view.outer, run);
+    if (!drop_axis) {
+      const auto first = static_cast<std::size_t>(from - x.elements()) / view.inner;
+      detail::trace_columns(detail::Kind::cut, x, pieces.back(), axis, first);
+    }
     from += run;
   }
   if (pieces.empty() || (!Tape::is_recording() && !DetectNonfinite::active())) return pieces;
@@ -94,7 +100,9 @@ Pieces cut(const char* op, const Var<S>& x, const Sizes& sizes, std::size_t axis
       [op, sizes, axis, drop_axis, shape, piece_shape](const VarList<S>& upstream, const NeedsGrad&) {
         VarList<S> parts = upstream;
         for (std::size_t k = 0; k < parts.size(); ++k) {
-          if (!parts[k].defined()) parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
+          if (parts[k].defined()) continue;
+          parts[k] = Var<S>(zeros<S>(piece_shape(shape, sizes[k])));
+          detail::trace_zeros(parts[k]);
         }
         return VarList<S>{join<S>(op, parts, sizes, axis, drop_axis)};
       });
@@ -197,7 +205,7 @@ Var<S> pad(const Var<S>& x, Index axis, Index before, Index after, double value)
   Var<S> y(full<S>(shape, static_cast<S>(value)));
   if (x.size() != 0) {
     const std::size_t run = view.size * view.inner;
-    kernel::copy_blocks(x.data(), run, y.raw() + static_cast<std::size_t>(before) * view.inner,
+    kernel::copy_blocks(x.elements(), run, y.raw() + static_cast<std::size_t>(before) * view.inner,
                         shape[at] * view.inner, view.outer, run);
   }
   return record("pad", std::move(y), input(x, [at, before, size = view.size](const Var<S>& g) {

@@ -6,6 +6,7 @@
 #include "framework/kernels/gemm.hpp"
 #include "framework/kernels/packed.hpp"
 #include "framework/ops.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll {
 namespace {
@@ -60,9 +61,10 @@ Var<S> product(const Var<S>& a, const Var<S>& b, bool transpose_a, bool transpos
   if (sum_batch && batch == 0) std::fill_n(out, m * n, S(0));
   for (std::size_t i = 0; i < batch; ++i) {
     const S beta = sum_batch && i > 0 ? S(1) : S(0);
-    kernel::gemm(transpose_a, transpose_b, m, n, k, S(1), a.data() + i * p.step(), p.columns,
-                 b.data() + i * q.step(), q.columns, beta, out + i * step, n);
+    kernel::gemm(transpose_a, transpose_b, m, n, k, S(1), a.elements() + i * p.step(), p.columns,
+                 b.elements() + i * q.step(), q.columns, beta, out + i * step, n);
   }
+  if (!p.batched && !q.batched) detail::trace_product(a, transpose_a, b, transpose_b, Var<S>(), y);
   // With C = op(a) op(b): d op(a) = g op(b)^T, d op(b) = op(a)^T g, transposed if the operand is used
   // transposed. Next to a batched operand, the gradient of a 2-D operand is a sum over the batch.
   const bool sum_a = !p.batched && q.batched;
@@ -119,8 +121,8 @@ const kernel::Packed<S>* packed_form(const Var<S>& weight, bool transposed) {
   if (++cache.uses[transposed] < 2) return nullptr;
   if (packed.empty()) {
     const std::size_t rows = weight.shape()[0], columns = weight.shape()[1];
-    packed = transposed ? kernel::Packed<S>::transposed(weight.data(), rows, columns)
-                        : kernel::Packed<S>::plain(weight.data(), rows, columns);
+    packed = transposed ? kernel::Packed<S>::transposed(weight.elements(), rows, columns)
+                        : kernel::Packed<S>::plain(weight.elements(), rows, columns);
   }
   return &packed;
 }
@@ -137,7 +139,7 @@ void multiply_rows(std::size_t rows, const S* x, const Var<S>& weight, bool tran
       return;
     }
   }
-  kernel::gemm(false, transposed, rows, n, k, S(1), x, k, weight.data(), columns, S(add ? 1 : 0), y, n);
+  kernel::gemm(false, transposed, rows, n, k, S(1), x, k, weight.elements(), columns, S(add ? 1 : 0), y, n);
 }
 
 // The gradient of a weight used by rows_product or linear.
@@ -150,7 +152,8 @@ struct WeightRule {
     const Var<S>&p = transposed ? g : x, &q = transposed ? x : g;
     const std::size_t m = p.shape().back(), n = q.shape().back();
     if (sum.shape() != Shape{m, n}) return false;
-    kernel::gemm(true, false, m, n, row_count(p), S(1), p.data(), m, q.data(), n, S(1), sum.data(), n);
+    kernel::gemm(true, false, m, n, row_count(p), S(1), p.elements(), m, q.elements(), n, S(1), sum.data(),
+                 n);
     return true;
   }
 };
@@ -161,7 +164,8 @@ Var<S> rows_product(const Var<S>& x, const Var<S>& weight, bool transposed) {
   Shape shape = x.shape();
   shape.back() = transposed ? weight.shape()[0] : weight.shape()[1];
   Var<S> y = Var<S>::uninitialized(shape);
-  multiply_rows(row_count(x), x.data(), weight, transposed, false, y.raw());
+  multiply_rows(row_count(x), x.elements(), weight, transposed, false, y.raw());
+  detail::trace_product(x, false, weight, transposed, Var<S>(), y);
   return record(
       "linear", std::move(y),
       input(x, [weight, transposed](const Var<S>& g) { return rows_product(g, weight, !transposed); }),
@@ -173,7 +177,8 @@ template <class S>
 Var<S> rows_outer(const Var<S>& p, const Var<S>& q) {
   const std::size_t m = p.shape().back(), n = q.shape().back();
   Var<S> y = Var<S>::uninitialized({m, n});
-  kernel::gemm(true, false, m, n, row_count(p), S(1), p.data(), m, q.data(), n, S(0), y.raw(), n);
+  kernel::gemm(true, false, m, n, row_count(p), S(1), p.elements(), m, q.elements(), n, S(0), y.raw(), n);
+  detail::trace_product(p, true, q, false, Var<S>(), y);
   return record("linear", std::move(y), input(p, [q](const Var<S>& g) { return rows_product(q, g, true); }),
                 input(q, [p](const Var<S>& g) { return rows_product(p, g, false); }));
 }
@@ -205,8 +210,9 @@ Var<S> linear(const Var<S>& x, const Var<S>& weight, const Var<S>& bias) {
   Var<S> y = Var<S>::uninitialized(shape);
   S* out = y.raw();
   const std::size_t rows = row_count(x);
-  for (std::size_t r = 0; r < rows; ++r) std::copy_n(bias.data(), o, out + r * o);
-  multiply_rows(rows, x.data(), weight, true, true, out);
+  for (std::size_t r = 0; r < rows; ++r) std::copy_n(bias.elements(), o, out + r * o);
+  multiply_rows(rows, x.elements(), weight, true, true, out);
+  detail::trace_product(x, false, weight, true, bias, y);
   return record("linear", std::move(y),
                 input(x, [weight](const Var<S>& g) { return rows_product(g, weight, false); }),
                 input(weight, WeightRule<S>{x, true}),

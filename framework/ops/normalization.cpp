@@ -8,6 +8,7 @@
 #include "framework/kernels/pointwise.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/chain.hpp"
+#include "framework/program/trace.hpp"
 #include "framework/random.hpp"
 
 namespace unroll {
@@ -22,7 +23,7 @@ using Kept = Tensor<std::uint8_t>;
 template <class S>
 Var<S> keep_scaled(const Var<S>& x, const std::shared_ptr<const Kept>& keep, S scale) {
   Var<S> y = Var<S>::uninitialized(x.shape());
-  kernel::pointwise<S>().keep_scaled(x.data(), keep->data(), y.raw(), x.size(), scale);
+  kernel::pointwise<S>().keep_scaled(x.elements(), keep->data(), y.raw(), x.size(), scale);
   return record("dropout", std::move(y),
                 input(x, [keep, scale](const Var<S>& g) { return keep_scaled(g, keep, scale); }));
 }
@@ -38,8 +39,9 @@ Var<S> standardize(const Var<S>& x, double eps) {
   row_shape.back() = 1;
   std::array result{Var<S>::uninitialized(x.shape()), Var<S>::uninitialized(row_shape)};
   const S share = S(1) / static_cast<S>(n);
-  kernel::axis_kernels<S>().standardize(x.data(), x.size() / n, n, static_cast<S>(eps), result[0].raw(),
+  kernel::axis_kernels<S>().standardize(x.elements(), x.size() / n, n, static_cast<S>(eps), result[0].raw(),
                                         result[1].raw());
+  for (std::size_t k = 0; k < 2; ++k) detail::trace_standardize(x, result[k], k, static_cast<S>(eps));
   record_multi_output<S>("layer_norm", result, std::span(&x, 1),
                          [z = result[0], r = result[1], share](const VarList<S>& upstream, const NeedsGrad&) {
                            const Var<S>& u = upstream[0];

@@ -15,14 +15,14 @@ namespace {
 using detail::apply;  // directly, for piecewise constant factors: no gradient flows through them
 using detail::chain;
 using detail::chain_over;
-using detail::ops_are_watched;
 using kernel::pointwise;
 
 // The gradient of y = sigmoid(x) or tanh(x): a kernel of g and y, or, to be recorded, its formula in ops.
 template <class S, class Formula>
 Var<S> through(Var<S>&& g, const Var<S>& y, const typename kernel::Pointwise<S>::Binary& f, Formula formula) {
-  if (ops_are_watched() || !have_same_shape(g.value(), y.value())) return formula(g);
-  return detail::apply_over(std::move(g), g.data(), y.data(), f.same);
+  const auto& state = detail::thread_state;
+  if (state.recording || state.detect_nonfinite > 0 || !have_same_shape(g, y)) return formula(g);
+  return detail::apply_over(std::move(g), g, y, f);
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ Var<S> pow(const Var<S>& x, double exponent) {
   // std::pow, element by element: exact at the edges of the domain (0^0, negative bases, integer exponents).
   Var<S> y = Var<S>::uninitialized(x.shape());
   S* out = y.raw();
-  for (std::size_t i = 0; i < x.size(); ++i) out[i] = std::pow(x.data()[i], static_cast<S>(exponent));
+  for (std::size_t i = 0; i < x.size(); ++i) out[i] = std::pow(x.elements()[i], static_cast<S>(exponent));
   return record("pow", std::move(y), input(x, [x, exponent](const Var<S>& g) {
                   if (exponent == 0.0) return Var<S>::zeros(x.shape());
                   return chain(chain(g, pow(x, exponent - 1.0)), exponent);

@@ -6,6 +6,7 @@
 #include "framework/kernels/broadcast.hpp"
 #include "framework/kernels/reduce_axes.hpp"
 #include "framework/ops.hpp"
+#include "framework/ops/apply.hpp"
 #include "framework/ops/chain.hpp"
 #include "framework/ops/listed.hpp"
 #include "framework/ops/reshape_to.hpp"
@@ -66,7 +67,8 @@ Var<S> keep(const Var<S>& y, const Shape& shape, AxisSet axes) {
 template <class S>
 Var<S> reduce(typename Reductions<S>::Function f, const Var<S>& x, AxisSet axes, bool keepdims) {
   Var<S> y = Var<S>::uninitialized(reduced_shape(x.shape(), axes, keepdims));
-  kernel::reduce(f, x.data(), x.shape(), axes, y.raw());
+  kernel::reduce(f, x.elements(), x.shape(), axes, y.raw());
+  detail::trace_reduce(f, x, y, axes);
   return y;
 }
 
@@ -75,7 +77,8 @@ template <class S>
 Tensor<S> map_with_reduced(const typename kernel::Pointwise<S>::Binary& f, const Var<S>& x, const S* y,
                            AxisSet axes) {
   Tensor<S> z(x.shape());
-  kernel::map_broadcast(f, x.data(), x.shape(), y, reduced_shape(x.shape(), axes, true), z.data(), x.shape());
+  kernel::map_broadcast(f, x.elements(), x.shape(), y, reduced_shape(x.shape(), axes, true), z.data(),
+                        x.shape());
   return z;
 }
 
@@ -93,8 +96,9 @@ Var<S> mean(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("mean", axes, x.dimension());
   const auto n = static_cast<double>(reduced_count(x.shape(), set));
   Var<S> y = reduce(reductions<S>().sum, x, set, keepdims);
-  for (S& element : y.get()->data) element /= static_cast<S>(n);
-  return record("mean", std::move(y), input(x, [s = x.shape(), set, n](const Var<S>& g) {
+  // Not in place: a trace has to see it.
+  return record("mean", detail::apply(y, pointwise<S>().divided_by, static_cast<S>(n)),
+                input(x, [s = x.shape(), set, n](const Var<S>& g) {
                   return broadcast_to(chain_over(keep(g, s, set), n), s);
                 }));
 }
@@ -105,9 +109,9 @@ namespace {
 // gradient. A NaN among the elements is their extremum and gets the gradient.
 template <class S>
 Var<S> shares(const Var<S>& x, const Var<S>& y, AxisSet axes) {
-  const Var<S> chosen(map_with_reduced(pointwise<S>().is_same, x, y.data(), axes));
+  const Var<S> chosen(map_with_reduced(pointwise<S>().is_same, x, y.elements(), axes));
   const Var<S> count = reduce(reductions<S>().sum, chosen, axes, true);
-  return Var<S>(map_with_reduced(pointwise<S>().divide, chosen, count.data(), axes));
+  return Var<S>(map_with_reduced(pointwise<S>().divide, chosen, count.elements(), axes));
 }
 
 template <class S>
@@ -142,14 +146,14 @@ namespace {
 template <class S, class Predicate>
 Mask mask_if(const Var<S>& y, Predicate unfit) {
   Mask mask(y.shape());
-  std::transform(y.data(), y.data() + y.size(), mask.data(), unfit);
+  std::transform(y.elements(), y.elements() + y.size(), mask.data(), unfit);
   return mask;
 }
 
 // y, with a constant in place of elements that cannot be divided by or subtracted.
 template <class S, class Predicate>
 Var<S> replace_if(const Var<S>& y, Predicate unfit, double constant) {
-  if (std::none_of(y.data(), y.data() + y.size(), unfit)) return y;
+  if (std::none_of(y.elements(), y.elements() + y.size(), unfit)) return y;
   return masked_fill(y, mask_if(y, unfit), constant);
 }
 
@@ -163,10 +167,10 @@ Var<S> logsumexp(const Var<S>& x, const Axes& axes, bool keepdims) {
   for (S& element : m.get()->data) {
     if (std::isinf(element)) element = S(0);
   }
-  const Var<S> e(map_with_reduced(pointwise<S>().exp_of_difference, x, m.data(), set));
+  const Var<S> e(map_with_reduced(pointwise<S>().exp_of_difference, x, m.elements(), set));
   Var<S> y = reduce(reductions<S>().sum, e, set, keepdims);
   S* out = y.raw();
-  pointwise<S>().log_plus.same(out, m.data(), out, y.size());
+  pointwise<S>().log_plus.same(out, m.elements(), out, y.size());
   // d/dx = w / sum(w) with w = exp(x - y). The sum is 1 up to the rounding of a large y, which the division
   // removes. If all elements are -inf, so is y, and the gradient is 0. If y is inf, it is NaN at the infinite
   // elements and 0 at the others.
@@ -184,7 +188,7 @@ template <class S>
 Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
   const AxisSet set = axis_set("norm", axes, x.dimension());
   Var<S> squares = Var<S>::uninitialized(x.shape());
-  pointwise<S>().square(x.data(), squares.raw(), x.size());
+  pointwise<S>().square(x.elements(), squares.raw(), x.size());
   Var<S> y = reduce(reductions<S>().sum, squares, set, keepdims);
   S* out = y.raw();
   pointwise<S>().sqrt(out, out, y.size());
@@ -192,7 +196,7 @@ Var<S> norm(const Var<S>& x, const Axes& axes, bool keepdims) {
   return record("norm", y, input(x, [x, y, set](const Var<S>& g) {
                   constexpr S kInfinity = std::numeric_limits<S>::infinity();
                   const auto is_regular = [](S v) { return v > S(0) && v < kInfinity; };
-                  if (std::all_of(y.data(), y.data() + y.size(), is_regular))
+                  if (std::all_of(y.elements(), y.elements() + y.size(), is_regular))
                     return x * keep(g / y, x.shape(), set);
                   // Divided first: for an infinite x the result is NaN, not the 0 of x (g / y).
                   const auto is_zero = [](S v) { return v == S(0); };
@@ -217,7 +221,7 @@ Var<S> running_sum(const Var<S>& x, std::size_t axis, bool from_last) {
     std::fill(carry.begin(), carry.end(), 0.0);
     for (std::size_t i = 0; i < n; ++i) {
       const std::size_t row = start + (from_last ? n - 1 - i : i) * inner;
-      const S* in = x.data() + row;
+      const S* in = x.elements() + row;
       S* out = y.raw() + row;
       for (std::size_t j = 0; j < inner; ++j) {
         carry[j] += static_cast<double>(in[j]);
@@ -254,7 +258,8 @@ Var<S> sum_to(const Var<S>& x, const Shape& shape) {
   }
   if (element_count(shape) == x.size()) return detail::reshape_to("sum_to", x, shape);
   Var<S> y = Var<S>::uninitialized(shape);
-  kernel::reduce(reductions<S>().sum, x.data(), from, axes, y.raw());
+  kernel::reduce(reductions<S>().sum, x.elements(), from, axes, y.raw());
+  detail::trace_reduce(reductions<S>().sum, x, y, axes);
   return record("sum_to", std::move(y), input(x, [s = from](const Var<S>& g) { return broadcast_to(g, s); }));
 }
 

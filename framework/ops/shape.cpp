@@ -8,6 +8,7 @@
 #include "framework/ops/check_size.hpp"
 #include "framework/ops/listed.hpp"
 #include "framework/ops/reshape_to.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll {
 
@@ -38,7 +39,8 @@ template <class S>
 Var<S> detail::reshape_to(const char* op, const Var<S>& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   Var<S> y = Var<S>::uninitialized(shape);
-  std::copy_n(x.data(), x.size(), y.raw());
+  std::copy_n(x.elements(), x.size(), y.raw());
+  trace_shape(Kind::reshape, x, y);
   return record(op, std::move(y),
                 input(x, [op, s = x.shape()](const Var<S>& g) { return reshape_to(op, g, s); }));
 }
@@ -131,7 +133,7 @@ Var<S> permute_axes(const char* op, const Var<S>& x, const InlineVector<std::siz
     inverse[order[i]] = i;
   }
   Var<S> y = Var<S>::uninitialized(shape);
-  copy_permuted(x.data(), stride, y.raw(), shape);
+  copy_permuted(x.elements(), stride, y.raw(), shape);
   return record(op, std::move(y),
                 input(x, [op, inverse](const Var<S>& g) { return permute_axes(op, g, inverse); }));
 }
@@ -219,9 +221,10 @@ Var<S> broadcast_to(const Var<S>& x, const Shape& shape) {
   S* out = y.raw();
   const bool constant = nest.stride[0].back() == 0;
   nest.run([&](const std::array<std::size_t, 1>& at, std::size_t n) {
-    const S* in = x.data() + at[0];
+    const S* in = x.elements() + at[0];
     out = constant ? std::fill_n(out, n, *in) : std::copy_n(in, n, out);
   });
+  detail::trace_shape(detail::Kind::fill, x, y);
   return record("broadcast_to", std::move(y), input(x, [s = from](const Var<S>& g) { return sum_to(g, s); }));
 }
 

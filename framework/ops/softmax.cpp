@@ -17,7 +17,7 @@ Var<S> along(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, std::s
   for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
   if (x.size() == 0) return y;
   std::vector<S> scratch(kernel::softmax_scratch(n, inner));
-  f(x.data(), y.raw(), x.size() / (n * inner), n, inner, scratch.data());
+  f(x.elements(), y.raw(), x.size() / (n * inner), n, inner, scratch.data());
   return y;
 }
 

@@ -38,26 +38,22 @@ Var<S> combine(Arithmetic op, const Var<S>& x, Var<S>&& y);
 
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator+(X&& x, Y&& y) {
-  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
-    return std::as_const(x) + std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x, y)) return std::as_const(x) + std::as_const(y);
   return detail::combine(detail::Arithmetic::add, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator-(X&& x, Y&& y) {
-  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
-    return std::as_const(x) - std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x, y)) return std::as_const(x) - std::as_const(y);
   return detail::combine(detail::Arithmetic::subtract, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator*(X&& x, Y&& y) {
-  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
-    return std::as_const(x) * std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x, y)) return std::as_const(x) * std::as_const(y);
   return detail::combine(detail::Arithmetic::multiply, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class X, detail::TemporaryWith<X> Y>
 detail::VarOf<X> operator/(X&& x, Y&& y) {
-  if (detail::ops_are_watched() || !have_same_shape(x.value(), y.value()))
-    return std::as_const(x) / std::as_const(y);
+  if (detail::ops_are_watched() || !have_same_shape(x, y)) return std::as_const(x) / std::as_const(y);
   return detail::combine(detail::Arithmetic::divide, std::forward<X>(x), std::forward<Y>(y));
 }
 template <class S>

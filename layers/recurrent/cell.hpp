@@ -177,6 +177,18 @@ States<State> detach(const States<State>& states) {
 
 namespace detail {
 
+// Returns the name of a cell's first parameter, which says where in a model it is.
+template <class Cell>
+std::string_view first_parameter_name(const Cell& cell) {
+  std::string_view name;
+  Cell::each(cell, [&](const auto&, const auto& member) {
+    if constexpr (is_parameter<std::remove_cvref_t<decltype(member)>>) {
+      if (name.empty() && member.defined()) name = member.name();
+    }
+  });
+  return name;
+}
+
 // The result of one layer in one direction over a sequence.
 template <class S, class State>
 struct LayerResult {

@@ -13,6 +13,8 @@ const char* to_string(Path path) noexcept {
   switch (path) {
     case Path::fused:
       return "fused";
+    case Path::compiled:
+      return "compiled";
     case Path::tape:
       return "tape";
     case Path::automatic:
@@ -64,6 +66,30 @@ void check_recurrent_options(const LayerName& layer, const RecurrentOptions& opt
   }
 }
 
+const char* regularizer_option(const RecurrentOptions& options, bool training) noexcept {
+  if (options.zoneout_hidden > 0.0) return "zoneout_hidden";
+  if (options.zoneout_cell > 0.0) return "zoneout_cell";
+  if (options.recurrent_dropout > 0.0 && training) return "recurrent_dropout while training";
+  return nullptr;
+}
+
+std::string describe_layer(const RecurrentOptions& options, std::size_t input, std::size_t output, Path path,
+                           const std::string& reason, bool few_weights) {
+  std::string text = fmt::format("{} -> {}", input, output);
+  if (options.layers > 1) text += fmt::format(", {} layers", options.layers);
+  if (options.bidirectional) text += ", both directions";
+  if (options.checkpoint_every > 0) {
+    text += fmt::format(", checkpoints every {} steps", options.checkpoint_every);
+  } else if (options.checkpoint_bytes > 0) {
+    text += fmt::format(", checkpoints every {} bytes", options.checkpoint_bytes);
+  } else if (options.checkpoint_automatically && path == Path::tape && few_weights) {
+    text += ", checkpoints if long";
+  }
+  text += fmt::format(", path {}", to_string(path));
+  if (!reason.empty()) text += fmt::format(" ({})", reason);
+  return text;
+}
+
 void throw_lost_gradient(const char* layer, const std::string& what) {
   throw TapeError(fmt::format(
       "[{}.forward] checkpoints: expected a cell that computes with x, its state and its members, "
@@ -80,11 +106,11 @@ void throw_not_repeatable(const char* layer) {
       layer));
 }
 
-void throw_not_covered(const LayerName& layer, const char* fallback_reason) {
+void throw_not_covered(const LayerName& layer, Path path, const char* reason) {
   throw ArgumentError(
-      fmt::format("[{}] path: expected one that supports the options, got fused, which does not: {} (use "
+      fmt::format("[{}] path: expected one that supports the options, got {}, which does not: {} (use "
                   "Path::automatic)",
-                  layer.str(), fallback_reason));
+                  layer.str(), to_string(path), reason));
 }
 
 void throw_one_direction(const LayerName& layer, const char* function) {

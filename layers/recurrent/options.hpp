@@ -9,9 +9,9 @@
 
 namespace unroll {
 
-// How a sequence is computed: by the cell's hand-derived kernel, op by op on the tape, or by the kernel if
-// there is one for the options and otherwise on the tape.
-enum class Path { automatic, fused, tape };
+// How a sequence is computed: by the cell's hand-derived kernel (fused), by a program that is traced from its
+// step (compiled), op by op on the tape, or by the first of these that can.
+enum class Path { automatic, fused, compiled, tape };
 const char* to_string(Path path) noexcept;
 
 struct RecurrentOptions {
@@ -44,11 +44,17 @@ namespace detail {
 
 // Throws ArgumentError for an option out of range. has_inner_state: the cell's state is more than h.
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
+// Returns the option that changes every step's states, or null.
+const char* regularizer_option(const RecurrentOptions& options, bool training) noexcept;
+// Returns a layer's line in a summary. reason: why it does not take an earlier path; few_weights: it may
+// choose checkpoints on the tape.
+std::string describe_layer(const RecurrentOptions& options, std::size_t input, std::size_t output, Path path,
+                           const std::string& reason, bool few_weights);
 // Throw TapeError for a step that uses `what`, whose gradient a second run would lose, and for one whose
 // second run gives another output.
 [[noreturn]] void throw_lost_gradient(const char* layer, const std::string& what);
 [[noreturn]] void throw_not_repeatable(const char* layer);
-[[noreturn]] void throw_not_covered(const LayerName& layer, const char* fallback_reason);
+[[noreturn]] void throw_not_covered(const LayerName& layer, Path path, const char* reason);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
 // want: the number of cells that the options require.
 [[noreturn]] void throw_no_cells(const LayerName& layer, const char* function, std::size_t want,

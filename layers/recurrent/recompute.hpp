@@ -12,31 +12,10 @@
 #include "framework/allocation_log.hpp"
 #include "framework/random.hpp"
 #include "layers/module.hpp"
-#include "layers/recurrent/kernel.hpp"
 #include "layers/recurrent/step_regularizer.hpp"
-#include "layers/recurrent/unroll.hpp"
+#include "layers/recurrent/steps.hpp"
 
 namespace unroll::detail {
-
-// How a layer runs in one direction, besides its cell.
-template <class S>
-struct StepMode {
-  bool fused = false;
-  bool all_states = false;
-  const StepRegularizer<S>* regularizer = nullptr;  // null: none
-};
-
-// Runs a layer in one direction: by the cell's kernel, or op by op.
-template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                     state_t<Cell> state, const bptt::BatchLayout& steps,
-                                                     const StepMode<scalar_t<Cell>>& mode,
-                                                     LayerScope* scope = nullptr) {
-  if constexpr (HasKernel<Cell>) {
-    if (mode.fused) return run_fused(cell, x, state, steps, mode.all_states);
-  }
-  return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
-}
 
 // A layer in one direction as one op that keeps its inputs and the states between chunks of time:
 //
@@ -172,7 +151,8 @@ auto RecomputedRun<Cell>::try_steps(std::size_t few, std::size_t more) const -> 
     const std::size_t shared = first.output.size();
     const S* repeated = second.output.data() + (steps_.reverse ? second.output.size() - shared : 0);
     const auto is_same = [](S a, S b) { return a == b || (a != a && b != b); };
-    trial.repeatable = mode_.fused || std::equal(repeated, repeated + shared, first.output.data(), is_same);
+    trial.repeatable = mode_.fused || mode_.compiled ||
+                       std::equal(repeated, repeated + shared, first.output.data(), is_same);
   }
   if (rows > 0) trial.bytes_per_step = std::max<std::size_t>(bytes / rows * steps_.total / steps_.count(), 1);
   restore(now, cell_);

@@ -161,7 +161,7 @@ TEST_CASE("a regulariser takes a layer off the fused path only while it acts, an
   CHECK(lstm.path() == Path::fused);
   CHECK_THAT(summary(lstm), Catch::Contains("path fused"));
   CHECK_THAT(summary(Lstm<float>({.input = 2, .hidden = 3, .layer_norm = true}, rng)),
-             Catch::Contains("path tape (layer_norm)"));
+             Catch::Contains("path compiled (layer_norm)"));
   CHECK_THAT(summary(Recurrent<test::MinimalGatedUnit<float>>({.input = 2, .hidden = 3}, rng)),
-             Catch::Contains("path tape (a cell without a hand-derived kernel)"));
+             Catch::Contains("path compiled (a cell without a hand-derived kernel)"));
 }

@@ -50,12 +50,16 @@ TEST_CASE("verify says which paths it has compared") {
   const auto kernel = verify(Gru<double>({.input = 2, .hidden = 3}, rng), x);
   CHECK(kernel);
   CHECK(kernel.with_kernel);
-  CHECK_THAT(kernel.message,
-             Contains("[verify] Gru agrees (kernel, tape and central differences): worst is "));
+  CHECK_THAT(
+      kernel.message,
+      Contains("[verify] Gru agrees (kernel, compiled step, tape and central differences): worst is "));
   const auto plain = verify(Gru<double>({.input = 2, .hidden = 3}, {.zoneout_hidden = 0.1}, rng), x);
   CHECK(plain);
   CHECK_FALSE(plain.with_kernel);
-  CHECK_THAT(plain.message, Contains("agrees (tape and central differences, no kernel: zoneout_hidden)"));
+  CHECK_THAT(
+      plain.message,
+      Contains(
+          "agrees (tape and central differences; no kernel: zoneout_hidden; not compiled: zoneout_hidden)"));
 }
 
 TEST_CASE("verify compares a derivative at a kink at a nearby point") {

@@ -1,5 +1,5 @@
-// Runs verify on every kernel. Linked against the library it must pass; against a kernel with a planted
-// mistake it must not.
+// Runs verify on every kernel, and on compiled steps. Linked against the library it must pass; against a file
+// with a planted mistake it must not.
 #include <cstdio>
 
 #include "layers/layers.hpp"
@@ -8,12 +8,32 @@ using namespace unroll;
 
 namespace {
 
+// Instructions that no cell of the library has.
+struct SlicingCell : MoveOnly {
+  using Scalar = double;
+  CellSizes options;
+  Linear<double> all;
+
+  SlicingCell() = default;
+  SlicingCell(CellSizes sizes, Rng& rng)
+      : options(sizes), all(sizes.input + sizes.hidden, 2 * sizes.hidden, rng) {}
+  Var<double> step(const Var<double>& x, const Var<double>& h) const {
+    const Index n = options.hidden;
+    const Var<double> a = all(concat(std::vector<Var<double>>{x, h}, 1));
+    return slice(a, 1, {0, n}) * 0.5 + tanh(slice(a, 1, {n, 2 * n}) - mean(h, {1}, true));
+  }
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    visit("all", self.all);
+  }
+};
+
 bool all_agree = true;
 
 template <class Layer>
-void check(const Layer& layer, const std::vector<Index>& lengths) {
+void check(const Layer& layer, const std::vector<Index>& lengths, std::size_t batch = 3) {
   Rng rng(3);
-  const Tensor<double> x = random_normal<double>({5, 3, 2}, 0.0, 1.0, rng);
+  const Tensor<double> x = random_normal<double>({5, batch, 2}, 0.0, 1.0, rng);
   const VerifyReport report = verify(layer, x, {.lengths = lengths});
   if (report || !all_agree) return;
   all_agree = false;
@@ -32,6 +52,11 @@ int main() {
       check(Lstm<double>({.input = 2, .hidden = 4}, options, rng), lengths);
       check(Lstm<double>({.input = 2, .hidden = 4, .projection = 3}, options, rng), lengths);
       check(Mgu<double>({.input = 2, .hidden = 4}, options, rng), lengths);
+      check(Lstm<double>({.input = 2, .hidden = 4, .peepholes = true, .layer_norm = true}, options, rng),
+            lengths);
+      check(Recurrent<SlicingCell>({.input = 2, .hidden = 4}, options, rng), lengths);
+      check(Gru<double>({.input = 2, .hidden = 4}, options, rng),
+            lengths.empty() ? lengths : std::vector<Index>{5, 4, 2, 5, 1}, 5);
       for (const auto reset : {GruReset::after, GruReset::before}) {
         for (const auto update : {GruUpdate::z_keeps, GruUpdate::z_updates})
           check(Gru<double>({.input = 2, .hidden = 4, .reset = reset, .update = update}, options, rng),

@@ -1,0 +1,184 @@
+#include "framework/program/machine.hpp"
+
+#include <algorithm>
+
+#include "framework/kernels/axis_kernels.hpp"
+#include "framework/kernels/blocks.hpp"
+#include "framework/kernels/gemm.hpp"
+#include "framework/kernels/reduce_axes.hpp"
+
+namespace unroll::detail {
+
+namespace {
+constexpr std::size_t kFirstLevel = 32 << 10, kSecondLevel = 256 << 10;  // bytes of cache to be used
+}
+
+template <class S>
+Machine<S>::Machine(const Program<S>& program, const VarList<S>& inputs)
+    : program_(program), rows_(program.values.size()), scratch_(program.values.size()) {
+  const auto numbers = [&](std::size_t i) { return const_cast<S*>(inputs[i].data()); };  // only read
+  place(0, numbers(0), true);
+  for (std::size_t i = 0; i < program.externals.size(); ++i)
+    place(program.externals[i], numbers(1 + program.states + i), false);
+}
+
+template <class S>
+const kernel::Packed<S>* Machine<S>::packed(const Instruction<S>& op, std::size_t count) {
+  if (count < kernel::kRowsWorthPacking) return nullptr;
+  auto& packed = packed_[{op.inputs[1], op.transpose_b}];
+  if (packed.empty()) {
+    const Shape& w = value(op.inputs[1]).shape;
+    const S* weight = rows(op.inputs[1]).numbers;
+    packed = op.transpose_b ? kernel::Packed<S>::transposed(weight, w[0], w[1])
+                            : kernel::Packed<S>::plain(weight, w[0], w[1]);
+  }
+  return &packed;
+}
+
+template <class S>
+std::size_t Machine<S>::block_of(std::initializer_list<const std::vector<Instruction<S>>*> lists) const {
+  std::size_t width = 1;
+  for (const auto* list : lists) {
+    for (const auto& op : *list) width += value(op.output).width;
+  }
+  constexpr std::size_t kLeast = 32;  // rows of a product
+  return std::max(kLeast, kSecondLevel / (width * sizeof(S)));
+}
+
+template <class S>
+Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept,
+                             std::size_t total, std::size_t count) {
+  Calls<S> result;
+  std::size_t width = 0;  // of the current group
+  const auto close_group = [&] {
+    if (width > 0)
+      result.groups_.push_back(
+          {result.calls_.size(), std::max<std::size_t>(kFirstLevel / (width * sizeof(S)), 1)});
+    width = 0;
+  };
+  for (const auto& op : list) {
+    const ProgramValue& out = value(op.output);
+    Buffer<S>& buffer = (out.over_time ? kept : scratch_)[static_cast<std::size_t>(op.output)];
+    buffer = Buffer<S>((out.over_time ? total : count) * out.width);
+    place(op.output, buffer.data(), out.over_time);
+    typename Calls<S>::Call call{&op, rows(op.output), {}, {}};
+    if (!op.inputs.empty()) call.a = rows(op.inputs[0]);
+    if (op.inputs.size() > 1) call.b = rows(op.inputs[1]);
+    if (op.kind == Kind::product) close_group();
+    width += out.width;
+    if (op.kind == Kind::binary) {
+      const auto step = [&](int in, std::size_t& row, std::size_t& column) {
+        if (is_external(in)) {
+          row = 0;
+          column = element_count(value(in).shape) == 1 ? 0 : 1;
+        } else {
+          row = value(in).width;
+          column = row == out.width ? 1 : 0;
+        }
+      };
+      auto& [a_row, a_step, b_row, b_step] = call.steps;
+      step(op.inputs[0], a_row, a_step);
+      step(op.inputs[1], b_row, b_step);
+      call.paired = a_row == out.width && b_row == out.width;
+    } else if (op.kind == Kind::join) {
+      for (const int part : op.inputs) call.parts.push_back(rows(part));
+    } else if (op.kind == Kind::product) {
+      call.packed = packed(op, count);
+      if (op.inputs.size() > 2) call.bias = rows(op.inputs[2]).numbers;
+    }
+    result.calls_.push_back(std::move(call));
+    if (op.kind == Kind::product) {
+      result.groups_.push_back({result.calls_.size(), 0});
+      width = 0;
+    }
+  }
+  close_group();
+  return result;
+}
+
+template <class S>
+void Calls<S>::run(std::size_t first, std::size_t count) const {
+  std::size_t i = 0;
+  for (const auto& [end, block] : groups_) {
+    if (block == 0) {
+      multiply(calls_[i], first, count);
+    } else {
+      for (std::size_t skip = 0; skip < count; skip += block) {
+        for (std::size_t k = i; k < end; ++k) run(calls_[k], first, skip, std::min(block, count - skip));
+      }
+    }
+    i = end;
+  }
+}
+
+template <class S>
+void Calls<S>::run(const Call& call, std::size_t first, std::size_t skip, std::size_t count) const {
+  const Instruction<S>& op = *call.op;
+  const S* in = call.a.at(first, skip);
+  S* out = call.out.at(first, skip);
+  const std::size_t width = call.out.width, in_width = call.a.width;
+  switch (op.kind) {
+    case Kind::unary:
+      if (op.unary != nullptr) return op.unary(in, out, count * width);
+      if (op.unary1 != nullptr) return op.unary1(in, out, count * width, op.constant[0]);
+      return op.unary2(in, out, count * width, op.constant[0], op.constant[1]);
+    case Kind::binary: {
+      const S* other = call.b.at(first, skip);
+      if (call.paired) return op.binary.same(in, other, out, count * width);
+      const auto& [a_row, a_step, b_row, b_step] = call.steps;
+      return op.binary.plane({in, other, a_row, a_step, b_row, b_step, count, width}, out);
+    }
+    case Kind::cut:
+      return kernel::copy_blocks(in + op.first, in_width, out, width, count, width);
+    case Kind::pad:
+      std::fill_n(out, count * width, S(0));
+      return kernel::copy_blocks(in, in_width, out + op.first, width, count, in_width);
+    case Kind::join:
+      for (const Rows<S>& part : call.parts) {
+        kernel::copy_blocks<S>(part.at(first, skip), part.width, out, width, count, part.width);
+        out += part.width;
+      }
+      return;
+    case Kind::zeros:
+      std::fill_n(out, count * width, S(0));
+      return;
+    case Kind::reduce:
+      return kernel::reduce_axis<S>(op.reduce, in, count, in_width, 1, out);
+    case Kind::standardize: {
+      // The kernel computes both results; the other one has no reader here.
+      Buffer<S> other(count * (op.first == 0 ? 1 : in_width));
+      S* z = op.first == 0 ? out : other.data();
+      S* r = op.first == 0 ? other.data() : out;
+      return kernel::axis_kernels<S>().standardize(in, count, in_width, op.constant[0], z, r);
+    }
+    case Kind::fill:
+      for (std::size_t r = 0; r < count; ++r) std::fill_n(out + r * width, width, in[r]);
+      return;
+    case Kind::product:
+    case Kind::reshape:
+      return;  // in a group of its own; only of sums
+  }
+}
+
+template <class S>
+void Calls<S>::multiply(const Call& call, std::size_t first, std::size_t count) const {
+  const Instruction<S>& op = *call.op;
+  const S* in = call.a.at(first, 0);
+  S* out = call.out.at(first, 0);
+  const std::size_t n = call.out.width, k = call.a.width;
+  const bool adds = call.bias != nullptr;
+  if (adds) {
+    for (std::size_t r = 0; r < count; ++r) std::copy_n(call.bias, n, out + r * n);
+  }
+  if (call.packed != nullptr && count >= kernel::kRowsWorthPacking)
+    return kernel::multiply_packed(count, n, k, in, k, 1, *call.packed, adds, out, n);
+  kernel::gemm(false, op.transpose_b, count, n, k, S(1), in, k, call.b.numbers, op.transpose_b ? k : n,
+               S(adds ? 1 : 0), out, n);
+}
+
+template class Calls<float>;
+template class Calls<double>;
+template class Machine<float>;
+template class Machine<double>;
+
+}  // namespace unroll::detail

@@ -1,0 +1,253 @@
+// A cell's step as a program, run over a sequence; and the choice between kernel, program and ops. Internal
+// to Recurrent.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "framework/program/run.hpp"
+#include "framework/random.hpp"
+#include "layers/module.hpp"
+#include "layers/recurrent/kernel.hpp"
+#include "layers/recurrent/steps.hpp"
+#include "layers/recurrent/unroll.hpp"
+
+namespace unroll::detail {
+
+// Returns the step of a cell, which must outlive it.
+template <class Cell, class S = scalar_t<Cell>>
+StepFunction<S> step_function(const Cell& cell, const state_t<Cell>& like) {
+  return [&cell, like](const VarList<S>& rows) {
+    std::size_t part = 1;
+    state_t<Cell> state = map_state(like, [&](const Var<S>&) { return rows[part++]; });
+    VarList<S> next;
+    const state_t<Cell> after = cell.step(rows[0], std::move(state));
+    for_each_in_state(after, [&](const Var<S>& var) { next.push_back(var); });
+    return next;
+  };
+}
+
+// Gives a cell's generators the states back that they have now: a trace draws no random numbers.
+template <class Cell>
+class KeepGenerators {
+ public:
+  explicit KeepGenerators(const Cell& cell) {
+    for_each_slot(cell, "", [&](const std::string&, auto& slot) {
+      if constexpr (std::is_same_v<decltype(slot), Rng&>) kept_.emplace_back(&slot, slot);  // mutable
+    });
+  }
+  ~KeepGenerators() {
+    for (auto& [rng, state] : kept_) *rng = state;
+  }
+  KeepGenerators(const KeepGenerators&) = delete;
+  KeepGenerators& operator=(const KeepGenerators&) = delete;
+
+ private:
+  std::vector<std::pair<Rng*, Rng>> kept_;
+};
+
+// Returns the position of h among the Vars of a state.
+template <class State>
+std::size_t hidden_index(const State& state) {
+  std::size_t index = 0, next = 0;
+  for_each_in_state(state, [&](const auto& var) {
+    if (&var == &hidden_of<typename std::remove_cvref_t<decltype(var)>::Scalar>(state)) index = next;
+    ++next;
+  });
+  return index;
+}
+
+// The sizes of x and of the state's Vars.
+template <class State>
+std::vector<std::size_t> widths_of(std::size_t input_size, const State& like) {
+  std::vector<std::size_t> widths{input_size};
+  for_each_in_state(like, [&](const auto& var) { widths.push_back(var.shape().back()); });
+  return widths;
+}
+
+// Traces the step: in every call, so that nothing that it depends on can be out of date.
+template <class Cell, class S = scalar_t<Cell>>
+CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const state_t<Cell>& like) {
+  const KeepGenerators<Cell> generators(cell);
+  std::optional<Tape> tape;  // finds what needs a gradient from outside the cell
+  if (Tape::is_recording()) tape.emplace();
+  const auto fresh = [&] {
+    auto copy = std::make_shared<Cell>(share(cell));
+    for_each_parameter(*copy, [](const std::string&, Var<S>& var) { var = parameter(var.value()); });
+    return StepFunction<S>([copy, like](const VarList<S>& rows) { return step_function(*copy, like)(rows); });
+  };
+  CompiledStep<S> step = compile<S>(step_function(cell, like), fresh, widths_of(input_size, like));
+  if (!tape || step.program == nullptr) return step;
+  VarList<S> own;
+  for_each_parameter(cell, [&](const std::string&, const Var<S>& var) { own.push_back(var); });
+  if (const auto what = tape->used_from_outside<S>(own); !what.empty()) {
+    step.failure = "step() uses a " + what;
+    step.program = nullptr;
+  }
+  return step;
+}
+
+// The op on the tape. Its inputs are x, the state's Vars and the cell's parameters.
+template <class Cell>
+struct CompiledOp {
+  using S = scalar_t<Cell>;
+  using State = state_t<Cell>;
+  ProgramRun<S> run;
+  bptt::BatchLayout layout;
+  Cell cell;
+  State like;
+  NeedsGrad derived;  // by external value of the program
+  bool all_states;
+
+  StepRows rows() const {
+    return {layout.count(), layout.batch,         layout.total,
+            layout.reverse, layout.batch_sizes(), layout.offsets()};
+  }
+  std::size_t states() const { return count_vars(like); }
+  VarList<S> parameters() const {
+    VarList<S> list;
+    for_each_parameter(cell, [&](const std::string&, const Var<S>& var) { list.push_back(var); });
+    return list;
+  }
+  // upstream: in the order of layer_outputs.
+  VarList<S> operator()(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
+    return Tape::is_recording() ? on_tape(upstream, needs_grad) : differentiate(upstream, needs_grad);
+  }
+
+ private:
+  VarList<S> differentiate(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
+  // Adds what reaches parameters through values that the step computes from parameters alone.
+  void add_derived(const VarList<S>& derived, VarList<S>& result, const NeedsGrad& needs_grad) const;
+  VarList<S> on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
+
+  template <class F>
+  Cell cell_with(F&& replace) const {
+    Cell with = share(cell);
+    for_each_parameter(with, [&](const std::string&, Var<S>& var) { var = replace(var); });
+    return with;
+  }
+};
+
+template <class Cell>
+auto CompiledOp<Cell>::differentiate(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
+    -> VarList<S> {
+  const std::size_t count = states(), hidden = hidden_index(like), first = 1 + count;
+  const auto end = static_cast<std::ptrdiff_t>(first);
+  VarList<S> every(count), last(upstream.begin() + 1, upstream.begin() + end);
+  every[hidden] = upstream[0];
+  for (std::size_t k = 0, next = first; all_states && k < count; ++k) {
+    if (k != hidden) every[k] = upstream[next++];
+  }
+  const VarList<S> own = parameters();
+  const auto position = [&](const Var<S>& external) {  // among the op's inputs
+    const auto is_external = [&](const Var<S>& var) { return var.same_as(external); };
+    return first + static_cast<std::size_t>(std::find_if(own.begin(), own.end(), is_external) - own.begin());
+  };
+  const VarList<S>& inputs = run.inputs();
+  NeedsGrad wanted(needs_grad.begin(), needs_grad.begin() + end);
+  for (std::size_t i = first; i < inputs.size(); ++i)
+    wanted.push_back(derived[i - first] != 0 ||
+                     (inputs[i].get()->leaf != nullptr && needs_grad[position(inputs[i])] != 0));
+  VarList<S> found = run.gradients(rows(), every, last, wanted), result(first + own.size());
+  std::move(found.begin(), found.begin() + end, result.begin());
+  VarList<S> of_derived(inputs.size() - first);
+  for (std::size_t i = first; i < inputs.size(); ++i) {
+    if (derived[i - first] != 0) {
+      of_derived[i - first] = std::move(found[i]);
+    } else if (wanted[i] != 0) {
+      result[position(inputs[i])] = std::move(found[i]);
+    }
+  }
+  if (std::find(derived.begin(), derived.end(), 1) != derived.end())
+    add_derived(of_derived, result, needs_grad);
+  return result;
+}
+
+template <class Cell>
+void CompiledOp<Cell>::add_derived(const VarList<S>& upstream, VarList<S>& result,
+                                   const NeedsGrad& needs_grad) const {
+  const Tape tape;
+  VarList<S> leaves;
+  const Cell fresh = cell_with([&](const Var<S>& var) {
+    leaves.push_back(parameter(var.value()));
+    return leaves.back();
+  });
+  const KeepGenerators<Cell> generators(fresh);
+  const VarList<S> externals =
+      externals_of(step_function(fresh, like), widths_of(run.inputs()[0].shape().back(), like));
+  const std::size_t first = result.size() - leaves.size();
+  const NeedsGrad wanted(needs_grad.begin() + static_cast<std::ptrdiff_t>(first), needs_grad.end());
+  const VarList<S> more = layer_gradients(externals, upstream, leaves, wanted, /*create_graph=*/false);
+  for (std::size_t p = 0; p < leaves.size(); ++p) {
+    if (wanted[p] == 0) continue;
+    Var<S>& sum = result[first + p];
+    sum = sum.defined() ? sum + more[p] : more[p];
+  }
+}
+
+template <class Cell>
+auto CompiledOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const -> VarList<S> {
+  // Copies, so that only this op is differentiated, not what computed its inputs.
+  const std::size_t first = 1 + states();
+  VarList<S> copies;
+  for (std::size_t i = 0; i < first; ++i) copies.push_back(run.inputs()[i] * 1.0);
+  const Cell with = cell_with([&](const Var<S>& var) {
+    copies.push_back(var * 1.0);
+    return copies.back();
+  });
+  std::size_t part = 1;
+  State state = map_state(like, [&](const Var<S>&) { return copies[part++]; });
+  const auto result = unroll_steps(with, copies[0], std::move(state), layout, all_states);
+  return layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
+}
+
+// Runs a layer in one direction by the program of its step.
+template <class Cell>
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell,
+                                                        const CompiledStep<scalar_t<Cell>>& step,
+                                                        const Var<scalar_t<Cell>>& x,
+                                                        const state_t<Cell>& state,
+                                                        const bptt::BatchLayout& layout, bool all_states) {
+  using S = scalar_t<Cell>;
+  VarList<S> inputs{x};
+  for_each_in_state(state, [&](const Var<S>& var) { inputs.push_back(var); });
+  VarList<S> read = inputs;
+  read.insert(read.end(), step.externals.begin(), step.externals.end());
+  CompiledOp<Cell> op{{step.program, std::move(read)}, layout, share(cell), state, step.derived, all_states};
+  const VarList<S> every = op.run.run(op.rows(), Tape::is_recording());
+  LayerResult<S, state_t<Cell>> result;
+  std::size_t part = 0;
+  result.state = map_state(state, [&](const Var<S>&) { return op.run.final_states[part++]; });
+  result.output = every[hidden_index(state)];
+  if (all_states) {
+    part = 0;
+    result.all = map_state(state, [&](const Var<S>&) { return every[part++]; });
+  }
+  if (!Tape::is_recording()) return result;
+  VarList<S> outputs = layer_outputs(result);
+  for (const Var<S>& var : op.parameters()) inputs.push_back(var);
+  record_multi_output<S>("compiled", outputs, inputs, std::move(op));
+  return result;
+}
+
+template <class Cell>
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                     state_t<Cell> state, const bptt::BatchLayout& steps,
+                                                     const StepMode<scalar_t<Cell>>& mode,
+                                                     LayerScope* scope) {
+  if constexpr (HasKernel<Cell>) {
+    if (mode.fused) return run_fused(cell, x, state, steps, mode.all_states);
+  }
+  if (mode.compiled && steps.total > 0) {
+    if (const auto step = compile_step(cell, x.shape().back(), state); step.program != nullptr)
+      return run_compiled(cell, step, x, state, steps, mode.all_states);
+  }
+  return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
+}
+
+}  // namespace unroll::detail
