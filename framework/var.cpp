@@ -36,6 +36,7 @@ bool Var<S>::requires_grad() const noexcept {
 
 template <class S>
 Tensor<S> Var<S>::value() && {
+  note_read();
   const Var last(std::move(*this));
   Tensor<S>& data = last.checked()->data;
   // A value with a single handle is invisible to others: no copy is needed, unless the elements stand behind
@@ -48,6 +49,7 @@ Tensor<S> Var<S>::value() && {
 template <class S>
 Tensor<S>& Var<S>::mutable_value() & {
   Tensor<S>& data = checked()->data;
+  note_read();
   if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of elements that are about to change
   for (Tape* tape = Tape::current(); tape != nullptr; tape = tape->outer_) {
     if (!tape->change_ && tape->has_used(*this)) tape->note_change(*this);
@@ -69,6 +71,7 @@ void Var<S>::clear_grad() noexcept {
 template <class S>
 void Var<S>::register_hook(Hook hook) {
   checked();
+  note_read();  // a program calls no hook
   if (!hook) throw ArgumentError("[Var::register_hook] hook: expected a function, got an empty one");
   if (value_->leaf) {
     value_->leaf->hooks.push_back(std::move(hook));

@@ -1,6 +1,7 @@
 // From a step to a program: the gradient is traced from the ops' own rules.
 #include <algorithm>
 #include <deque>
+#include <exception>
 
 #include "framework/program/compile.hpp"
 #include "framework/program/program.hpp"
@@ -50,7 +51,12 @@ StepTrace<S> trace_step(const StepFunction<S>& step, const std::vector<std::size
   StepTrace<S> result;
   const VarList<S> inputs = example_rows<S>(widths, rows, false);
   Trace<S> traced(inputs);
-  take_outputs(traced, step(inputs), inputs, result.next);
+  // What a step throws on example rows only, it may not throw at all; otherwise the tape will.
+  try {
+    take_outputs(traced, step(inputs), inputs, result.next);
+  } catch (const std::exception& error) {
+    traced.fail(std::string("step() throws on example rows: ") + error.what());
+  }
   traced.stop();
   result.failure = traced.failure();
   result.instructions = traced.take_instructions();
@@ -179,7 +185,12 @@ Compiled<S> find_or_build(const StepTrace<S>& traced, const std::function<StepFu
   }
   const StepFunction<S> step = fresh();
   if (std::string why = instability(traced, step, widths); !why.empty()) return {nullptr, why};
-  Compiled<S> compiled = build(step, widths);
+  Compiled<S> compiled;
+  try {
+    compiled = build(step, widths);
+  } catch (const std::exception& error) {
+    compiled.failure = std::string("its gradient throws on example rows: ") + error.what();
+  }
   if (compiled.program != nullptr && (compiled.program->step != traced.instructions ||
                                       compiled.program->externals != traced.external_numbers))
     compiled = {nullptr, "step() is not the same in every call"};

@@ -8,7 +8,7 @@
 namespace unroll::detail {
 
 void trace_read(const void* value) noexcept {
-  if (trace->row_of(value) >= 0) trace->fail("step() reads a value");
+  if (trace->row_of(value) >= 0) trace->fail("step() reads or changes a value, or has a hook");
 }
 
 void trace_recorded(const char* op, const void* output, std::span<const void* const> inputs) {

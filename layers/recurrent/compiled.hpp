@@ -152,7 +152,7 @@ auto CompiledOp<Cell>::differentiate(const VarList<S>& upstream, const NeedsGrad
   NeedsGrad wanted(needs_grad.begin(), needs_grad.begin() + end);
   for (std::size_t i = first; i < inputs.size(); ++i)
     wanted.push_back(derived[i - first] != 0 ||
-                     (inputs[i].get()->leaf != nullptr && needs_grad[position(inputs[i])] != 0));
+                     (position(inputs[i]) < needs_grad.size() && needs_grad[position(inputs[i])] != 0));
   VarList<S> found = run.gradients(rows(), every, last, wanted), result(first + own.size());
   std::move(found.begin(), found.begin() + end, result.begin());
   VarList<S> of_derived(inputs.size() - first);

@@ -1,53 +1,12 @@
-// Compiled steps: they compute what the tape computes, and what cannot be compiled runs on the tape.
-#include <catch2/catch.hpp>
-
-#include <cmath>
-#include <functional>
-#include <random>
-
-#include "framework/errors.hpp"
-#include "layers/layers.hpp"
+// Compiled steps compute what the tape computes.
+#include "any_cell.hpp"
 #include "minimal_gated_unit.hpp"
 #include "optim/optim.hpp"
 
 using namespace unroll;
+using namespace unroll::test;
 
 namespace {
-
-using V = Var<double>;
-constexpr std::size_t kSteps = 6, kInput = 3, kHidden = 5;
-
-// A cell from one function of its weights (I,H), (H,H), (1,H) and (H), for what a test tries.
-struct AnyCell : MoveOnly {
-  static constexpr const char* kName = "AnyCell";
-  using Scalar = double;
-  using Step = std::function<V(const AnyCell&, const V& x, const V& h)>;
-  CellSizes options;
-  V input, state, row, bias;
-  double factor = 0.7;
-  bool training = true;
-  Step function;
-
-  AnyCell() = default;
-  AnyCell(CellSizes sizes, Rng& rng) : options(sizes) {
-    const auto i = static_cast<std::size_t>(sizes.input), h = static_cast<std::size_t>(sizes.hidden);
-    input = parameter(random_normal<double>({i, h}, 0.0, 0.5, rng), "input");
-    state = parameter(random_normal<double>({h, h}, 0.0, 0.5, rng), "state");
-    row = parameter(random_normal<double>({1, h}, 0.0, 0.5, rng), "row");
-    bias = parameter(random_normal<double>({h}, 0.0, 0.5, rng), "bias");
-  }
-  V step(const V& x, const V& h) const { return function(*this, x, h); }
-  static void each(auto& self, auto&& visit) {
-    visit("options", self.options);
-    visit("input", self.input);
-    visit("state", self.state);
-    visit("row", self.row);
-    visit("bias", self.bias);
-    visit("factor", self.factor);
-    visit("training", self.training);
-    visit("function", self.function);
-  }
-};
 
 // Two members of different widths; c is only passed on by half.
 struct PairState {
@@ -88,64 +47,6 @@ struct PairCell : MoveOnly {
   }
 };
 
-template <class Cell>
-Recurrent<Cell> make(RecurrentOptions options = {}) {
-  Rng rng(3);
-  return Recurrent<Cell>({.input = kInput, .hidden = kHidden}, std::move(options), rng);
-}
-
-Recurrent<AnyCell> any(const AnyCell::Step& step, RecurrentOptions options = {}) {
-  auto layer = make<AnyCell>(std::move(options));
-  for (AnyCell& cell : layer.cells()) cell.function = step;
-  return layer;
-}
-
-V plain(const AnyCell& c, const V& x, const V& h) {
-  return tanh(matmul(x, c.input) + matmul(h, c.state) * c.row + c.bias);
-}
-
-// All outputs, then all gradients for random upstream gradients.
-template <class Layer>
-std::vector<Tensor<double>> results(const Layer& layer, std::size_t batch,
-                                    const std::vector<Index>& lengths = {}, std::uint64_t seed = 4) {
-  Rng rng(seed);
-  const auto random = [&](const Shape& shape) { return random_normal<double>(shape, 0.0, 1.0, rng); };
-  Tape tape;
-  std::vector<V> inputs{parameter(random({kSteps, batch, kInput}))};
-  using State = typename Layer::State;
-  States<State> states;
-  for (const auto& cell : layer.cells()) {
-    states.push_back(map_state(zero_state(cell, batch), [&](const V& zero) {
-      inputs.push_back(parameter(random(zero.shape())));
-      return inputs.back();
-    }));
-  }
-  for (const auto& p : parameters(layer)) inputs.push_back(p);
-  const auto trace = layer.with_all_states(inputs[0], {.states = states, .lengths = lengths});
-  std::vector<V> outputs{trace.output}, upstream;
-  for (const auto* list : {&trace.states, &trace.all_states}) {
-    for (const State& s : *list) for_each_in_state(s, [&](const V& var) { outputs.push_back(var); });
-  }
-  std::vector<Tensor<double>> all;
-  for (const V& output : outputs) {
-    all.push_back(output.value());
-    upstream.emplace_back(random(output.shape()));
-  }
-  for (const V& g : gradients(outputs, inputs, upstream)) all.push_back(g.value());
-  return all;
-}
-
-double furthest(const std::vector<Tensor<double>>& a, const std::vector<Tensor<double>>& b) {
-  REQUIRE(a.size() == b.size());
-  double worst = 0.0;
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    REQUIRE(a[k].shape() == b[k].shape());
-    for (std::size_t i = 0; i < a[k].size(); ++i)
-      worst = std::max(worst, std::abs(a[k].data()[i] - b[k].data()[i]) / (1.0 + std::abs(b[k].data()[i])));
-  }
-  return worst;
-}
-
 template <class Layer>
 void compare(Layer layer) {
   for (const auto& [batch, lengths] : std::vector<std::pair<std::size_t, std::vector<Index>>>{
@@ -163,14 +64,6 @@ void compare_any(const AnyCell::Step& step) {
   compare(any(step));
   compare(any([&](const AnyCell& c, const V& x, const V& h) { return step(c, x, h) * 0.9; },
               {.bidirectional = true}));
-}
-
-std::string why_not(const AnyCell::Step& step) {
-  const auto layer = any(step);
-  const Tape tape;
-  const std::string reason = layer.why_not_compiled();
-  CHECK(layer.path() == (reason.empty() ? Path::compiled : Path::tape));
-  return reason;
 }
 
 }  // namespace
@@ -204,82 +97,6 @@ TEST_CASE("whatever a step does with its rows, the compiled step does") {
     return concat(std::vector<V>{parts[2], slice(h, 1, {0, 1}), parts[0] * 2.0 - 1.0}, 1) *
            slice(concat(std::vector<V>{h, x}, -1), 1, {2, 7});
   });
-}
-
-TEST_CASE("a step that cannot be compiled runs on the tape, and says why") {
-  using Catch::Equals;
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
-               return h.value()(0, 0) > 0.0 ? plain(c, x, h) : h;
-             }),
-             Equals("step() reads a value"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
-               const V s = sum(h);
-               return s.item() > 0.0 ? plain(c, x, h) : h;
-             }),
-             Equals("step() reads a value"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); }),
-             Equals("cumsum is no instruction of programs"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
-               return logsumexp(h, {1}, true) * plain(c, x, h);
-             }),
-             Equals("logsumexp is no instruction of programs"));
-  CHECK_THAT(
-      why_not([](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) - mean(h, {0}, true); }),
-      Equals("step() is not the same for every batch size and call"));
-  CHECK_THAT(
-      why_not([](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) - sum(h, {0}, true); }),
-      Equals("sub: of a sum over the rows"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
-               return plain(c, x, h) * (1.0 / static_cast<double>(x.shape(0)));
-             }),
-             Equals("step() is not the same for every batch size and call"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
-               return plain(c, x, h) + V(ones<double>(h.shape()));
-             }),
-             Equals("step() is not the same for every batch size and call"));
-  Rng rng(5);
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) {
-               return plain(c, x, h) * V(random_normal<double>({1, kHidden}, 1.0, 0.1, rng));
-             }),
-             Equals("step() uses a constant that differs from call to call (random numbers?)"));
-  CHECK_THAT(
-      why_not([&](const AnyCell& c, const V& x, const V& h) { return dropout(plain(c, x, h), 0.5, rng); }),
-      Equals("dropout is no instruction of programs"));
-  const V outside = parameter(Tensor<double>({1, kHidden}, 0.5), "outside");
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * outside; }),
-             Equals("step() uses a parameter 'outside' of shape (1,5)"));
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) {
-               Var<float> other(Tensor<float>({1, kHidden}, 0.5F));
-               return plain(c, x, h) * V(convert_tensor<double>((other * 2.0).value()));
-             }),
-             Equals(""));
-}
-
-TEST_CASE("a value that the tape has computed before the layer gets its gradient") {
-  const V outside = parameter(Tensor<double>({1, kHidden}, 0.5));
-  const auto gradient = [&](Path path) {
-    Tape tape;
-    const V made = outside * 2.0;
-    const auto layer =
-        any([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * made; }, {.path = path});
-    const auto y = layer(V(ones<double>({kSteps, 2, kInput})));
-    return gradients(std::vector<V>{sum(y.output)}, {outside})[0].value();
-  };
-  CHECK((gradient(Path::automatic) == gradient(Path::tape)));
-  CHECK(std::abs(gradient(Path::tape).data()[0]) > 1e-3);
-}
-
-TEST_CASE("a compiled path that is asked for and cannot be taken is an error") {
-  auto layer = any([](const AnyCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); },
-                   {.path = Path::compiled});
-  CHECK_THROWS_WITH(
-      layer(V(ones<double>({kSteps, 2, kInput}))),
-      Catch::Contains("path: expected one that supports the options, got compiled, which does not: "
-                      "cumsum is no instruction of programs (use Path::automatic)"));
-  CHECK_THAT(summary(any(plain)), Catch::Contains("path compiled (a cell without a hand-derived kernel)"));
-  layer.set_path(Path::automatic);
-  CHECK_THAT(summary(layer), Catch::Contains("path tape (a cell without a hand-derived kernel; cumsum is no "
-                                             "instruction of programs)"));
 }
 
 TEST_CASE("nothing that a step depends on is out of date") {
@@ -352,17 +169,6 @@ TEST_CASE("a trace draws no random numbers, calls no hook and leaves the tape al
   CHECK(tape.size() < 12);
   tape.backward(sum(y.output));
   CHECK(calls == 1);
-}
-
-TEST_CASE("what a step throws passes through, and the next call is right") {
-  int count = 0;
-  auto layer = any([&](const AnyCell& c, const V& x, const V& h) {
-    if (++count == 1) throw ArgumentError("stop");
-    return plain(c, x, h);
-  });
-  CHECK_THROWS_WITH(layer(V(ones<double>({kSteps, 2, kInput}))), "stop");
-  const auto tape = any(plain, {.path = Path::tape});
-  CHECK(furthest(results(layer, 2), results(tape, 2)) < 1e-13);
 }
 
 TEST_CASE("values in inference are those in training") {
