@@ -92,7 +92,8 @@ CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const sta
   return step;
 }
 
-// The op on the tape. Its inputs are x, the state's Vars and the cell's parameters.
+// The op on the tape. Its inputs are x, the state's Vars and the cell's parameters; then the program's
+// constants, without a gradient, so that a change before the backward pass is noticed.
 template <class Cell>
 struct CompiledOp {
   using S = scalar_t<Cell>;
@@ -152,8 +153,8 @@ auto CompiledOp<Cell>::differentiate(const VarList<S>& upstream, const NeedsGrad
   NeedsGrad wanted(needs_grad.begin(), needs_grad.begin() + end);
   for (std::size_t i = first; i < inputs.size(); ++i)
     wanted.push_back(derived[i - first] != 0 ||
-                     (position(inputs[i]) < needs_grad.size() && needs_grad[position(inputs[i])] != 0));
-  VarList<S> found = run.gradients(rows(), every, last, wanted), result(first + own.size());
+                     (position(inputs[i]) < first + own.size() && needs_grad[position(inputs[i])] != 0));
+  VarList<S> found = run.gradients(rows(), every, last, wanted), result(needs_grad.size());
   std::move(found.begin(), found.begin() + end, result.begin());
   VarList<S> of_derived(inputs.size() - first);
   for (std::size_t i = first; i < inputs.size(); ++i) {
@@ -180,8 +181,9 @@ void CompiledOp<Cell>::add_derived(const VarList<S>& upstream, VarList<S>& resul
   const KeepGenerators<Cell> generators(fresh);
   const VarList<S> externals =
       externals_of(step_function(fresh, like), widths_of(run.inputs()[0].shape().back(), like));
-  const std::size_t first = result.size() - leaves.size();
-  const NeedsGrad wanted(needs_grad.begin() + static_cast<std::ptrdiff_t>(first), needs_grad.end());
+  const std::size_t first = 1 + states();
+  const auto begin = needs_grad.begin() + static_cast<std::ptrdiff_t>(first);
+  const NeedsGrad wanted(begin, begin + static_cast<std::ptrdiff_t>(leaves.size()));
   const VarList<S> more = layer_gradients(externals, upstream, leaves, wanted, /*create_graph=*/false);
   for (std::size_t p = 0; p < leaves.size(); ++p) {
     if (wanted[p] == 0) continue;
@@ -203,7 +205,10 @@ auto CompiledOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& need
   std::size_t part = 1;
   State state = map_state(like, [&](const Var<S>&) { return copies[part++]; });
   const auto result = unroll_steps(with, copies[0], std::move(state), layout, all_states);
-  return layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
+  VarList<S> found =
+      layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
+  found.resize(needs_grad.size());
+  return found;
 }
 
 // Runs a layer in one direction by the program of its step.
@@ -231,6 +236,9 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell,
   if (!Tape::is_recording()) return result;
   VarList<S> outputs = layer_outputs(result);
   for (const Var<S>& var : op.parameters()) inputs.push_back(var);
+  for (const Var<S>& external : step.externals) {
+    if (!external.requires_grad()) inputs.push_back(external);
+  }
   record_multi_output<S>("compiled", outputs, inputs, std::move(op));
   return result;
 }

@@ -137,6 +137,22 @@ TEST_CASE("nothing that a step depends on is out of date") {
   agree();
 }
 
+TEST_CASE("what a compiled step has used and has changed since is refused") {
+  V constant(Tensor<double>({1, kHidden}, 2.0));
+  auto layer = any([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * constant; },
+                   {.path = Path::compiled});
+  V x(ones<double>({kSteps, 2, kInput}));
+  for (V* changed : {&constant, &layer.cells()[0].row, &x}) {
+    Tape tape;
+    const V loss = sum(layer(x).output);
+    changed->mutable_value() *= 1.5;
+    CHECK_THROWS_WITH(tape.backward(loss), Catch::Contains("was changed after this tape had used it"));
+  }
+  Tape tape;
+  tape.backward(sum(layer(x).output));
+  CHECK(layer.cells()[0].row.has_grad());
+}
+
 TEST_CASE("a compiled step has second derivatives") {
   const auto second = [](Path path) {
     auto layer = any(plain, {.path = path});
