@@ -253,12 +253,8 @@ auto Recurrent<Cell>::step(const Var<S>& x, const States<State>& states) const -
 template <class Cell>
 std::string Recurrent<Cell>::extra_repr() const {
   require_cells("extra_repr");
-  const Path now = path();
-  std::string reason =
-      options_.path == Path::automatic && fallback_reason() != nullptr ? fallback_reason() : "";
-  if (const auto second = why_not_compiled(); now == Path::tape && !reason.empty() && second != reason)
-    reason += "; " + second;
-  return detail::describe_layer(options_, input_size(), output_size(), now, reason,
+  return detail::describe_layer(options_, {input_size(), output_size()}, runs_kernel(), fallback_reason(),
+                                runs_kernel() ? "" : why_not_compiled(),
                                 detail::has_few_weights(cells_.front()));
 }
 

@@ -45,8 +45,8 @@ class TraceBase {
   PooledVector<unsigned char> is_external_;  // by number
 };
 
-// The numbers of values are in the order in which they were met: the rows that begin() got, then results and
-// external values. External is what does not depend on the rows: parameters and constants.
+// The numbers of values are in the order in which they were met: the rows that it is given first, then
+// results and external values. External is what does not depend on the rows: parameters and constants.
 template <class S>
 class Trace final : public TraceBase {
  public:

@@ -12,7 +12,6 @@
 
 #include "framework/program/run.hpp"
 #include "framework/random.hpp"
-#include "layers/module.hpp"
 #include "layers/recurrent/kernel.hpp"
 #include "layers/recurrent/steps.hpp"
 #include "layers/recurrent/unroll.hpp"
@@ -23,32 +22,53 @@ namespace unroll::detail {
 template <class Cell, class S = scalar_t<Cell>>
 StepFunction<S> step_function(const Cell& cell, const state_t<Cell>& like) {
   return [&cell, like](const VarList<S>& rows) {
-    std::size_t part = 1;
-    state_t<Cell> state = map_state(like, [&](const Var<S>&) { return rows[part++]; });
     VarList<S> next;
-    const state_t<Cell> after = cell.step(rows[0], std::move(state));
+    const state_t<Cell> after = cell.step(rows[0], state_with(like, rows));
     for_each_in_state(after, [&](const Var<S>& var) { next.push_back(var); });
     return next;
   };
 }
 
-// Gives a cell's generators the states back that they have now: a trace draws no random numbers.
+// Gives the members that a step may change (mutable ones) the values back that they have now: a trace draws
+// no random numbers, and leaves counters alone.
 template <class Cell>
-class KeepGenerators {
+class KeepMembers {
  public:
-  explicit KeepGenerators(const Cell& cell) {
-    for_each_slot(cell, "", [&](const std::string&, auto& slot) {
-      if constexpr (std::is_same_v<decltype(slot), Rng&>) kept_.emplace_back(&slot, slot);  // mutable
-    });
+  explicit KeepMembers(const Cell& cell) : cell_(cell) {
+    for_each([&](Rng& rng) { generators_.push_back(rng); },
+             [&](auto& number) { numbers_.push_back(static_cast<long double>(number)); });
   }
-  ~KeepGenerators() {
-    for (auto& [rng, state] : kept_) *rng = state;
+  ~KeepMembers() { restore(); }
+  KeepMembers(const KeepMembers&) = delete;
+  KeepMembers& operator=(const KeepMembers&) = delete;
+  // Restores them. Returns whether a number had changed.
+  bool restore() {
+    auto generator = generators_.begin();
+    auto kept = numbers_.begin();
+    bool changed = false;
+    for_each([&](Rng& rng) { rng = *generator++; },
+             [&]<class T>(T& number) {
+               const auto before = static_cast<T>(*kept++);
+               const T now = std::exchange(number, before);
+               changed |= now != before && (now == now || before == before);  // a NaN may stay one
+             });
+    return changed;
   }
-  KeepGenerators(const KeepGenerators&) = delete;
-  KeepGenerators& operator=(const KeepGenerators&) = delete;
 
  private:
-  std::vector<std::pair<Rng*, Rng>> kept_;
+  template <class OfRng, class OfNumber>
+  void for_each(OfRng&& of_rng, OfNumber&& of_number) {
+    for_each_slot(cell_, "", [&]<class T>(const std::string&, T& slot) {
+      if constexpr (std::is_same_v<T, Rng>) {
+        of_rng(slot);
+      } else if constexpr (!std::is_const_v<T> && std::is_arithmetic_v<T>) {
+        of_number(slot);
+      }
+    });
+  }
+  const Cell& cell_;
+  std::vector<Rng> generators_;
+  std::vector<long double> numbers_;  // exact for every arithmetic type
 };
 
 // Returns the position of h among the Vars of a state.
@@ -73,7 +93,7 @@ std::vector<std::size_t> widths_of(std::size_t input_size, const State& like) {
 // Traces the step: in every call, so that nothing that it depends on can be out of date.
 template <class Cell, class S = scalar_t<Cell>>
 CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const state_t<Cell>& like) {
-  const KeepGenerators<Cell> generators(cell);
+  KeepMembers<Cell> members(cell);
   std::optional<Tape> tape;  // finds what needs a gradient from outside the cell
   if (Tape::is_recording()) tape.emplace();
   const auto fresh = [&] {
@@ -82,6 +102,7 @@ CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const sta
     return StepFunction<S>([copy, like](const VarList<S>& rows) { return step_function(*copy, like)(rows); });
   };
   CompiledStep<S> step = compile<S>(step_function(cell, like), fresh, widths_of(input_size, like));
+  if (members.restore()) return {nullptr, {}, {}, "step() changes a member"};
   if (!tape || step.program == nullptr) return step;
   VarList<S> own;
   for_each_parameter(cell, [&](const std::string&, const Var<S>& var) { own.push_back(var); });
@@ -125,13 +146,6 @@ struct CompiledOp {
   // Adds what reaches parameters through values that the step computes from parameters alone.
   void add_derived(const VarList<S>& derived, VarList<S>& result, const NeedsGrad& needs_grad) const;
   VarList<S> on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
-
-  template <class F>
-  Cell cell_with(F&& replace) const {
-    Cell with = share(cell);
-    for_each_parameter(with, [&](const std::string&, Var<S>& var) { var = replace(var); });
-    return with;
-  }
 };
 
 template <class Cell>
@@ -174,11 +188,9 @@ void CompiledOp<Cell>::add_derived(const VarList<S>& upstream, VarList<S>& resul
                                    const NeedsGrad& needs_grad) const {
   const Tape tape;
   VarList<S> leaves;
-  const Cell fresh = cell_with([&](const Var<S>& var) {
-    leaves.push_back(parameter(var.value()));
-    return leaves.back();
-  });
-  const KeepGenerators<Cell> generators(fresh);
+  for (const Var<S>& var : parameters()) leaves.push_back(parameter(var.value()));
+  const Cell fresh = cell_with(cell, leaves, 0);
+  const KeepMembers<Cell> members(fresh);
   const VarList<S> externals =
       externals_of(step_function(fresh, like), widths_of(run.inputs()[0].shape().back(), like));
   const std::size_t first = 1 + states();
@@ -194,19 +206,12 @@ void CompiledOp<Cell>::add_derived(const VarList<S>& upstream, VarList<S>& resul
 
 template <class Cell>
 auto CompiledOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const -> VarList<S> {
-  // Copies, so that only this op is differentiated, not what computed its inputs.
-  const std::size_t first = 1 + states();
-  VarList<S> copies;
-  for (std::size_t i = 0; i < first; ++i) copies.push_back(run.inputs()[i] * 1.0);
-  const Cell with = cell_with([&](const Var<S>& var) {
-    copies.push_back(var * 1.0);
-    return copies.back();
-  });
-  std::size_t part = 1;
-  State state = map_state(like, [&](const Var<S>&) { return copies[part++]; });
-  const auto result = unroll_steps(with, copies[0], std::move(state), layout, all_states);
-  VarList<S> found =
-      layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
+  VarList<S> inputs(run.inputs().begin(), run.inputs().begin() + static_cast<std::ptrdiff_t>(1 + states()));
+  for (const Var<S>& var : parameters()) inputs.push_back(var);
+  VarList<S> found = gradients_on_tape(cell, like, inputs, upstream, needs_grad,
+                                       [&](const Cell& with, const Var<S>& x, State state) {
+                                         return unroll_steps(with, x, std::move(state), layout, all_states);
+                                       });
   found.resize(needs_grad.size());
   return found;
 }

@@ -73,9 +73,16 @@ const char* regularizer_option(const RecurrentOptions& options, bool training) n
   return nullptr;
 }
 
-std::string describe_layer(const RecurrentOptions& options, std::size_t input, std::size_t output, Path path,
-                           const std::string& reason, bool few_weights) {
-  std::string text = fmt::format("{} -> {}", input, output);
+std::string describe_layer(const RecurrentOptions& options, std::pair<std::size_t, std::size_t> sizes,
+                           bool runs_kernel, const char* fallback_reason, const std::string& why_not_compiled,
+                           bool few_weights) {
+  const Path path = runs_kernel ? Path::fused : why_not_compiled.empty() ? Path::compiled : Path::tape;
+  std::string reason;
+  if (options.path == Path::automatic && fallback_reason != nullptr) {
+    reason = fallback_reason;
+    if (path == Path::tape && why_not_compiled != reason) reason += "; " + why_not_compiled;
+  }
+  std::string text = fmt::format("{} -> {}", sizes.first, sizes.second);
   if (options.layers > 1) text += fmt::format(", {} layers", options.layers);
   if (options.bidirectional) text += ", both directions";
   if (options.checkpoint_every > 0) {

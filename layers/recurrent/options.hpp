@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "framework/var.hpp"
@@ -46,10 +47,11 @@ namespace detail {
 void check_recurrent_options(const LayerName& layer, const RecurrentOptions& options, bool has_inner_state);
 // Returns the option that changes every step's states, or null.
 const char* regularizer_option(const RecurrentOptions& options, bool training) noexcept;
-// Returns a layer's line in a summary. reason: why it does not take an earlier path; few_weights: it may
-// choose checkpoints on the tape.
-std::string describe_layer(const RecurrentOptions& options, std::size_t input, std::size_t output, Path path,
-                           const std::string& reason, bool few_weights);
+// Returns a layer's line in a summary, with the path that it takes and why none before that. few_weights: it
+// may choose checkpoints on the tape.
+std::string describe_layer(const RecurrentOptions& options, std::pair<std::size_t, std::size_t> sizes,
+                           bool runs_kernel, const char* fallback_reason, const std::string& why_not_compiled,
+                           bool few_weights);
 // Throw TapeError for a step that uses `what`, whose gradient a second run would lose, and for one whose
 // second run gives another output.
 [[noreturn]] void throw_lost_gradient(const char* layer, const std::string& what);

@@ -86,17 +86,6 @@ class RecomputedRun {
     std::size_t next = 0;
     for (Rng* rng : generators(cell)) *rng = at.generators[next++];
   }
-  // Returns a second cell with these parameters.
-  Cell cell_with(const VarList<S>& inputs) const {
-    Cell cell = share(cell_);
-    std::size_t next = 1 + state_vars_;
-    for_each_parameter(cell, [&](const std::string&, Var<S>& var) { var = inputs[next++]; });
-    return cell;
-  }
-  State state_with(const VarList<S>& inputs) const {
-    std::size_t next = 1;
-    return map_state(state_, [&](const Var<S>&) { return inputs[next++]; });
-  }
   bool is_sequence(std::size_t output) const noexcept { return output == 0 || output > state_vars_; }
 
   VarList<S> record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
@@ -136,9 +125,9 @@ auto RecomputedRun<Cell>::try_steps(std::size_t few, std::size_t more) const -> 
     const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
     VarList<S> leaves{parameter(chunk.take(inputs_[0].value(), steps_))};
     for (std::size_t i = 1; i < inputs_.size(); ++i) leaves.push_back(parameter(inputs_[i].value()));
-    const Cell cell = cell_with(leaves);
+    const Cell cell = cell_with(cell_, leaves, 1 + state_vars_);
     const std::size_t before = held();
-    const auto kept = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
+    const auto kept = run_steps(cell, leaves[0], state_with(state_, leaves), chunk.layout, mode_);
     if (trial.from_outside.empty()) trial.from_outside = tape.template used_from_outside<S>(leaves);
     return {held() - before, chunk.layout.total, kept.output};
   };
@@ -198,13 +187,11 @@ void RecomputedRun<Cell>::advance(const Cell& cell, Rng& rng) const {
 template <class Cell>
 auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
     -> VarList<S> {
-  // Copies, so that only this op is differentiated, not what computed its inputs.
-  VarList<S> copies;
-  for (const Var<S>& in : inputs_) copies.push_back(in * 1.0);
-  const Cell cell = cell_with(copies);
-  restore(checkpoints_.front(), cell);
-  const auto result = run_steps(cell, copies[0], state_with(copies), steps_, mode_);
-  return layer_gradients(layer_outputs(result), upstream, copies, needs_grad, /*create_graph=*/true);
+  restore(checkpoints_.front(), cell_);
+  return gradients_on_tape(cell_, state_, inputs_, upstream, needs_grad,
+                           [&](const Cell& cell, const Var<S>& x, State state) {
+                             return run_steps(cell, x, std::move(state), steps_, mode_);
+                           });
 }
 
 template <class Cell>
@@ -218,7 +205,7 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
   }
   Tensor<S> dx;
   if (needs_grad[0]) dx = zeros<S>(inputs_[0].shape());
-  const Cell cell = cell_with(leaves);
+  const Cell cell = cell_with(cell_, leaves, 1 + state_vars_);
   VarList<S> arriving = upstream;  // of the chunk's outputs; those of the states come from the next chunk
 
   for (std::size_t j = chunks_.size(); j-- > 0;) {
@@ -238,7 +225,7 @@ auto RecomputedRun<Cell>::differentiate(const VarList<S>& upstream, const NeedsG
       leaves[part++] = parameter(var.value());
     });
     restore(checkpoints_[j], cell);
-    const auto result = run_steps(cell, leaves[0], state_with(leaves), chunk.layout, mode_);
+    const auto result = run_steps(cell, leaves[0], state_with(state_, leaves), chunk.layout, mode_);
     if (const auto what = tape.template used_from_outside<S>(leaves); !what.empty())
       throw_lost_gradient(name_of<Cell>(), what);
     const auto found = layer_gradients(layer_outputs(result), arriving, leaves, wanted, false);
@@ -280,7 +267,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, cons
                                                           const RecurrentOptions& options, Rng& rng,
                                                           std::size_t runs) {
   using S = scalar_t<Cell>;
-  // For chosen checkpoints: what the layer's calls keep in all, about half of a large cache, what their
+  // For chosen checkpoints: what the layer's calls keep in all, about a large cache, what their
   // outputs take then, and what a chunk keeps, about half of a core's own cache. These are constants, so that
   // gradients have the same bits on every machine.
   constexpr std::size_t kMostKept = 32 << 20, kLeastOutput = kMostKept / 64, kLeastSteps = 512,

@@ -145,3 +145,33 @@ TEST_CASE("a step that only works on a tape's values runs on the tape") {
   tape.backward(sum(layer(V(ones<double>({kSteps, 2, kInput}))).output));
   CHECK(calls == kSteps);
 }
+
+namespace {
+// Its first three steps differ from the others.
+struct CountingCell : MoveOnly {
+  using Scalar = double;
+  CellSizes options;
+  Linear<double> all;
+  mutable int count = 0;
+
+  CountingCell() = default;
+  CountingCell(CellSizes sizes, Rng& rng)
+      : options(sizes), all(sizes.input + sizes.hidden, sizes.hidden, rng) {}
+  Var<double> step(const Var<double>& x, const Var<double>& h) const {
+    const V a = all(concat(std::vector<V>{x, h}, 1));
+    return ++count > 3 ? tanh(a) : a;
+  }
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    visit("all", self.all);
+    visit("count", self.count);
+  }
+};
+}  // namespace
+
+TEST_CASE("a step that counts is not compiled, and has not been counted by a trace") {
+  auto automatic = make<CountingCell>(), tape = make<CountingCell>({.path = Path::tape});
+  CHECK(automatic.why_not_compiled() == "step() changes a member");
+  CHECK(furthest(results(automatic, 2), results(tape, 2)) == 0.0);
+  CHECK(automatic.cells()[0].count == kSteps);
+}
