@@ -98,7 +98,9 @@ CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const sta
   if (Tape::is_recording()) tape.emplace();
   const auto fresh = [&] {
     auto copy = std::make_shared<Cell>(share(cell));
-    for_each_parameter(*copy, [](const std::string&, Var<S>& var) { var = parameter(var.value()); });
+    for_each_parameter(*copy, [](const std::string&, Var<S>& var) {
+      if (var.requires_grad()) var = parameter(var.value());  // or the cell has a constant among them
+    });
     return StepFunction<S>([copy, like](const VarList<S>& rows) { return step_function(*copy, like)(rows); });
   };
   CompiledStep<S> step = compile<S>(step_function(cell, like), fresh, widths_of(input_size, like));

@@ -163,4 +163,33 @@ bool has_upstream(Fixture& fixture, const std::string& name) {
   return false;
 }
 
+void want(const std::string& key, const std::string& got, const std::vector<std::string>& allowed) {
+  if (std::find(allowed.begin(), allowed.end(), got) == allowed.end()) {
+    throw FixtureError(
+        fmt::format("config.{}: expected {}, got \"{}\"", key, fmt::join(allowed, " or "), got));
+  }
+}
+
+std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch) {
+  std::vector<Index> lengths;
+  if (fixture.has_option("lengths")) {
+    const auto& option = fixture.option("lengths");
+    if (!option.is_array()) throw FixtureError("config.lengths: expected null or a list of integers");
+    for (const auto& length : option) {
+      if (!is_integer(length)) throw FixtureError("config.lengths: expected null or a list of integers");
+      lengths.push_back(length.get<Index>());
+    }
+  }
+  if (fixture.has("inputs/lengths")) {
+    const IndexTensor array = fixture.array("inputs/lengths").indices();
+    if (lengths.empty()) lengths.assign(array.begin(), array.end());
+    if (!std::equal(array.begin(), array.end(), lengths.begin(), lengths.end())) {
+      throw FixtureError("inputs/lengths and config.lengths differ");
+    }
+  }
+  if (!lengths.empty() && lengths.size() != batch)
+    throw FixtureError(fmt::format("config.lengths: expected {} entries", batch));
+  return lengths;
+}
+
 }  // namespace unroll::oracle

@@ -94,4 +94,9 @@ void want_shape(Fixture& fixture, const std::string& name, const Shape& shape);
 // file has no such array.
 bool has_upstream(Fixture& fixture, const std::string& name);
 
+// Throws FixtureError unless the option's value is one of these.
+void want(const std::string& key, const std::string& got, const std::vector<std::string>& allowed);
+// The lengths of the sequences, as an option, an input or both; empty: all are equal.
+std::vector<Index> read_lengths(Fixture& fixture, std::size_t batch);
+
 }  // namespace unroll::oracle

@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr const char* kSchema = "rnn-oracle-fixture/1";
 // Groups of arrays: those that a system is given, and those that it must reproduce.
 constexpr std::string_view kGiven[] = {"inputs", "params", "cotangents"};
-constexpr std::string_view kExpected[] = {"outputs", "grads", "literal"};
+constexpr std::string_view kExpected[] = {"outputs", "grads", "grads_outputs_only", "literal"};
 // Everything else that the schema knows; of these only what load() reads means anything to a program.
 constexpr std::string_view kOther[] = {
     "schema", "name",   "set",      "system", "made_with",    "tolerance", "seed_files",    "note",

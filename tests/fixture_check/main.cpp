@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   }
   Registry registry;
   add_recurrent_systems(registry);
+  add_gallery_systems(registry);
   add_column_systems(registry);
   add_row_systems(registry);
   add_scalar_system(registry);

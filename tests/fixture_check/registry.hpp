@@ -15,6 +15,7 @@ using Registry = std::map<std::string, Handler>;
 
 // Each family adds its systems.
 void add_recurrent_systems(Registry& registry);  // nn_*: layers in PyTorch's layout
+void add_gallery_systems(Registry& registry);    // cell_*: the cells of examples/gallery
 void add_column_systems(Registry& registry);     // seeds 001 and 004
 void add_row_systems(Registry& registry);        // seeds 000 (LSTM), 002 and 003
 void add_scalar_system(Registry& registry);      // seed 000, scalar RNN

@@ -153,6 +153,16 @@ TEST_CASE("what a compiled step has used and has changed since is refused") {
   CHECK(layer.cells()[0].row.has_grad());
 }
 
+TEST_CASE("a member that is no parameter is a constant of the compiled step") {
+  auto layer = any(plain);
+  layer.cells()[0].row = layer.cells()[0].row.detach();
+  layer.set_path(Path::tape);
+  const auto want = layer(V(full<double>({kSteps, 2, kInput}, 0.3))).output;
+  layer.set_path(Path::compiled);
+  const Tape tape;
+  CHECK(furthest({layer(V(full<double>({kSteps, 2, kInput}, 0.3))).output.value()}, {want.value()}) < 1e-13);
+}
+
 TEST_CASE("a compiled step has second derivatives") {
   const auto second = [](Path path) {
     auto layer = any(plain, {.path = path});

@@ -1,6 +1,10 @@
 // Every option of the recurrent family with every other: kernel against tape against central differences.
 #include <catch2/catch.hpp>
 
+#include "examples/gallery/indrnn.hpp"
+#include "examples/gallery/mingru.hpp"
+#include "examples/gallery/slstm.hpp"
+#include "examples/gallery/sru.hpp"
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
 
@@ -176,4 +180,14 @@ TEST_CASE("the minimal gated unit is right with every combination of options") {
 
 TEST_CASE("a user's cell is right with every combination of options") {
   sweep<test::MinimalGatedUnit<double>>("a cell with steps alone", {}, false);
+}
+
+TEST_CASE("the gallery's cells are right with every combination of options") {
+  sweep<gallery::MinGruCell<double>>("minGRU", {}, false);
+  sweep<gallery::MinGruCell<double>>("minGRU, g(u) = u", {.positive = false}, false);
+  sweep<gallery::IndRnnCell<double>>("IndRNN", {.activation = Activation::tanh()}, false);
+  sweep<gallery::SruCell<double>>("SRU", {.highway_bias = -0.5}, false);
+  sweep<gallery::SruCell<double>>("SRU, tanh, no skip term", {.use_tanh = true, .has_skip_term = false},
+                                  false);
+  sweep<gallery::SlstmCell<double>>("sLSTM", {}, false);
 }
