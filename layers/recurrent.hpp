@@ -176,8 +176,7 @@ class Recurrent : public MoveOnly {
   // Returns an option that needs the tape, or null.
   const char* tape_option() const noexcept {
     if (options_.path == Path::tape) return "Path::tape";
-    if (DetectNonfinite::active()) return "DetectNonfinite";
-    return detail::regularizer_option(options_, training);
+    return DetectNonfinite::active() ? "DetectNonfinite" : nullptr;
   }
   void require_path(Path path) const {
     if (path == Path::fused && option_fallback_reason() != nullptr)
@@ -262,7 +261,10 @@ template <class Cell>
 std::string Recurrent<Cell>::why_not_compiled() const {
   if (cells_.empty()) return "a layer without cells";
   if (const char* option = tape_option()) return option;
-  return detail::compile_step(cells_.front(), input_size(), zero_state(cells_.front(), 1)).failure;
+  const State state = zero_state(cells_.front(), 1);
+  const detail::StepRegularizer regularizer(options_, training);
+  return detail::compile_step(cells_.front(), regularizer, input_size() + regularizer.columns(state), state)
+      .failure;
 }
 
 template <class Cell>
@@ -343,26 +345,25 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
 }
 
 template <class Cell>
-auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& x, State state, const bptt::BatchLayout& steps,
-                               bool all_states, LayerScope& scope) const -> detail::LayerResult<S, State> {
+auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& input, State state,
+                               const bptt::BatchLayout& steps, bool all_states, LayerScope& scope) const
+    -> detail::LayerResult<S, State> {
   constexpr std::size_t kFewSteps = 4;  // not worth a trace
   const bool forced = options_.path == Path::compiled && !DetectNonfinite::active();
   if (forced && tape_option() != nullptr) detail::throw_not_covered(name(), Path::compiled, tape_option());
-  detail::StepMode<S> mode{.fused = runs_kernel(), .all_states = all_states};
+  detail::StepMode mode{.fused = runs_kernel(), .all_states = all_states};
   mode.compiled = !mode.fused && tape_option() == nullptr && (forced || steps.count() >= kFewSteps);
-  std::optional<detail::StepRegularizer<S>> regularizer;
-  if (!mode.fused && detail::regularizer_option(options_, training) != nullptr) {
-    mode.regularizer = &regularizer.emplace(options_, training, hidden_of<S>(state).shape(), rng_);
-  }
+  if (!mode.fused) mode.regularizer = {options_, training};
+  const Var<S> x = mode.regularizer.with_masks(input, state, steps, rng_);
   if (mode.compiled && steps.total > 0) {
-    const auto step = detail::compile_step(cell, x.shape().back(), state);
+    const auto step = detail::compile_step(cell, mode.regularizer, x.shape().back(), state);
     mode.compiled = step.program != nullptr;
     if (forced && !mode.compiled) detail::throw_not_covered(name(), Path::compiled, step.failure.c_str());
     if (mode.compiled && options_.checkpoint_every == 0 && options_.checkpoint_bytes == 0)
-      return detail::run_compiled(cell, step, x, state, steps, all_states);
+      return detail::run_compiled(cell, mode.regularizer, step, x, state, steps, all_states);
   }
   if (recomputes() && steps.count() > 1 && steps.total > 0)
-    return detail::run_recomputed(cell, x, state, steps, mode, options_, rng_, cells_.size());
+    return detail::run_recomputed(cell, x, state, steps, mode, options_, cells_.size());
   return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
 }
 

@@ -18,12 +18,13 @@
 
 namespace unroll::detail {
 
-// Returns the step of a cell, which must outlive it.
+// Returns the step of a cell, which must outlive it, with its regularizer.
 template <class Cell, class S = scalar_t<Cell>>
-StepFunction<S> step_function(const Cell& cell, const state_t<Cell>& like) {
-  return [&cell, like](const VarList<S>& rows) {
+StepFunction<S> step_function(const Cell& cell, const StepRegularizer& regularizer,
+                              const state_t<Cell>& like) {
+  return [&cell, regularizer, like](const VarList<S>& rows) {
     VarList<S> next;
-    const state_t<Cell> after = cell.step(rows[0], state_with(like, rows));
+    const state_t<Cell> after = regularizer.step(cell, rows[0], state_with(like, rows));
     for_each_in_state(after, [&](const Var<S>& var) { next.push_back(var); });
     return next;
   };
@@ -92,7 +93,8 @@ std::vector<std::size_t> widths_of(std::size_t input_size, const State& like) {
 
 // Traces the step: in every call, so that nothing that it depends on can be out of date.
 template <class Cell, class S = scalar_t<Cell>>
-CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const state_t<Cell>& like) {
+CompiledStep<S> compile_step(const Cell& cell, const StepRegularizer& regularizer, std::size_t input_size,
+                             const state_t<Cell>& like) {
   KeepMembers<Cell> members(cell);
   std::optional<Tape> tape;  // finds what needs a gradient from outside the cell
   if (Tape::is_recording()) tape.emplace();
@@ -101,9 +103,12 @@ CompiledStep<S> compile_step(const Cell& cell, std::size_t input_size, const sta
     for_each_parameter(*copy, [](const std::string&, Var<S>& var) {
       if (var.requires_grad()) var = parameter(var.value());  // or the cell has a constant among them
     });
-    return StepFunction<S>([copy, like](const VarList<S>& rows) { return step_function(*copy, like)(rows); });
+    return StepFunction<S>([copy, regularizer, like](const VarList<S>& rows) {
+      return step_function(*copy, regularizer, like)(rows);
+    });
   };
-  CompiledStep<S> step = compile<S>(step_function(cell, like), fresh, widths_of(input_size, like));
+  CompiledStep<S> step =
+      compile<S>(step_function(cell, regularizer, like), fresh, widths_of(input_size, like));
   if (members.restore()) return {nullptr, {}, {}, "step() changes a member"};
   if (!tape || step.program == nullptr) return step;
   VarList<S> own;
@@ -124,6 +129,7 @@ struct CompiledOp {
   ProgramRun<S> run;
   bptt::BatchLayout layout;
   Cell cell;
+  StepRegularizer regularizer;
   State like;
   NeedsGrad derived;  // by external value of the program
   bool all_states;
@@ -194,7 +200,7 @@ void CompiledOp<Cell>::add_derived(const VarList<S>& upstream, VarList<S>& resul
   const Cell fresh = cell_with(cell, leaves, 0);
   const KeepMembers<Cell> members(fresh);
   const VarList<S> externals =
-      externals_of(step_function(fresh, like), widths_of(run.inputs()[0].shape().back(), like));
+      externals_of(step_function(fresh, regularizer, like), widths_of(run.inputs()[0].shape().back(), like));
   const std::size_t first = 1 + states();
   const auto begin = needs_grad.begin() + static_cast<std::ptrdiff_t>(first);
   const NeedsGrad wanted(begin, begin + static_cast<std::ptrdiff_t>(leaves.size()));
@@ -210,17 +216,17 @@ template <class Cell>
 auto CompiledOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_grad) const -> VarList<S> {
   VarList<S> inputs(run.inputs().begin(), run.inputs().begin() + static_cast<std::ptrdiff_t>(1 + states()));
   for (const Var<S>& var : parameters()) inputs.push_back(var);
-  VarList<S> found = gradients_on_tape(cell, like, inputs, upstream, needs_grad,
-                                       [&](const Cell& with, const Var<S>& x, State state) {
-                                         return unroll_steps(with, x, std::move(state), layout, all_states);
-                                       });
+  VarList<S> found = gradients_on_tape(
+      cell, like, inputs, upstream, needs_grad, [&](const Cell& with, const Var<S>& x, State state) {
+        return unroll_steps(with, x, std::move(state), layout, all_states, regularizer);
+      });
   found.resize(needs_grad.size());
   return found;
 }
 
 // Runs a layer in one direction by the program of its step.
 template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell,
+LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell, const StepRegularizer& regularizer,
                                                         const CompiledStep<scalar_t<Cell>>& step,
                                                         const Var<scalar_t<Cell>>& x,
                                                         const state_t<Cell>& state,
@@ -230,7 +236,8 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell,
   for_each_in_state(state, [&](const Var<S>& var) { inputs.push_back(var); });
   VarList<S> read = inputs;
   read.insert(read.end(), step.externals.begin(), step.externals.end());
-  CompiledOp<Cell> op{{step.program, std::move(read)}, layout, share(cell), state, step.derived, all_states};
+  CompiledOp<Cell> op{
+      {step.program, std::move(read)}, layout, share(cell), regularizer, state, step.derived, all_states};
   const VarList<S> every = op.run.run(op.rows(), Tape::is_recording());
   LayerResult<S, state_t<Cell>> result;
   std::size_t part = 0;
@@ -253,14 +260,14 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell,
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                      state_t<Cell> state, const bptt::BatchLayout& steps,
-                                                     const StepMode<scalar_t<Cell>>& mode,
-                                                     LayerScope* scope) {
+                                                     const StepMode& mode, LayerScope* scope) {
   if constexpr (HasKernel<Cell>) {
     if (mode.fused) return run_fused(cell, x, state, steps, mode.all_states);
   }
   if (mode.compiled && steps.total > 0) {
-    if (const auto step = compile_step(cell, x.shape().back(), state); step.program != nullptr)
-      return run_compiled(cell, step, x, state, steps, mode.all_states);
+    if (const auto step = compile_step(cell, mode.regularizer, x.shape().back(), state);
+        step.program != nullptr)
+      return run_compiled(cell, mode.regularizer, step, x, state, steps, mode.all_states);
   }
   return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
 }

@@ -12,7 +12,6 @@
 #include "framework/allocation_log.hpp"
 #include "framework/random.hpp"
 #include "layers/module.hpp"
-#include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/steps.hpp"
 
 namespace unroll::detail {
@@ -23,23 +22,21 @@ namespace unroll::detail {
 //   backward   run(x_j, s_j) again, recorded, from s_j as it was, then                j = n-1 .. 0
 //              dx_j, ds_j, dw_j = gradients of it for dy_j and ds_{j+1};  dw += dw_j
 //
-// x_j, y_j: the rows of chunk j. Random numbers are drawn again from the generators' states, which are kept
-// too. (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the best states for a given memory.) If
-// the backward pass is itself recorded, the whole layer runs on that tape.
+// x_j, y_j: the rows of chunk j. A cell's random numbers are drawn again from its generators' states, which
+// are kept too. (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the best states for a given
+// memory.) If the backward pass is itself recorded, the whole layer runs on that tape.
 template <class Cell>
 class RecomputedRun {
  public:
   using S = scalar_t<Cell>;
   using State = state_t<Cell>;
 
-  // rng: the generator of mode.regularizer, in its current state.
   RecomputedRun(const Cell& cell, const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
-                const StepMode<S>& mode, const Rng& rng)
-      : cell_(share(cell)), state_(state), inputs_{x}, steps_(steps), mode_(mode), rng_(rng) {
+                const StepMode& mode)
+      : cell_(share(cell)), state_(state), inputs_{x}, steps_(steps), mode_(mode) {
     for_each_in_state(state, [&](const Var<S>& var) { inputs_.push_back(var); });
     state_vars_ = inputs_.size() - 1;
     for_each_parameter(cell, [&](const std::string&, const Var<S>& var) { inputs_.push_back(var); });
-    if (mode.regularizer != nullptr) mode_.regularizer = &regularizer_.emplace(*mode.regularizer, rng_);
   }
   RecomputedRun(const RecomputedRun&) = delete;
   RecomputedRun& operator=(const RecomputedRun&) = delete;
@@ -55,8 +52,8 @@ class RecomputedRun {
   Trial try_steps(std::size_t few, std::size_t more) const;
   // Returns the outputs in the order of layer_outputs, not yet on a tape.
   VarList<S> forward(std::size_t every);
-  // Advances the generators to their state after the forward pass.
-  void advance(const Cell& cell, Rng& rng) const;
+  // Advances the cell's generators to their state after the forward pass.
+  void advance(const Cell& cell) const { restore(*end_, cell); }
   // Returns the gradients of inputs().
   VarList<S> backward(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
     return Tape::is_recording() ? record(upstream, needs_grad) : differentiate(upstream, needs_grad);
@@ -69,9 +66,9 @@ class RecomputedRun {
     std::vector<Rng> generators;
   };
 
-  // Returns the generators of a run: the regularizer's and those of the cell, for example of a Dropout in it.
+  // Returns the cell's generators, for example that of a Dropout in it.
   std::vector<Rng*> generators(const Cell& cell) const {
-    std::vector<Rng*> result{&rng_};
+    std::vector<Rng*> result;
     for_each_slot(cell, "", [&](const std::string&, auto& slot) {
       if constexpr (std::is_same_v<decltype(slot), Rng&>) result.push_back(&slot);  // mutable
     });
@@ -96,9 +93,7 @@ class RecomputedRun {
   VarList<S> inputs_;
   std::size_t state_vars_ = 0;
   bptt::BatchLayout steps_;
-  StepMode<S> mode_;
-  mutable Rng rng_;
-  std::optional<StepRegularizer<S>> regularizer_;
+  StepMode mode_;
   std::optional<Checkpoint> end_;
   std::vector<bptt::TimeChunk> chunks_;
   std::vector<Checkpoint> checkpoints_;  // before each chunk
@@ -179,12 +174,6 @@ auto RecomputedRun<Cell>::forward(std::size_t every) -> VarList<S> {
 }
 
 template <class Cell>
-void RecomputedRun<Cell>::advance(const Cell& cell, Rng& rng) const {
-  restore(*end_, cell);
-  rng = rng_;
-}
-
-template <class Cell>
 auto RecomputedRun<Cell>::record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const
     -> VarList<S> {
   restore(checkpoints_.front(), cell_);
@@ -257,15 +246,14 @@ bool has_few_weights(const Cell& cell) {
   return weights <= kMostPerUnit * static_cast<std::size_t>(cell.options.hidden);
 }
 
-// Runs the layer with the checkpoints that the options require or that pay; otherwise like run_steps. rng:
-// the generator of mode.regularizer. runs: the calls of this kind that the layer's call makes.
+// Runs the layer with the checkpoints that the options require or that pay; otherwise like run_steps. runs:
+// the calls of this kind that the layer's call makes.
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                           const state_t<Cell>& state,
                                                           const bptt::BatchLayout& steps,
-                                                          const StepMode<scalar_t<Cell>>& mode,
-                                                          const RecurrentOptions& options, Rng& rng,
-                                                          std::size_t runs) {
+                                                          const StepMode& mode,
+                                                          const RecurrentOptions& options, std::size_t runs) {
   using S = scalar_t<Cell>;
   // For chosen checkpoints: what the layer's calls keep in all, about a large cache, what their
   // outputs take then, and what a chunk keeps, about half of a core's own cache. These are constants, so that
@@ -278,7 +266,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, cons
   if (chooses && (steps.count() < kLeastSteps || !has_few_weights(cell) ||
                   runs * steps.total * output_size(cell) * sizeof(S) < kLeastOutput))
     return run_steps(cell, x, state, steps, mode);
-  auto run = std::make_shared<RecomputedRun<Cell>>(cell, x, state, steps, mode, rng);
+  auto run = std::make_shared<RecomputedRun<Cell>>(cell, x, state, steps, mode);
   if (every == 0 || !mode.fused) {
     const auto trial = every == 0 ? run->try_steps(4, 8) : run->try_steps(1, 2);
     if (chooses) {
@@ -293,7 +281,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_recomputed(const Cell& cell, cons
     if (every >= steps.count()) return run_steps(cell, x, state, steps, mode);  // all of it fits
   }
   VarList<S> outputs = run->forward(every);
-  run->advance(cell, rng);
+  run->advance(cell);
   record_multi_output<S>("recomputed", outputs, run->inputs(),
                          [run](const VarList<S>& upstream, const NeedsGrad& needs_grad) {
                            return run->backward(upstream, needs_grad);

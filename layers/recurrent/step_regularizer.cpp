@@ -1,17 +1,16 @@
 #include "layers/recurrent/step_regularizer.hpp"
 
-namespace unroll {
+#include "framework/ops/chain.hpp"
+
+namespace unroll::detail {
 
 template <class S>
-Var<S> zoneout(const Var<S>& before, const Var<S>& after, double p, bool training, Rng& rng) {
-  if (p == 0.0) return after;
-  if (!training) return p * before + (1.0 - p) * after;
-  Mask keep(after.shape());
-  for (std::size_t i = 0; i < keep.size(); ++i) keep.data()[i] = rng.uniform() < p;
-  return where(keep, before, after);
+Var<S> mix(const Var<S>& keep, const Var<S>& before, const Var<S>& after) {
+  // A value that is not taken may be infinite.
+  return chain(keep, before) + chain(1.0 - keep, after);
 }
 
-template Var<float> zoneout(const Var<float>&, const Var<float>&, double, bool, Rng&);
-template Var<double> zoneout(const Var<double>&, const Var<double>&, double, bool, Rng&);
+template Var<float> mix(const Var<float>&, const Var<float>&, const Var<float>&);
+template Var<double> mix(const Var<double>&, const Var<double>&, const Var<double>&);
 
-}  // namespace unroll
+}  // namespace unroll::detail

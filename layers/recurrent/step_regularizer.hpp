@@ -2,76 +2,141 @@
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "framework/ops.hpp"
 #include "framework/random.hpp"
+#include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
 #include "layers/recurrent/options.hpp"
 
-namespace unroll {
+namespace unroll::detail {
 
-// While training, every element keeps its old value with probability p; in evaluation, p before + (1-p) after
-// (Krueger et al. 2017). before and after (B,H).
+// before where keep is 1, after where it is 0: (B,H) each (Krueger et al. 2017).
 template <class S>
-Var<S> zoneout(const Var<S>& before, const Var<S>& after, double p, bool training, Rng& rng);
+Var<S> mix(const Var<S>& keep, const Var<S>& before, const Var<S>& after);
 
-namespace detail {
-
-// The regularizer of one sequence, in one layer and direction.
-template <class S>
+// Its random numbers are drawn before the first step and become columns of x, so that a step is the same
+// function in every call:
+//   x (..,I) | the mask of the h that is read, (..,H) | for each Var of the state, 1 where it keeps its value
 class StepRegularizer {
  public:
-  // hidden: the shape of the whole batch's initial h, (B,H).
-  StepRegularizer(const RecurrentOptions& options, bool training, const Shape& hidden, Rng& rng)
-      : zoneout_hidden_(options.zoneout_hidden),
-        zoneout_cell_(options.zoneout_cell),
-        training_(training),
-        rng_(rng) {
-    if (training && options.recurrent_dropout > 0.0)
-      mask_ = dropout(Var<S>(ones<S>(hidden)), options.recurrent_dropout, rng);
-  }
-  // Takes the mask of `drawn`, and another generator for what each step draws.
-  StepRegularizer(const StepRegularizer& drawn, Rng& rng)
-      : zoneout_hidden_(drawn.zoneout_hidden_),
-        zoneout_cell_(drawn.zoneout_cell_),
-        training_(drawn.training_),
-        rng_(rng),
-        mask_(drawn.mask_) {}
+  // None.
+  StepRegularizer() = default;
+  StepRegularizer(const RecurrentOptions& options, bool training)
+      : drops_(training && options.recurrent_dropout > 0.0),
+        draws_(training),
+        dropout_(options.recurrent_dropout),
+        zoneout_hidden_(options.zoneout_hidden),
+        zoneout_cell_(options.zoneout_cell) {}
 
-  // Runs the cell's step on the first rows of the batch: all rows of x and state.
-  template <class Cell>
-  state_t<Cell> step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const {
-    state_t<Cell> next = mask_.defined() ? masked_step(cell, x, state) : cell.step(x, state);
-    if (zoneout_hidden_ == 0.0 && zoneout_cell_ == 0.0) return next;
-    const Var<S>* hidden = &hidden_of<S>(state);
-    return map_states(state, next, [&](const Var<S>& before, const Var<S>& after) {
-      const double p = &before == hidden ? zoneout_hidden_ : zoneout_cell_;
-      return zoneout(before, after, p, training_, rng_);
+  // Returns how many columns of masks follow those of x.
+  template <class State>
+  std::size_t columns(const State& state) const {
+    std::size_t count = drops_ ? hidden_of(state).shape().back() : 0;
+    for_each_in_state(state, [&](const auto& var) {
+      if (draws_ && probability(state, var) > 0.0) count += var.shape().back();
     });
+    return count;
   }
+  // Returns x with the masks of all steps; state: the whole batch's initial one.
+  template <class S, class State>
+  Var<S> with_masks(const Var<S>& x, const State& state, const bptt::BatchLayout& steps, Rng& rng) const;
+  // Runs the cell's step: x with its masks, and the state, of the same rows.
+  template <class Cell, class S = scalar_t<Cell>>
+  state_t<Cell> step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const;
 
  private:
-  template <class Cell>
-  state_t<Cell> masked_step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const {
-    const Var<S>& h = hidden_of<S>(state);
-    const Var<S> read = h * slice(mask_, 0, {0, static_cast<Index>(h.shape(0))});
-    if constexpr (requires { cell.step(x, state, read); }) {
-      return cell.step(x, state, read);
-    } else {
-      // Right for every cell that uses h only in its recurrent products.
-      state_t<Cell> masked = state;
-      for_each_in_state(masked, [&](auto& var) {
-        if (&var == &hidden_of<S>(std::as_const(masked))) var = read;
-      });
-      return cell.step(x, masked);
-    }
+  template <class State>
+  static const auto& hidden_of(const State& state) {
+    return unroll::hidden_of<scalar_t<State>>(state);
   }
+  template <class State, class Var>
+  double probability(const State& state, const Var& var) const {
+    return &var == &hidden_of(state) ? zoneout_hidden_ : zoneout_cell_;
+  }
+  template <class Cell, class S = scalar_t<Cell>>
+  static state_t<Cell> masked_step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state,
+                                   const Var<S>& mask);
 
-  double zoneout_hidden_, zoneout_cell_;
-  bool training_;
-  Rng& rng_;
-  Var<S> mask_;  // (B,H); empty: none
+  bool drops_ = false, draws_ = false;
+  double dropout_ = 0.0, zoneout_hidden_ = 0.0, zoneout_cell_ = 0.0;
 };
 
-}  // namespace detail
-}  // namespace unroll
+template <class S, class State>
+Var<S> StepRegularizer::with_masks(const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
+                                   Rng& rng) const {
+  const std::size_t width = columns(state);
+  if (width == 0) return x;
+  Shape shape = x.shape();
+  shape.back() = width;
+  Tensor<S> masks(shape);
+  std::size_t column = 0;
+  const auto row = [&](std::size_t t, std::size_t b) {
+    return masks.data() + (steps.offset(t) + b) * width + column;
+  };
+  if (drops_) {  // once for a sequence
+    const Var<S> mask = dropout(Var<S>(ones<S>(hidden_of(state).shape())), dropout_, rng);
+    const std::size_t size = mask.shape(1);
+    for (std::size_t t = 0; t < steps.count(); ++t) {
+      for (std::size_t b = 0; b < steps.batch_size(t); ++b)
+        std::copy_n(mask.data() + b * size, size, row(t, b));
+    }
+    column = size;
+  }
+  const std::size_t first = column;
+  for (std::size_t k = 0; draws_ && k < steps.count(); ++k, column = first) {
+    const std::size_t t = steps.time(k);
+    for_each_in_state(state, [&](const Var<S>& var) {
+      const double p = probability(state, var);
+      if (p == 0.0) return;
+      const std::size_t size = var.shape().back();
+      for (std::size_t b = 0; b < steps.batch_size(t); ++b) {
+        S* keep = row(t, b);
+        for (std::size_t j = 0; j < size; ++j) keep[j] = rng.uniform() < p ? S(1) : S(0);
+      }
+      column += size;
+    });
+  }
+  return concat({x, Var<S>(std::move(masks))}, -1);
+}
+
+template <class Cell, class S>
+state_t<Cell> StepRegularizer::step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state) const {
+  const std::size_t width = columns(state);
+  auto column = static_cast<Index>(x.shape().back() - width);
+  const auto take = [&](std::size_t count) {
+    const Index first = std::exchange(column, column + static_cast<Index>(count));
+    return slice(x, -1, {first, column});
+  };
+  const Var<S> own = width == 0 ? x : slice(x, -1, {0, column});
+  const state_t<Cell> next =
+      drops_ ? masked_step(cell, own, state, take(hidden_of(state).shape().back())) : cell.step(own, state);
+  if (zoneout_hidden_ == 0.0 && zoneout_cell_ == 0.0) return next;
+  std::vector<double> kept;
+  for_each_in_state(state, [&](const Var<S>& var) { kept.push_back(probability(state, var)); });
+  auto p = kept.begin();
+  return map_states(state, next, [&](const Var<S>& before, const Var<S>& after) {
+    const double keep = *p++;
+    if (keep == 0.0) return after;
+    return draws_ ? mix(take(before.shape().back()), before, after) : keep * before + (1.0 - keep) * after;
+  });
+}
+
+template <class Cell, class S>
+state_t<Cell> StepRegularizer::masked_step(const Cell& cell, const Var<S>& x, const state_t<Cell>& state,
+                                           const Var<S>& mask) {
+  const Var<S> read = hidden_of(state) * mask;
+  if constexpr (requires { cell.step(x, state, read); }) {
+    return cell.step(x, state, read);
+  } else {
+    // Right for every cell that uses h only in its recurrent products.
+    state_t<Cell> masked = state;
+    for_each_in_state(masked, [&](auto& var) {
+      if (&var == &hidden_of(std::as_const(masked))) var = read;
+    });
+    return cell.step(x, masked);
+  }
+}
+
+}  // namespace unroll::detail

@@ -4,6 +4,7 @@
 #include "layers/module.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/step_regularizer.hpp"
 
 namespace unroll {
 
@@ -11,16 +12,12 @@ class LayerScope;
 
 namespace detail {
 
-template <class S>
-class StepRegularizer;
-
 // How a layer runs in one direction, besides its cell.
-template <class S>
 struct StepMode {
   bool fused = false;
   bool compiled = false;  // if the step can be
   bool all_states = false;
-  const StepRegularizer<S>* regularizer = nullptr;  // null: none
+  StepRegularizer regularizer = {};  // whose masks x has already
 };
 
 // Returns a second cell with these parameters, which begin at inputs[first].
@@ -56,8 +53,7 @@ VarList<scalar_t<Cell>> gradients_on_tape(const Cell& cell, const state_t<Cell>&
 template <class Cell>
 LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
                                                      state_t<Cell> state, const bptt::BatchLayout& steps,
-                                                     const StepMode<scalar_t<Cell>>& mode,
-                                                     LayerScope* scope = nullptr);
+                                                     const StepMode& mode, LayerScope* scope = nullptr);
 
 }  // namespace detail
 }  // namespace unroll

@@ -9,11 +9,9 @@
 #include "framework/ops.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/step_regularizer.hpp"
 
 namespace unroll::detail {
-
-template <class S>
-class StepRegularizer;
 
 // Concatenates the rows of all steps in time order; leaves out empty Vars (steps without rows).
 template <class S>
@@ -25,10 +23,11 @@ Var<S> join_steps(std::vector<Var<S>> steps, bool packed) {
 // Runs one layer in one direction op by op: the specification of every fused path. x (T,B,I), or packed
 // (N,I).
 template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(
-    const Cell& cell, const Var<scalar_t<Cell>>& x, state_t<Cell> state, const bptt::BatchLayout& layout,
-    bool all_states = false, const StepRegularizer<scalar_t<Cell>>* regularizer = nullptr,
-    LayerScope* scope = nullptr) {
+LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
+                                                        state_t<Cell> state, const bptt::BatchLayout& layout,
+                                                        bool all_states = false,
+                                                        const StepRegularizer& regularizer = {},
+                                                        LayerScope* scope = nullptr) {
   using S = scalar_t<Cell>;
   const bool packed = x.dimension() == 2;
   const state_t<Cell> initial = state;
@@ -63,7 +62,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(
     const state_t<Cell> alive = all ? state : map_state(state, [&](const Var<S>& v) {
       return slice(v, 0, {0, rows});
     });
-    state_t<Cell> next = regularizer != nullptr ? regularizer->step(cell, x_t, alive) : cell.step(x_t, alive);
+    state_t<Cell> next = regularizer.step(cell, x_t, alive);
     outputs[t] = hidden_of<S>(next);
     if (all_states) {
       std::size_t part = 0;

@@ -266,8 +266,8 @@ TEST_CASE("the bytes per step that a budget is divided by are those of a long ru
   for (const bool fused : {true, false}) {
     for (const bool reverse : {true, false}) {
       const auto steps = bptt::BatchLayout::dense(T, B, reverse);
-      const detail::StepMode<double> mode{.fused = fused};
-      const detail::RecomputedRun<LstmCell<double>> run(lstm.cells()[0], x, state, steps, mode, rng);
+      const detail::StepMode mode{.fused = fused};
+      const detail::RecomputedRun<LstmCell<double>> run(lstm.cells()[0], x, state, steps, mode);
       const auto per_step = static_cast<double>(run.try_steps(4, 8).bytes_per_step);
       const detail::AllocationLog log;
       Tape tape;

@@ -1,6 +1,7 @@
 // Recurrent dropout and zoneout: which masks, when, and what is done in evaluation.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
@@ -117,20 +118,45 @@ TEST_CASE("recurrent dropout and zoneout also work for a cell that has step() al
 }
 
 TEST_CASE("zoneout keeps a share of the old values while training and mixes in evaluation") {
+  // h' = bias, whatever h is.
   Rng rng(54);
-  const Var<double> before(random_normal<double>({40, 50}, 0.0, 1.0, rng));
-  const Var<double> after(random_normal<double>({40, 50}, 0.0, 1.0, rng));
-  const Tensor<double> mixed = zoneout(before, after, 0.3, false, rng).value();
-  const Tensor<double> drawn = zoneout(before, after, 0.3, true, rng).value();
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < drawn.size(); ++i) {
-    const double old = before.data()[i], fresh = after.data()[i];
-    REQUIRE((drawn.data()[i] == old || drawn.data()[i] == fresh));
-    kept += drawn.data()[i] == old ? 1U : 0U;
-    REQUIRE(mixed.data()[i] == Approx(0.3 * old + 0.7 * fresh).margin(1e-15));
+  constexpr std::size_t T = 5, B = 40, H = 50;
+  Rnn<double> rnn({.input = 1, .hidden = H, .bias = Bias::single, .activation = Activation::identity()},
+                  {.zoneout_hidden = 0.3}, rng);
+  auto& cell = rnn.cells()[0];
+  cell.weight_ih.mutable_value() = zeros<double>({H, 1});
+  cell.weight_hh.mutable_value() = zeros<double>({H, H});
+  const Var<double> x(zeros<double>({T, B, 1})), h0(random_normal<double>({B, H}, 0.0, 1.0, rng));
+  for (const Path path : {Path::tape, Path::compiled}) {
+    rnn.set_path(path);
+    rnn.training = true;
+    const Tensor<double> drawn = rnn(x, {.states = {h0}}).output.value();
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < drawn.size(); ++i) {
+      const double old = i < B * H ? h0.data()[i] : drawn.data()[i - B * H],
+                   fresh = cell.bias_ih.data()[i % H];
+      REQUIRE((drawn.data()[i] == old || drawn.data()[i] == fresh));
+      kept += drawn.data()[i] == old && old != fresh ? 1U : 0U;
+    }
+    const double share = 0.3 * (1.0 - std::pow(0.3, 5.0)) / 0.7;  // sum of 0.3^t
+    CHECK(static_cast<double>(kept) / (B * H) == Approx(share).margin(0.03));
+    rnn.training = false;
+    const Tensor<double> mixed = rnn(x, {.states = {h0}}).output.value();
+    for (std::size_t i = 0; i < B * H; ++i)
+      REQUIRE(mixed.data()[i] == Approx(0.3 * h0.data()[i] + 0.7 * cell.bias_ih.data()[i % H]).margin(1e-15));
   }
-  CHECK(static_cast<double>(kept) / 2000.0 == Approx(0.3).margin(0.04));
-  CHECK((zoneout(before, after, 0.0, true, rng).value() == after.value()));
+}
+
+TEST_CASE("a value that zoneout does not take may be infinite") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Var<double> before = parameter(Tensor<double>{infinity, 2.0}),
+                    after = parameter(Tensor<double>{3.0, -infinity});
+  const Tape tape;
+  const Var<double> mixed = detail::mix(Var<double>(Tensor<double>{0.0, 1.0}), before, after);
+  CHECK((mixed.value() == Tensor<double>{3.0, 2.0}));
+  const auto found = gradients<double>({sum(mixed)}, {before, after});
+  CHECK((found[0].value() == Tensor<double>{0.0, 1.0}));
+  CHECK((found[1].value() == Tensor<double>{1.0, 0.0}));
 }
 
 TEST_CASE("an LSTM's zoneout has a share for h and one for c, and h' is made of the c' before it") {
@@ -155,8 +181,8 @@ TEST_CASE("an LSTM's zoneout has a share for h and one for c, and h' is made of 
 TEST_CASE("a regulariser takes a layer off the fused path only while it acts, and the summary says why") {
   Rng rng(56);
   Lstm<double> lstm({.input = 2, .hidden = 3}, {.recurrent_dropout = 0.5}, rng);
-  CHECK(lstm.path() == Path::tape);
-  CHECK_THAT(summary(lstm), Catch::Contains("path tape (recurrent_dropout while training)"));
+  CHECK(lstm.path() == Path::compiled);
+  CHECK_THAT(summary(lstm), Catch::Contains("path compiled (recurrent_dropout while training)"));
   set_training(lstm, false);
   CHECK(lstm.path() == Path::fused);
   CHECK_THAT(summary(lstm), Catch::Contains("path fused"));

@@ -53,13 +53,21 @@ TEST_CASE("verify says which paths it has compared") {
   CHECK_THAT(
       kernel.message,
       Contains("[verify] Gru agrees (kernel, compiled step, tape and central differences): worst is "));
-  const auto plain = verify(Gru<double>({.input = 2, .hidden = 3}, {.zoneout_hidden = 0.1}, rng), x);
+  const auto compiled = verify(Gru<double>({.input = 2, .hidden = 3}, {.zoneout_hidden = 0.1}, rng), x);
+  CHECK(compiled);
+  CHECK_FALSE(compiled.with_kernel);
+  CHECK(compiled.with_program);
+  CHECK_THAT(compiled.message,
+             Contains("agrees (compiled step, tape and central differences; no kernel: zoneout_hidden)"));
+  const Activation reads("reads", [](const auto& v) {
+    v.value();
+    return tanh(v);
+  });
+  const auto plain = verify(Gru<double>({.input = 2, .hidden = 3, .activation = reads}, rng), x);
   CHECK(plain);
-  CHECK_FALSE(plain.with_kernel);
-  CHECK_THAT(
-      plain.message,
-      Contains(
-          "agrees (tape and central differences; no kernel: zoneout_hidden; not compiled: zoneout_hidden)"));
+  CHECK_FALSE(plain.with_program);
+  CHECK_THAT(plain.message, Contains("agrees (tape and central differences; no kernel: activation; not "
+                                     "compiled: step() reads or changes a value, or has a hook)"));
 }
 
 TEST_CASE("verify compares a derivative at a kink at a nearby point") {
