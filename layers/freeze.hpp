@@ -1,59 +1,157 @@
 // freeze(): makes a stream from a layer.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "layers/linear.hpp"
 #include "layers/module/new_parameter.hpp"
 #include "layers/recurrent.hpp"
+#include "layers/sequential.hpp"
 #include "layers/stream.hpp"
 
 namespace unroll {
 namespace detail {
 
-[[noreturn]] void throw_not_frozen(const LayerName& layer, const char* option);
-[[noreturn]] void throw_no_stream(const LayerName& layer);
+[[noreturn]] void throw_not_frozen(const LayerName& layer, const std::string& why);
+[[noreturn]] void throw_stream_input(const LayerName& layer, Index size);
 
-template <class Cell>
-Stream<scalar_t<Cell>> freeze_layer(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>* head,
-                                    Index batch) {
-  using S = scalar_t<Cell>;
-  StreamSource<S> source{.layer = {Recurrent<Cell>::kName}, .batch = batch};
+// A step as a part of a stream: from x (B,input) and the Vars of the state to those after it, of which
+// `output` is the part's.
+template <class S>
+struct StreamStep {
+  StepFunction<S> step;
+  std::size_t input;
+  std::vector<std::string> names;  // of the first Vars of the state; the others are the stream's own
+  VarList<S> initial;              // (1,..) each
+  std::size_t output;
+};
+template <class S>
+StreamCell<S> stream_program(const LayerName& layer, const StreamStep<S>& step);
+// Does the same for a function of x alone.
+template <class S>
+StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
+                              const std::function<Var<S>(const Var<S>&)>& f);
+
+template <class Cell, class S = scalar_t<Cell>>
+StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std::size_t index) {
+  const Cell& cell = of.cells()[index];
+  const RecurrentOptions& options = of.options();
+  const bool learned = !of.learned_states().empty();
   if constexpr (HasKernel<Cell>) {
-    layer.require_one_direction("freeze");
-    for (std::size_t l = 0; l < layer.cells().size(); ++l) {
-      const Cell& cell = layer.cells()[l];
-      const state_t<Cell> state =
-          layer.learned_states().empty() ? state_t<Cell>{} : layer.learned_states()[l];
-      source.cells.push_back(
-          {cell.kernel(), static_cast<std::size_t>(cell.options.input), to_inputs(cell, Var<S>(), state)});
-      if (l == 0) source.layer.parameter = cell.weight_ih.name();
-      if constexpr (requires { cell.unsupported_option(); }) {
-        if (const char* option = cell.unsupported_option()) throw_not_frozen(source.layer, option);
-      }
+    const char* option = regularizer_option(options, /*training=*/false);
+    if constexpr (requires { cell.unsupported_option(); }) {
+      if (option == nullptr) option = cell.unsupported_option();
     }
-    if (layer.options().zoneout_hidden > 0.0) throw_not_frozen(source.layer, "zoneout_hidden");
-    if (layer.options().zoneout_cell > 0.0) throw_not_frozen(source.layer, "zoneout_cell");
-  } else {
-    throw_no_stream(source.layer);
+    if (option == nullptr)
+      return {cell.kernel(), static_cast<std::size_t>(cell.options.input),
+              to_inputs(cell, Var<S>(), learned ? of.learned_states()[index] : state_t<Cell>{})};
   }
-  if (head != nullptr) {
-    if (!head->weight.defined()) throw_empty_layer(Linear<S>::kName, "freeze");
-    source.has_head = true;
-    source.head_weight = head->weight;
-    source.head_bias = head->bias;
+  Cell copy = share(cell);
+  if constexpr (Module<Cell>) set_training(copy, false);
+  const state_t<Cell> zero = zero_state(cell, 1), initial = learned ? of.learned_states()[index] : zero;
+  StreamStep<S> step{.step = step_function(copy, StepRegularizer(options, /*training=*/false), zero),
+                     .input = static_cast<std::size_t>(cell.options.input),
+                     .output = hidden_index(zero)};
+  for_each_named_in_state(initial, [&](const std::string& name, const Var<S>& var) {
+    step.names.push_back(name);
+    step.initial.push_back(var);
+  });
+  KeepMembers<Cell> members(copy);
+  StreamCell<S> result = stream_program(layer, step);
+  if (members.restore()) throw_not_frozen(layer, "step() changes a member");
+  return result;
+}
+
+// A model with a step of its own; its output is a Var behind those of its state, which no step reads.
+template <class Model, class S = scalar_t<Model>>
+StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_t input) {
+  using State = typename Model::State;
+  const State zero = model.zero_state(1);
+  StreamStep<S> step{.step = {}, .input = input, .output = count_vars(zero)};
+  for_each_named_in_state(zero, [&](const std::string& part, const Var<S>& var) {
+    step.names.push_back(part);
+    step.initial.push_back(var);
+  });
+  {
+    const NoGrad constants;
+    const auto [y, next] = model.step(Var<S>::zeros({1, input}), zero);
+    if (y.dimension() != 2 || y.shape(0) != 1)
+      throw_not_frozen(name, "an output that is not (B,O): " + to_string(y.shape()));
+    step.initial.push_back(Var<S>::zeros(y.shape()));
   }
-  return Stream<S>(build_stream(source));
+  step.step = [&](const VarList<S>& rows) {
+    const auto [y, next] = model.step(rows[0], state_with(zero, rows));
+    VarList<S> result;
+    for_each_in_state(next, [&](const Var<S>& var) { result.push_back(var); });
+    result.push_back(y);
+    return result;
+  };
+  return stream_program(name, step);
+}
+
+template <class Cell, class S = scalar_t<Cell>>
+void add_cells(const Recurrent<Cell>& layer, StreamSource<S>& source) {
+  source.layer = {Recurrent<Cell>::kName};
+  layer.require_one_direction("freeze");
+  for (std::size_t l = 0; l < layer.cells().size(); ++l) {
+    if (l == 0) source.layer.parameter = first_parameter_name(layer.cells()[0]);
+    source.cells.push_back(stream_cell(source.layer, layer, l));
+  }
+}
+
+// Adds the parts of a Sequential from the I-th on, whose input has `input` features.
+template <class S, std::size_t I = 0, class... Parts>
+void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::size_t input = 0) {
+  if constexpr (I < sizeof...(Parts)) {
+    const auto& part = model.template part<I>();
+    if constexpr (requires {
+                    part.cells();
+                    part.learned_states();
+                  }) {
+      add_cells(part, source);
+      input = part.output_size();
+    } else {
+      static_assert(I > 0, "freeze: expected a Sequential that begins with a recurrent layer");
+      const auto& before = model.template part<I - 1>();
+      if constexpr (requires {
+                      before.cells();
+                      before.learned_states();
+                    }) {
+        // Gets what the layer returns, as of a sequence of one step.
+        using Layer = std::remove_cvref_t<decltype(before)>;
+        source.cells.push_back(stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> {
+          auto state = zero_state(before.cells().back(), x.shape(0));
+          for_each_in_state(state, [&](auto& var) {
+            if (&var == &hidden_of<S>(std::as_const(state))) var = x;
+          });
+          return part(typename Layer::Output{x, {state}});
+        }));
+      } else {
+        source.cells.push_back(
+            stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> { return part(x); }));
+      }
+      input = source.cells.back().program->output;
+    }
+    add_parts<S, I + 1>(model, source, input);
+  }
 }
 
 }  // namespace detail
 
 // Returns a stream with a copy of the layer's weights, starting from the layer's initial states: x (B,I) -> y
-// (B,H). Supports every cell with a hand-derived kernel: Rnn (tanh, relu), Lstm (with projection), Gru and
-// Mgu, stacked or not, with every Bias. A stream has no dropout and no recurrent dropout, also if the layer
-// is training. Throws ArgumentError for a batch below 1, a bidirectional layer, zoneout, and cells and
-// options without a kernel; use Recurrent::step for these.
+// (B,H), for every cell and option, by the cell's kernel or as a program (layers/recurrent.md, "Options and
+// paths"). A stream has no dropout and no recurrent dropout, also if the layer is training; with zoneout it
+// mixes, as in evaluation. Throws ArgumentError for a batch below 1, a bidirectional layer, and a step that
+// cannot be compiled, with the reason; use Recurrent::step for these.
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions& options = {}) {
-  return detail::freeze_layer(layer, nullptr, options.batch);
+  detail::StreamSource<scalar_t<Cell>> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
+  detail::add_cells(layer, source);
+  return Stream<scalar_t<Cell>>(detail::build_stream(source));
 }
 
 // Does the same with a linear layer on the output of every step: x (B,I) -> y (B,O). Also throws ShapeError
@@ -61,7 +159,45 @@ Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions&
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>& head,
                               const StreamOptions& options = {}) {
-  return detail::freeze_layer(layer, &head, options.batch);
+  detail::StreamSource<scalar_t<Cell>> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
+  detail::add_cells(layer, source);
+  if (!head.weight.defined()) detail::throw_empty_layer(Linear<scalar_t<Cell>>::kName, "freeze");
+  source.has_head = true;
+  source.head_weight = head.weight;
+  source.head_bias = head.bias;
+  return Stream<scalar_t<Cell>>(detail::build_stream(source));
+}
+
+// Does the same for recurrent layers of any kinds with functions between and behind them, each from (B,C) to
+// (B,D): Linear, LayerNorm, an Activation, a function of ops. The part after a recurrent layer gets its
+// result, as in a call for a sequence of one step: [](const auto& r) { return r.output; } and last(r) are the
+// same.
+template <class First, class... Parts>
+auto freeze(const Sequential<First, Parts...>& model, const StreamOptions& options = {}) {
+  using S = typename First::Scalar;
+  detail::StreamSource<S> source{.layer = {"Sequential"}, .batch = options.batch};
+  detail::add_parts<S>(model, source);
+  return Stream<S>(detail::build_stream(source));
+}
+
+// Does the same for a model of one's own, a struct with
+//   using Scalar, State        State: a struct of Vars with each()
+//   State zero_state(B) const
+//   step(x (B,I), State) const, which returns a pair, or a struct of two, of y (B,O) and the next State
+// made of ops, layers and Recurrent::step with states. It is one program. A stream keeps the model's training
+// mode: set_training(model, false) before.
+template <class Model>
+requires requires(const Model& model, const typename Model::State& state, const Var<scalar_t<Model>>& x) {
+  model.zero_state(std::size_t{1});
+  model.step(x, state);
+}
+Stream<scalar_t<Model>> freeze(const Model& model, Index input_size, const StreamOptions& options = {}) {
+  using S = scalar_t<Model>;
+  detail::StreamSource<S> source{.layer = {"model"}, .batch = options.batch};
+  if constexpr (requires { Model::kName; }) source.layer.kind = Model::kName;
+  if (input_size < 1) detail::throw_stream_input(source.layer, input_size);
+  source.cells.push_back(detail::stream_model(source.layer, model, static_cast<std::size_t>(input_size)));
+  return Stream<S>(detail::build_stream(source));
 }
 
 }  // namespace unroll

@@ -244,6 +244,8 @@ auto Recurrent<Cell>::with_all_states(const Var<S>& x, const Inputs& given) cons
 template <class Cell>
 auto Recurrent<Cell>::step(const Var<S>& x, const States<State>& states) const -> Output {
   require_one_direction("step");
+  if (detail::tracing && states.size() == cells_.size())
+    return detail::step_by_ops<Output>(cells_, options_, training, x, states, rng_);
   Output result = run(unsqueeze(x, options_.batch_first ? 1 : 0), {.states = states, .lengths = {}}, nullptr);
   result.output = squeeze(result.output, {options_.batch_first ? 1 : 0});
   return result;

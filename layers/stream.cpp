@@ -22,6 +22,16 @@ std::span<const S> Stream<S>::step(std::span<const S> x) noexcept {
 }
 
 template <class S>
+bool Stream<S>::block(std::span<const S> x, std::span<S> y) noexcept {
+  if (state_ == nullptr) return x.empty() && y.empty();
+  const std::size_t in = batch() * input_size(), out = batch() * output_size(), steps = x.size() / in;
+  if (x.size() != steps * in || y.size() != steps * out) return false;
+  for (std::size_t t = 0; t < steps; ++t)
+    std::copy_n(state_->step(x.data() + t * in), out, y.data() + t * out);
+  return true;
+}
+
+template <class S>
 void Stream<S>::reset() noexcept {
   if (state_ == nullptr) return;
   std::copy_n(state_->model->initial.data(), state_->model->states_size, state_->memory.data());
@@ -35,28 +45,31 @@ Stream<S> Stream<S>::clone() const {
 
 template <class S>
 void Stream<S>::write_states(std::size_t count, const std::vector<Var<S>>& parts) {
-  const std::size_t layers = state_ == nullptr ? 0 : state_->model->layers.size();
-  if (count != layers) {
+  std::vector<const detail::StreamLayer<S>*> layers;
+  if (state_ != nullptr) layers = detail::layers_with_states(*state_->model);
+  if (count != layers.size()) {
     throw ShapeError(fmt::format("[Stream.set_states] states: expected {} entries (one per layer), got {}",
-                                 layers, count));
+                                 layers.size(), count));
   }
-  if (layers == 0) return;
-  const std::size_t per_layer = state_->model->layers.front().parts();
-  if (parts.size() != layers * per_layer) {
+  const std::size_t given = count == 0 ? 0 : parts.size() / count;
+  for (const auto* layer : layers) {
+    if (layer->parts.size() == given) continue;
+    std::vector<std::string> names;
+    for (const detail::StreamPart& part : layer->parts) names.push_back(part.name);
     throw ArgumentError(
         fmt::format("[Stream.set_states] states: expected {} per layer, got {} (the states of another cell?)",
-                    per_layer == 2 ? "h and c" : "h", parts.size() / layers));
+                    fmt::join(names, " and "), given));
   }
   // Checks all before it writes one: a stream that throws keeps its state.
   for (const bool write : {false, true}) {
     for (std::size_t k = 0; k < parts.size(); ++k) {
-      const detail::StreamPart place = state_->model->layers[k / per_layer].part(k % per_layer);
+      const detail::StreamPart& place = layers[k / given]->parts[k % given];
       const Shape want{state_->model->batch, place.size};
       if (parts[k].shape() != want) {
         throw ShapeError(
             fmt::format("[Stream.set_states] states[{}].{}: expected {} (batch, features), got {} (the "
                         "states of another layer or batch?)",
-                        k / per_layer, place.name, to_string(want), to_string(parts[k].shape())));
+                        k / given, place.name, to_string(want), to_string(parts[k].shape())));
       }
       if (write) std::copy_n(parts[k].data(), parts[k].size(), state_->memory.data() + place.at);
     }
@@ -67,15 +80,14 @@ template <class S>
 std::vector<std::vector<Tensor<S>>> Stream<S>::read_states(std::size_t parts_of_state) const {
   std::vector<std::vector<Tensor<S>>> states;
   if (state_ == nullptr) return states;
-  for (const detail::StreamLayer<S>& layer : state_->model->layers) {
-    if (layer.parts() != parts_of_state) {
+  for (const auto* layer : detail::layers_with_states(*state_->model)) {
+    if (layer->parts.size() != parts_of_state) {
       throw ArgumentError(
-          fmt::format("[Stream.states] State: expected {} Vars, got {} (LstmState for an LSTM, else Var)",
-                      layer.parts(), parts_of_state));
+          fmt::format("[Stream.states] State: expected {} Vars, got {} (the layer's type State?)",
+                      layer->parts.size(), parts_of_state));
     }
     std::vector<Tensor<S>>& parts = states.emplace_back();
-    for (std::size_t k = 0; k < parts_of_state; ++k) {
-      const detail::StreamPart place = layer.part(k);
+    for (const detail::StreamPart& place : layer->parts) {
       Tensor<S>& part = parts.emplace_back(empty<S>({state_->model->batch, place.size}));
       std::copy_n(state_->memory.data() + place.at, part.size(), part.data());
     }
@@ -175,17 +187,15 @@ Stream<S> freeze(const std::vector<StreamWeights<S>>& layers, const StreamHead<S
 
 namespace detail {
 
-void throw_not_frozen(const LayerName& layer, const char* option) {
-  throw ArgumentError(
-      fmt::format("[{}.freeze] options: expected those that a stream supports, got {} (use Recurrent::step)",
-                  layer.str(), option));
+void throw_stream_input(const LayerName& layer, Index size) {
+  throw ArgumentError(fmt::format("[{}.freeze] input_size: expected >= 1, got {}", layer.str(), size));
 }
 
-void throw_no_stream(const LayerName& layer) {
+void throw_not_frozen(const LayerName& layer, const std::string& why) {
   throw ArgumentError(
-      fmt::format("[{}.freeze] cell: expected one with a hand-derived kernel, got another (use "
+      fmt::format("[{}.freeze] step: expected one that is a program, got one that is not: {} (use "
                   "Recurrent::step)",
-                  layer.str()));
+                  layer.str(), why));
 }
 
 }  // namespace detail

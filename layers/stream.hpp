@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "framework/tensor.hpp"
@@ -41,12 +42,32 @@ struct StreamHead {
 
 namespace detail {
 
-// The description of one cell; absent weights are undefined Vars.
+// One stream's run of a program: its memory but for the states.
+template <class S>
+struct StreamProgramRun {
+  virtual ~StreamProgramRun() = default;
+  // Returns y, valid until the next call.
+  virtual const S* step(const S* x) noexcept = 0;
+};
+
+// A cell without a kernel, or a function of the layer's output, as a program. Its library is that of layers.
+template <class S>
+struct StreamProgram {
+  std::size_t input, output;
+  std::vector<std::string> names = {};  // of the state's Vars; none: a function
+  VarList<S> initial = {};              // (1,..) each
+  virtual ~StreamProgram() = default;
+  // states: the place of each Var (B,..) of the state.
+  virtual std::unique_ptr<StreamProgramRun<S>> start(std::size_t batch, std::vector<S*> states) const = 0;
+};
+
+// The description of one cell: its kernel and weights, or its program.
 template <class S>
 struct StreamCell {
   bptt::Kernel<S> kernel;
   std::size_t input;  // I
-  VarList<S> inputs;  // to_inputs() without x; states are learned ones (1,..), or undefined
+  VarList<S> inputs;  // to_inputs() without x; states are learned ones (1,..), absent ones are undefined
+  std::shared_ptr<const StreamProgram<S>> program = nullptr;
 };
 
 // The description of a layer, from which a stream is built.
@@ -71,8 +92,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source);
 // of fixed size. It is independent of the layer and computes the equations of the layer's sequence forward in
 // evaluation, without a tape.
 //
-// step() and reset() do not allocate, lock, wait, throw or call a BLAS. A stream belongs to one thread at a
-// time; different streams, including clones, can run on different threads.
+// step(), block() and reset() do not allocate, lock, wait, throw or call a BLAS. A stream belongs to one
+// thread at a time; different streams, including clones, can run on different threads.
 template <class S>
 class Stream {
  public:
@@ -90,6 +111,10 @@ class Stream {
   // size than batch() * input_size() is not read, changes nothing and gives an empty y.
   std::span<const S> step(std::span<const S> x) noexcept;
 
+  // Runs n steps in one call: x (n,B,I) -> y (n,B,O). If the sizes do not fit each other and the stream, it
+  // reads and writes nothing and returns false.
+  bool block(std::span<const S> x, std::span<S> y) noexcept;
+
   // Restores the layer's initial states: learned ones as they were when the layer was frozen, or zeros.
   void reset() noexcept;
 
@@ -104,8 +129,8 @@ class Stream {
     }
     write_states(states.size(), parts);
   }
-  // Returns the states in the layer's form: stream.template states<LstmState<S>>(), or <Var<S>> for RNN and
-  // GRU. Throws ArgumentError for another kind of cell.
+  // Returns the states in the layer's form: stream.template states<Layer::State>(). Throws ArgumentError for
+  // another kind of cell.
   template <class State>
   States<State> states() const {
     States<State> result;

@@ -1,6 +1,7 @@
 #include "framework/kernels/axis_kernels.hpp"
 #include "framework/ops.hpp"
 #include "framework/ops/chain.hpp"
+#include "framework/program/trace.hpp"
 
 namespace unroll {
 namespace {
@@ -18,6 +19,7 @@ Var<S> along(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, std::s
   if (x.size() == 0) return y;
   std::vector<S> scratch(kernel::softmax_scratch(n, inner));
   f(x.elements(), y.raw(), x.size() / (n * inner), n, inner, scratch.data());
+  detail::trace_softmax<S>(f, x, y, axis);
   return y;
 }
 

@@ -72,11 +72,11 @@ template <class S>
 struct Compiled {
   std::shared_ptr<const Program<S>> program;
   std::string failure;
+  VarList<S> externals = {};
 };
 
 template <class S>
-Compiled<S> build(const StepFunction<S>& step, const std::vector<std::size_t>& widths) {
-  Compiled<S> result;
+Compiled<S> build(const StepFunction<S>& step, const std::vector<std::size_t>& widths, bool differentiate) {
   auto program = std::make_shared<Program<S>>();
   const Tape tape;
   const VarList<S> rows = example_rows<S>(widths, kRows, true);
@@ -94,12 +94,15 @@ Compiled<S> build(const StepFunction<S>& step, const std::vector<std::size_t>& w
     program->externals.push_back(static_cast<int>(n));
     inputs.push_back(traced.values()[n]);
   }
-  const VarList<S> upstream =
-      example_rows<S>(std::vector<std::size_t>(widths.begin() + 1, widths.end()), kRows, false);
-  traced.add_rows(upstream);
-  for (const Var<S>& up : upstream) program->upstream.push_back(traced.number_of(up));
-  const auto found = partial_gradients(std::vector<Var<S>>(outputs.begin(), outputs.end()), inputs,
-                                       std::vector<Var<S>>(upstream.begin(), upstream.end()));
+  std::vector<Var<S>> found(inputs.size());
+  if (differentiate) {
+    const VarList<S> upstream =
+        example_rows<S>(std::vector<std::size_t>(widths.begin() + 1, widths.end()), kRows, false);
+    traced.add_rows(upstream);
+    for (const Var<S>& up : upstream) program->upstream.push_back(traced.number_of(up));
+    found = partial_gradients(std::vector<Var<S>>(outputs.begin(), outputs.end()), inputs,
+                              std::vector<Var<S>>(upstream.begin(), upstream.end()));
+  }
   traced.stop();
   for (const Var<S>& g : found) {
     const int number = traced.number_of(g);
@@ -112,7 +115,8 @@ Compiled<S> build(const StepFunction<S>& step, const std::vector<std::size_t>& w
     if (g >= 0 && program->values[static_cast<std::size_t>(g)].role != Role::sum)
       return {nullptr, "a parameter with a row for each sequence"};
   }
-  return {std::move(program), ""};
+  return {std::move(program), "",
+          VarList<S>(inputs.begin() + static_cast<std::ptrdiff_t>(rows.size()), inputs.end())};
 }
 
 template <class S>
@@ -187,7 +191,8 @@ Compiled<S> find_or_build(const StepTrace<S>& traced, const std::function<StepFu
   if (std::string why = instability(traced, step, widths); !why.empty()) return {nullptr, why};
   Compiled<S> compiled;
   try {
-    compiled = build(step, widths);
+    compiled = build(step, widths, true);
+    compiled.externals.clear();  // of the fresh step
   } catch (const std::exception& error) {
     compiled.failure = std::string("its gradient throws on example rows: ") + error.what();
   }
@@ -221,13 +226,23 @@ CompiledStep<S> compile(const StepFunction<S>& step, const std::function<StepFun
 }
 
 template <class S>
+CompiledStep<S> compile_forward(const StepFunction<S>& step, const std::vector<std::size_t>& widths) {
+  const StepTrace<S> traced = trace_step(step, widths, kRows);
+  if (!traced.failure.empty()) return {nullptr, {}, {}, traced.failure};
+  if (std::string why = instability(traced, step, widths); !why.empty()) return {nullptr, {}, {}, why};
+  Compiled<S> compiled = build(step, widths, false);
+  return {std::move(compiled.program), std::move(compiled.externals), {}, std::move(compiled.failure)};
+}
+
+template <class S>
 VarList<S> externals_of(const StepFunction<S>& step, const std::vector<std::size_t>& widths) {
   return trace_step(step, widths, kRows).externals;
 }
 
-#define UNROLL_INSTANTIATE(S)                                                                       \
-  template CompiledStep<S> compile(const StepFunction<S>&, const std::function<StepFunction<S>()>&, \
-                                   const std::vector<std::size_t>&);                                \
+#define UNROLL_INSTANTIATE(S)                                                                        \
+  template CompiledStep<S> compile(const StepFunction<S>&, const std::function<StepFunction<S>()>&,  \
+                                   const std::vector<std::size_t>&);                                 \
+  template CompiledStep<S> compile_forward(const StepFunction<S>&, const std::vector<std::size_t>&); \
   template VarList<S> externals_of(const StepFunction<S>&, const std::vector<std::size_t>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

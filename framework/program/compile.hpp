@@ -34,6 +34,10 @@ template <class S>
 CompiledStep<S> compile(const StepFunction<S>& step, const std::function<StepFunction<S>()>& fresh,
                         const std::vector<std::size_t>& widths);
 
+// Does the same for a step that will not be differentiated, without the cache.
+template <class S>
+CompiledStep<S> compile_forward(const StepFunction<S>& step, const std::vector<std::size_t>& widths);
+
 // Returns the parameters and constants that the same step reads now, in the same order.
 template <class S>
 VarList<S> externals_of(const StepFunction<S>& step, const std::vector<std::size_t>& widths);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "framework/kernels/axis_kernels.hpp"
 #include "framework/kernels/pointwise.hpp"
 #include "framework/kernels/reduce.hpp"
 #include "framework/memory.hpp"
@@ -22,6 +23,7 @@ enum class Kind : std::uint8_t {
   reduce,       // over an axis, which keeps size 1 or is left out
   fill,         // a column, repeated
   standardize,  // (x - mean) r of every row, or, if `first` is 1, r = 1 / sqrt(var + constant[0])
+  softmax,      // of every row, or its log
   reshape,      // the same elements
 };
 
@@ -40,13 +42,14 @@ struct Instruction {
   std::size_t first = 0;
   typename kernel::Reductions<S>::Function reduce = nullptr;
   std::size_t axis = 0;
+  typename kernel::AxisKernels<S>::Softmax softmax = nullptr;
 };
 
 // Returns the name of the op; for an op that was not recorded, of the kind of instruction.
 template <class S>
 const char* name_of(const Instruction<S>& op) noexcept {
-  constexpr const char* kNames[] = {"map",   "map",    "matmul", "slice",       "concat", "pad",
-                                    "zeros", "reduce", "fill",   "standardize", "reshape"};
+  constexpr const char* kNames[] = {"map",   "map",    "matmul", "slice",       "concat",  "pad",
+                                    "zeros", "reduce", "fill",   "standardize", "softmax", "reshape"};
   return *op.name != '\0' ? op.name : kNames[static_cast<std::size_t>(op.kind)];
 }
 
@@ -56,7 +59,8 @@ bool operator==(const Instruction<S>& a, const Instruction<S>& b) noexcept {
   return a.kind == b.kind && a.inputs == b.inputs && a.output == b.output && a.unary == b.unary &&
          a.unary1 == b.unary1 && a.unary2 == b.unary2 && a.constant[0] == b.constant[0] &&
          a.constant[1] == b.constant[1] && a.binary.same == b.binary.same && a.transpose_a == b.transpose_a &&
-         a.transpose_b == b.transpose_b && a.first == b.first && a.reduce == b.reduce && a.axis == b.axis;
+         a.transpose_b == b.transpose_b && a.first == b.first && a.reduce == b.reduce && a.axis == b.axis &&
+         a.softmax == b.softmax;
 }
 
 }  // namespace unroll::detail

@@ -14,8 +14,12 @@ constexpr std::size_t kFirstLevel = 32 << 10, kSecondLevel = 256 << 10;  // byte
 }
 
 template <class S>
-Machine<S>::Machine(const Program<S>& program, const VarList<S>& inputs)
-    : program_(program), rows_(program.values.size()), scratch_(program.values.size()) {
+Machine<S>::Machine(const Program<S>& program, const VarList<S>& inputs,
+                    std::shared_ptr<PackedWeights<S>> packed)
+    : program_(program),
+      rows_(program.values.size()),
+      scratch_(program.values.size()),
+      packed_(std::move(packed)) {
   const auto numbers = [&](std::size_t i) { return const_cast<S*>(inputs[i].data()); };  // only read
   place(0, numbers(0), true);
   for (std::size_t i = 0; i < program.externals.size(); ++i)
@@ -23,16 +27,15 @@ Machine<S>::Machine(const Program<S>& program, const VarList<S>& inputs)
 }
 
 template <class S>
-const kernel::Packed<S>* Machine<S>::packed(const Instruction<S>& op, std::size_t count) {
-  if (count < kernel::kRowsWorthPacking) return nullptr;
-  auto& packed = packed_[{op.inputs[1], op.transpose_b}];
-  if (packed.empty()) {
-    const Shape& w = value(op.inputs[1]).shape;
-    const S* weight = rows(op.inputs[1]).numbers;
-    packed = op.transpose_b ? kernel::Packed<S>::transposed(weight, w[0], w[1])
-                            : kernel::Packed<S>::plain(weight, w[0], w[1]);
-  }
-  return &packed;
+const kernel::Packed<S>* Machine<S>::packed(const Instruction<S>& op) {
+  const std::pair key{op.inputs[1], op.transpose_b};
+  if (const auto found = packed_->find(key); found != packed_->end()) return &found->second;
+  const Shape& w = value(op.inputs[1]).shape;
+  const S* weight = rows(op.inputs[1]).numbers;
+  return &packed_
+              ->emplace(key, op.transpose_b ? kernel::Packed<S>::transposed(weight, w[0], w[1])
+                                            : kernel::Packed<S>::plain(weight, w[0], w[1]))
+              .first->second;
 }
 
 template <class S>
@@ -47,8 +50,9 @@ std::size_t Machine<S>::block_of(std::initializer_list<const std::vector<Instruc
 
 template <class S>
 Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept,
-                             std::size_t total, std::size_t count) {
+                             std::size_t total, std::size_t count, bool alone) {
   Calls<S> result;
+  if (alone) result.alone_ = &kernel::packing<S>();
   std::size_t width = 0;  // of the current group
   const auto close_group = [&] {
     if (width > 0)
@@ -83,8 +87,12 @@ Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vecto
     } else if (op.kind == Kind::join) {
       for (const int part : op.inputs) call.parts.push_back(rows(part));
     } else if (op.kind == Kind::product) {
-      call.packed = packed(op, count);
+      if (alone || count >= kernel::kRowsWorthPacking) call.packed = packed(op);
       if (op.inputs.size() > 2) call.bias = rows(op.inputs[2]).numbers;
+    }
+    if (op.kind == Kind::standardize) {
+      result.unread_.emplace_back(count * (op.first == 0 ? 1 : call.a.width));
+      call.unread = result.unread_.back().data();
     }
     result.calls_.push_back(std::move(call));
     if (op.kind == Kind::product) {
@@ -145,12 +153,12 @@ void Calls<S>::run(const Call& call, std::size_t first, std::size_t skip, std::s
     case Kind::reduce:
       return kernel::reduce_axis<S>(op.reduce, in, count, in_width, 1, out);
     case Kind::standardize: {
-      // The kernel computes both results; the other one has no reader here.
-      Buffer<S> other(count * (op.first == 0 ? 1 : in_width));
-      S* z = op.first == 0 ? out : other.data();
-      S* r = op.first == 0 ? other.data() : out;
+      S* z = op.first == 0 ? out : call.unread;
+      S* r = op.first == 0 ? call.unread : out;
       return kernel::axis_kernels<S>().standardize(in, count, in_width, op.constant[0], z, r);
     }
+    case Kind::softmax:
+      return op.softmax(in, out, count, width, 1, nullptr);
     case Kind::fill:
       for (std::size_t r = 0; r < count; ++r) std::fill_n(out + r * width, width, in[r]);
       return;
@@ -170,6 +178,7 @@ void Calls<S>::multiply(const Call& call, std::size_t first, std::size_t count) 
   if (adds) {
     for (std::size_t r = 0; r < count; ++r) std::copy_n(call.bias, n, out + r * n);
   }
+  if (alone_ != nullptr) return alone_->multiply(count, n, k, in, k, 1, call.packed->panels(), adds, out, n);
   if (call.packed != nullptr && count >= kernel::kRowsWorthPacking)
     return kernel::multiply_packed(count, n, k, in, k, 1, *call.packed, adds, out, n);
   kernel::gemm(false, op.transpose_b, count, n, k, S(1), in, k, call.b.numbers, op.transpose_b ? k : n,

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,7 @@ class Calls {
     std::vector<Rows<S>> parts = {};            // of a join
     const kernel::Packed<S>* packed = nullptr;  // the weight of a product
     const S* bias = nullptr;
+    S* unread = nullptr;  // standardize: what the kernel computes besides
   };
   void run(const Call& call, std::size_t first, std::size_t skip, std::size_t count) const;
   void multiply(const Call& call, std::size_t first, std::size_t count) const;
@@ -56,33 +58,41 @@ class Calls {
   };
   std::vector<Call> calls_;
   std::vector<Group> groups_;
+  std::vector<Buffer<S>> unread_;
+  const kernel::Packing<S>* alone_ = nullptr;
 };
+
+// Weights by number of the value and whether they are transposed.
+template <class S>
+using PackedWeights = std::map<std::pair<int, bool>, kernel::Packed<S>>;
 
 template <class S>
 class Machine {
  public:
-  Machine(const Program<S>& program, const VarList<S>& inputs);
+  // inputs: as those of a ProgramRun. Machines that run alone share their packed weights.
+  Machine(const Program<S>& program, const VarList<S>& inputs,
+          std::shared_ptr<PackedWeights<S>> packed = std::make_shared<PackedWeights<S>>());
 
   void place(int number, S* numbers, bool over_time) {
     rows_[static_cast<std::size_t>(number)] = {numbers, value(number).width, over_time};
   }
   const Rows<S>& rows(int number) const { return rows_[static_cast<std::size_t>(number)]; }
   // Gives every result of the list its memory, among `kept` or for at most `count` rows, and packs the
-  // weights that it multiplies by.
+  // weights that it multiplies by. alone: runs without a BLAS and other threads.
   Calls<S> prepare(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept, std::size_t total,
-                   std::size_t count);
+                   std::size_t count, bool alone = false);
   // Returns how many rows of the lists' results stay in the cache.
   std::size_t block_of(std::initializer_list<const std::vector<Instruction<S>>*> lists) const;
 
  private:
   const ProgramValue& value(int number) const { return program_.values[static_cast<std::size_t>(number)]; }
   bool is_external(int number) const { return value(number).role == ProgramValue::Role::external; }
-  const kernel::Packed<S>* packed(const Instruction<S>& op, std::size_t count);
+  const kernel::Packed<S>* packed(const Instruction<S>& op);
 
   const Program<S>& program_;
   std::vector<Rows<S>> rows_;       // by value
   std::vector<Buffer<S>> scratch_;  // by value
-  std::map<std::pair<int, bool>, kernel::Packed<S>> packed_;
+  std::shared_ptr<PackedWeights<S>> packed_;
 };
 
 }  // namespace unroll::detail

@@ -104,6 +104,7 @@ class Builder {
         return;
       case Kind::cut:
       case Kind::pad:
+      case Kind::softmax:
         if (op.axis != 1) fail(op, "along the rows");
         return;
       case Kind::join:

@@ -134,6 +134,13 @@ void add_reduce(typename kernel::Reductions<S>::Function f, const Var<S>& x, con
 }
 
 template <class S>
+void add_softmax(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, const Var<S>& y,
+                 std::size_t axis) {
+  const std::array inputs{&x};
+  trace_add<S>({.kind = Kind::softmax, .axis = axis, .softmax = f}, y, inputs);
+}
+
+template <class S>
 void add_other(Kind kind, const Var<S>* x, const Var<S>& y, std::size_t axis, std::size_t first, S constant) {
   trace_add<S>({.kind = kind, .constant = {constant}, .first = first, .axis = axis}, y,
                std::span(&x, x == nullptr ? 0 : 1));
@@ -147,6 +154,7 @@ void add_other(Kind kind, const Var<S>* x, const Var<S>& y, std::size_t axis, st
   template void add_product(const Var<S>&, bool, const Var<S>&, bool, const Var<S>&, const Var<S>&);         \
   template void add_join(std::span<const Var<S>>, const Var<S>&, std::size_t);                               \
   template void add_reduce<S>(kernel::Reductions<S>::Function, const Var<S>&, const Var<S>&, std::uint32_t); \
+  template void add_softmax<S>(kernel::AxisKernels<S>::Softmax, const Var<S>&, const Var<S>&, std::size_t);  \
   template void add_other(Kind, const Var<S>*, const Var<S>&, std::size_t, std::size_t, S);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

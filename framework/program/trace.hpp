@@ -157,6 +157,15 @@ void trace_standardize(const Var<S>& x, const Var<S>& y, std::size_t which, S ep
   if (thread_state.tracing) [[unlikely]]
     add_other(Kind::standardize, &x, y, 0, which, eps);
 }
+template <class S>
+void add_softmax(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, const Var<S>& y,
+                 std::size_t axis);
+template <class S>
+void trace_softmax(typename kernel::AxisKernels<S>::Softmax f, const Var<S>& x, const Var<S>& y,
+                   std::size_t axis) {
+  if (thread_state.tracing) [[unlikely]]
+    add_softmax<S>(f, x, y, axis);
+}
 // For a gradient that is 0 in part.
 template <class S>
 void trace_zeros(const Var<S>& y) {

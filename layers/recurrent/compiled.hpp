@@ -30,6 +30,23 @@ StepFunction<S> step_function(const Cell& cell, const StepRegularizer& regulariz
   };
 }
 
+// A layer's step as a trace sees it: cell by cell, x (B,I).
+template <class Output, class Cell, class S = scalar_t<Cell>>
+Output step_by_ops(const std::vector<Cell>& cells, const RecurrentOptions& options, bool training,
+                   const Var<S>& x, const States<state_t<Cell>>& states, Rng& rng) {
+  const StepRegularizer regularizer(options, training);
+  Output result{x, {}};
+  for (std::size_t l = 0; l < cells.size(); ++l) {
+    if (l > 0 && options.dropout > 0.0 && training)
+      result.output = dropout(result.output, options.dropout, rng);
+    const auto one_step = bptt::BatchLayout::dense(1, result.output.shape(0), false);
+    const Var<S> masked = regularizer.with_masks(result.output, states[l], one_step, rng);
+    result.states.push_back(regularizer.step(cells[l], masked, states[l]));
+    result.output = hidden_of<S>(result.states.back());
+  }
+  return result;
+}
+
 // Gives the members that a step may change (mutable ones) the values back that they have now: a trace draws
 // no random numbers, and leaves counters alone.
 template <class Cell>

@@ -30,7 +30,7 @@ Var<S> fill_up(const Var<S>& weight, std::size_t gates, std::size_t filled) {
 }
 
 template <class S>
-StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std::size_t batch) {
+StreamKernel<S> build_kernel(const LayerName& name, const StreamCell<S>& cell, std::size_t batch) {
   const bptt::UnitLayout& unit = cell.kernel.unit->layout;
   const auto find = [&](std::size_t k) { return k < cell.inputs.size() ? cell.inputs[k] : Var<S>(); };
   const std::size_t first = 1 + unit.states();
@@ -53,7 +53,7 @@ StreamLayer<S> build_layer(const LayerName& name, const StreamCell<S>& cell, std
     for (std::size_t k = first; k < first + 4; ++k)
       if (inputs[k].defined()) inputs[k] = fill_up(inputs[k], unit.gates, filled);
   }
-  return StreamLayer<S>(cell, inputs, P, H, single_row);
+  return StreamKernel<S>(cell, inputs, P, H, single_row);
 }
 
 }  // namespace
@@ -66,8 +66,8 @@ void check_matrix(const LayerName& layer, const std::string& name, const Var<S>&
 }
 
 template <class S>
-StreamLayer<S>::StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t P, std::size_t H,
-                            bool one)
+StreamKernel<S>::StreamKernel(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t P,
+                              std::size_t H, bool one)
     : kernel(cell.kernel),
       sizes(kernel.unit->layout, inputs),
       output(P),
@@ -85,7 +85,15 @@ StreamState<S>::StreamState(std::shared_ptr<const StreamModel<S>> shared, const 
   bptt::TimeLoop one_step;
   one_step.count = 1;
   one_step.batch = one_step.end = B;
-  for (const StreamLayer<S>& layer : model->layers) {
+  for (const StreamLayer<S>& each : model->layers) {
+    std::vector<S*> places;
+    for (const StreamPart& part : each.parts) places.push_back(memory.data() + part.at);
+    programs.push_back(each.program == nullptr ? nullptr : each.program->start(B, places));
+    if (!each.kernel) {
+      loops.emplace_back();
+      continue;
+    }
+    const StreamKernel<S>& layer = *each.kernel;
     const bptt::PassSizes& sizes = layer.sizes;
     S* const gates = memory.data() + model->work;
     S* const candidate = gates + B * sizes.gates;
@@ -111,15 +119,19 @@ StreamState<S>::StreamState(std::shared_ptr<const StreamModel<S>> shared, const 
                      .tanh_cell = nullptr,
                      .hidden = hidden,
                      .output = sizes.projects ? hidden + B * sizes.hidden : hidden,
-                     .h = memory.data() + layer.h,
-                     .c = memory.data() + layer.c});
+                     .h = places[0],
+                     .c = places.back()});
   }
 }
 
 template <class S>
 const S* StreamState<S>::step(const S* x) noexcept {
   for (std::size_t l = 0; l < loops.size(); ++l) {
-    const StreamLayer<S>& layer = model->layers[l];
+    if (programs[l] != nullptr) {
+      x = programs[l]->step(x);
+      continue;
+    }
+    const StreamKernel<S>& layer = *model->layers[l].kernel;
     bptt::ForwardLoop<S>& loop = loops[l];
     if (!layer.single_row) {
       model->packing->multiply(model->batch, layer.sizes.gates, loop.I, x, loop.I, 1, layer.input.panels(),
@@ -162,10 +174,22 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   };
   model->layers.reserve(source.cells.size());
   for (const StreamCell<S>& cell : source.cells) {
-    StreamLayer<S>& layer = model->layers.emplace_back(build_layer(name, cell, B));
-    layer.h = take(B * std::max(layer.output, layer.single_row ? layer.sizes.hidden : 0));
-    if (layer.parts() == 2) layer.c = take(B * layer.sizes.hidden);
-    work_size = std::max(work_size, layer.work_size(B));
+    if (cell.program != nullptr) {
+      const StreamProgram<S>& program = *cell.program;
+      StreamLayer<S>& layer =
+          model->layers.emplace_back(program.input, program.output, std::nullopt, cell.program);
+      for (std::size_t k = 0; k < program.names.size(); ++k) {
+        const std::size_t size = program.initial[k].shape(1);
+        layer.parts.push_back({program.names[k], take(B * size), size});
+      }
+      continue;
+    }
+    StreamKernel<S> kernel = build_kernel(name, cell, B);
+    std::vector<StreamPart> parts{
+        {"h", take(B * std::max(kernel.output, kernel.single_row ? kernel.sizes.hidden : 0)), kernel.output}};
+    if (kernel.sizes.states == 2) parts.push_back({"c", take(B * kernel.sizes.hidden), kernel.hidden});
+    work_size = std::max(work_size, kernel.work_size(B));
+    model->layers.emplace_back(cell.input, kernel.output, std::move(kernel), nullptr, std::move(parts));
   }
   model->states_size = used;
   model->work = take(work_size);
@@ -194,10 +218,11 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
 
   for (std::size_t l = 0; l < source.cells.size(); ++l) {
     const StreamLayer<S>& layer = model->layers[l];
-    for (std::size_t part = 0; part < layer.parts(); ++part) {
-      const Var<S>& learned = source.cells[l].inputs[1 + part];
+    for (std::size_t part = 0; part < layer.parts.size(); ++part) {
+      const StreamCell<S>& cell = source.cells[l];
+      const Var<S>& learned = layer.program != nullptr ? layer.program->initial[part] : cell.inputs[1 + part];
       if (!learned.defined()) continue;
-      const auto place = layer.part(part);
+      const StreamPart& place = layer.parts[part];
       check_parameter(name, "the learned initial state", learned, {1, place.size});
       for (std::size_t r = 0; r < B; ++r)
         std::copy_n(learned.data(), place.size, model->initial.data() + place.at + r * place.size);
@@ -208,8 +233,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
 
 template void check_matrix(const LayerName&, const std::string&, const Var<float>&);
 template void check_matrix(const LayerName&, const std::string&, const Var<double>&);
-template struct StreamLayer<float>;
-template struct StreamLayer<double>;
+template struct StreamKernel<float>;
+template struct StreamKernel<double>;
 template struct StreamState<float>;
 template struct StreamState<double>;
 template std::shared_ptr<StreamState<float>> build_stream(const StreamSource<float>&);

@@ -1,6 +1,9 @@
 // The data of streams: kernels and packed weights, and the places of all values in memory. Internal.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "layers/kernels/weights.hpp"
@@ -14,15 +17,16 @@ void check_matrix(const LayerName& layer, const std::string& name, const Var<S>&
 
 // The place of a part of a state, (B, size), in the memory.
 struct StreamPart {
-  const char* name;
+  std::string name;
   std::size_t at, size;
 };
 
+// A cell's kernel and weights.
 template <class S>
-struct StreamLayer {
+struct StreamKernel {
   // inputs: cell.inputs; for a single row padded to whole registers of hidden units.
-  StreamLayer(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t output, std::size_t hidden,
-              bool single_row);
+  StreamKernel(const StreamCell<S>& cell, const VarList<S>& inputs, std::size_t output, std::size_t hidden,
+               bool single_row);
 
   bptt::Kernel<S> kernel;
   bptt::PassSizes sizes;
@@ -30,16 +34,20 @@ struct StreamLayer {
   bool single_row;
   kernel::Packed<S> input;  // W_ih^T
   bptt::LoopWeights<S> weights;
-  std::size_t h = 0, c = 0;  // places of h (B,P) and c (B,H) in the memory
 
-  std::size_t parts() const noexcept { return sizes.states; }
-  StreamPart part(std::size_t k) const noexcept {
-    return k == 0 ? StreamPart{"h", h, output} : StreamPart{"c", c, hidden};
-  }
   // Scratch elements of a step of `rows`.
   std::size_t work_size(std::size_t rows) const noexcept {
     return rows * (sizes.gates + 2 * sizes.hidden + output);
   }
+};
+
+// A layer, as a kernel or as a program.
+template <class S>
+struct StreamLayer {
+  std::size_t input, output;
+  std::optional<StreamKernel<S>> kernel = std::nullopt;
+  std::shared_ptr<const StreamProgram<S>> program = nullptr;
+  std::vector<StreamPart> parts = {};  // of the state: h (B,P) and c (B,H) of a kernel; none of a function
 };
 
 // What the streams of one freeze() share: the weights, and the places of all values in a stream's memory.
@@ -56,7 +64,17 @@ struct StreamModel {
   Tensor<S> initial;         // the memory at the first step
 };
 
-// One stream's memory, and each layer's loop over one step in it, prepared but for x.
+// Returns the layers that are no functions.
+template <class S>
+std::vector<const StreamLayer<S>*> layers_with_states(const StreamModel<S>& model) {
+  std::vector<const StreamLayer<S>*> result;
+  for (const StreamLayer<S>& layer : model.layers) {
+    if (!layer.parts.empty()) result.push_back(&layer);
+  }
+  return result;
+}
+
+// One stream's memory, and each layer's loop over one step in it, or run, prepared but for x.
 template <class S>
 struct StreamState {
   StreamState(std::shared_ptr<const StreamModel<S>> shared, const Tensor<S>& start);
@@ -65,7 +83,8 @@ struct StreamState {
 
   std::shared_ptr<const StreamModel<S>> model;
   Tensor<S> memory;
-  std::vector<bptt::ForwardLoop<S>> loops;
+  std::vector<bptt::ForwardLoop<S>> loops;                     // by layer
+  std::vector<std::unique_ptr<StreamProgramRun<S>>> programs;  // by layer; null: a kernel
 };
 
 }  // namespace unroll::detail

@@ -88,6 +88,10 @@ TEST_CASE("whatever a step does with its rows, the compiled step does") {
     const V m = matmul(h, c.state, {.transpose_b = true});
     return softplus(m - mean(m, {1}, true)) / (2.0 + square(matmul(x, c.input))) - relu(0.5 - h);
   });
+  compare_any([](const AnyCell& c, const V& x, const V& h) {  // shares of the units
+    const V a = matmul(x, c.input) + matmul(h, c.state);
+    return softmax(a, 1) * tanh(a) - 0.1 * log_softmax(a * c.row);
+  });
   compare_any([](const AnyCell& c, const V& x, const V& h) {  // of parameters alone
     const V sum_of_both = c.row + c.bias;
     return tanh(matmul(x, c.input) * exp(c.row) + matmul(h, c.state * 0.5) + sum_of_both * h + c.row);

@@ -1,5 +1,7 @@
 // Streams must not allocate.
 #include "count_calls.hpp"
+#include "examples/gallery/slstm.hpp"
+#include "examples/gallery/sru.hpp"
 #include "layers/layers.hpp"
 
 namespace {
@@ -36,6 +38,15 @@ void expect_quiet_cells(Index batch) {
   expect_quiet("Gru, 2 layers, head", freeze(Gru<S>({.input = 3, .hidden = 17}, two, rng), head, options));
   expect_quiet("Gru, reset before",
                freeze(Gru<S>({.input = 3, .hidden = 17, .reset = GruReset::before}, rng), options));
+  // As programs.
+  expect_quiet("Lstm, layer norm",
+               freeze(Lstm<S>({.input = 3, .hidden = 300, .layer_norm = true}, two, rng), options));
+  expect_quiet("sLSTM", freeze(Recurrent<gallery::SlstmCell<S>>({.input = 3, .hidden = 18, .heads = 3}, rng),
+                               options));
+  const Sequential model(
+      Recurrent<gallery::SruCell<S>>({.input = 3, .hidden = 17}, rng), [](const auto& r) { return r.output; },
+      Linear<S>(17, 5, rng), Activation::gelu(), LayerNorm<S>(5), [](const auto& x) { return softmax(x); });
+  expect_quiet("Sequential", freeze(model, options));
 }
 
 }  // namespace

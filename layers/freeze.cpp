@@ -1,0 +1,127 @@
+#include "layers/freeze.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "framework/program/machine.hpp"
+
+namespace unroll::detail {
+namespace {
+
+// A program of a step, with numbers of its own for what it reads.
+template <class S>
+struct StepProgram final : StreamProgram<S> {
+  std::shared_ptr<const Program<S>> program;
+  VarList<S> externals;
+  std::size_t result = 0;  // the output's position among the states
+  std::shared_ptr<PackedWeights<S>> packed = std::make_shared<PackedWeights<S>>();
+
+  std::unique_ptr<StreamProgramRun<S>> start(std::size_t batch, std::vector<S*> states) const override;
+};
+
+template <class S>
+class StepRun final : public StreamProgramRun<S> {
+ public:
+  StepRun(const StepProgram<S>& step, std::size_t batch, const std::vector<S*>& states)
+      : batch_(batch),
+        x_(Var<S>::zeros({batch, step.input})),
+        machine_(*step.program, inputs(step), step.packed),
+        kept_(step.program->values.size()) {
+    const Program<S>& program = *step.program;
+    std::size_t size = 0;
+    for (std::size_t k = 0; k < program.states; ++k) size += batch * program.values[1 + k].width;
+    next_ = Buffer<S>(2 * size);
+    S *next = next_.data(), *own = next + size;
+    for (std::size_t k = 0; k < program.states; ++k) {
+      const std::size_t count = batch * program.values[1 + k].width;
+      S* const at = k < states.size() ? states[k] : std::exchange(own, own + count);
+      machine_.place(static_cast<int>(1 + k), at, false);
+      states_.push_back({at, std::exchange(next, next + count), nullptr, count});
+    }
+    before_ = machine_.prepare(program.forward.before, kept_, batch, batch, /*alone=*/true);
+    loop_ = machine_.prepare(program.forward.loop, kept_, batch, batch, /*alone=*/true);
+    for (std::size_t k = 0; k < program.states; ++k)
+      states_[k].computed = machine_.rows(program.next[k]).numbers;
+    result_ = states_[step.result].at;
+  }
+
+  const S* step(const S* x) noexcept override {
+    std::copy_n(x, x_.size(), x_.raw());
+    before_.run(0, batch_);
+    loop_.run(0, batch_);
+    // A state may be what another one becomes.
+    for (const State& s : states_) std::copy_n(s.computed, s.count, s.next);
+    for (const State& s : states_) std::copy_n(s.next, s.count, s.at);
+    return result_;
+  }
+
+ private:
+  VarList<S> inputs(const StepProgram<S>& step) const {
+    VarList<S> list(1 + step.program->states);
+    list[0] = x_;
+    list.insert(list.end(), step.externals.begin(), step.externals.end());
+    return list;
+  }
+  struct State {
+    S *at, *next;
+    const S* computed;
+    std::size_t count;
+  };
+  std::size_t batch_;
+  Var<S> x_;
+  Machine<S> machine_;
+  std::vector<Buffer<S>> kept_;
+  Buffer<S> next_;
+  std::vector<State> states_;
+  Calls<S> before_, loop_;
+  const S* result_ = nullptr;
+};
+
+template <class S>
+std::unique_ptr<StreamProgramRun<S>> StepProgram<S>::start(std::size_t batch, std::vector<S*> states) const {
+  return std::make_unique<StepRun<S>>(*this, batch, states);
+}
+
+}  // namespace
+
+template <class S>
+StreamCell<S> stream_program(const LayerName& layer, const StreamStep<S>& step) {
+  std::vector<std::size_t> widths{step.input};
+  for (const Var<S>& var : step.initial) widths.push_back(var.shape(1));
+  CompiledStep<S> compiled = compile_forward(step.step, widths);
+  if (compiled.program == nullptr) throw_not_frozen(layer, compiled.failure);
+  auto result = std::make_shared<StepProgram<S>>();
+  result->input = step.input;
+  result->output = widths[1 + step.output];
+  result->names = step.names;
+  for (const Var<S>& var : step.initial) result->initial.push_back(Var<S>::copy_of(var.value()));
+  for (const Var<S>& var : compiled.externals) result->externals.push_back(Var<S>::copy_of(var.value()));
+  result->program = std::move(compiled.program);
+  result->result = step.output;
+  return {.kernel = {}, .input = step.input, .inputs = {}, .program = std::move(result)};
+}
+
+template <class S>
+StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
+                              const std::function<Var<S>(const Var<S>&)>& f) {
+  const NoGrad constants;
+  const Var<S> y = f(Var<S>::zeros({1, input}));
+  if (y.dimension() != 2 || y.shape(0) != 1)
+    throw_not_frozen(layer, "a function that does not return (B,C) for (B,C): " + to_string(y.shape()));
+  // Its result is a state that no step reads.
+  return stream_program<S>(layer, {.step = [&](const VarList<S>& rows) { return VarList<S>{f(rows[0])}; },
+                                   .input = input,
+                                   .names = {},
+                                   .initial = {Var<S>::zeros({1, y.shape(1)})},
+                                   .output = 0});
+}
+
+#define UNROLL_INSTANTIATE(S)                                                    \
+  template StreamCell<S> stream_program(const LayerName&, const StreamStep<S>&); \
+  template StreamCell<S> stream_function(const LayerName&, std::size_t,          \
+                                         const std::function<Var<S>(const Var<S>&)>&);
+UNROLL_INSTANTIATE(float)
+UNROLL_INSTANTIATE(double)
+#undef UNROLL_INSTANTIATE
+
+}  // namespace unroll::detail
