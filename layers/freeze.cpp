@@ -85,20 +85,18 @@ std::unique_ptr<StreamProgramRun<S>> StepProgram<S>::start(std::size_t batch, st
 }  // namespace
 
 template <class S>
-StreamCell<S> stream_program(const LayerName& layer, const StreamStep<S>& step) {
-  std::vector<std::size_t> widths{step.input};
-  for (const Var<S>& var : step.initial) widths.push_back(var.shape(1));
-  CompiledStep<S> compiled = compile_forward(step.step, widths);
-  if (compiled.program == nullptr) throw_not_frozen(layer, compiled.failure);
+StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step, std::size_t input,
+                             const StepState<S>& state) {
+  if (step.program == nullptr) throw_not_frozen(layer, step.failure);
   auto result = std::make_shared<StepProgram<S>>();
-  result->input = step.input;
-  result->output = widths[1 + step.output];
-  result->names = step.names;
-  for (const Var<S>& var : step.initial) result->initial.push_back(Var<S>::copy_of(var.value()));
-  for (const Var<S>& var : compiled.externals) result->externals.push_back(Var<S>::copy_of(var.value()));
-  result->program = std::move(compiled.program);
-  result->result = step.output;
-  return {.kernel = {}, .input = step.input, .inputs = {}, .program = std::move(result)};
+  result->input = input;
+  result->output = state.initial[state.output].shape(1);
+  result->names = state.names;
+  for (const Var<S>& var : state.initial) result->initial.push_back(Var<S>::copy_of(var.value()));
+  for (const Var<S>& var : step.externals) result->externals.push_back(Var<S>::copy_of(var.value()));
+  result->program = step.program;
+  result->result = state.output;
+  return {.kernel = {}, .input = input, .inputs = {}, .program = std::move(result)};
 }
 
 template <class S>
@@ -109,16 +107,15 @@ StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
   if (y.dimension() != 2 || y.shape(0) != 1)
     throw_not_frozen(layer, "a function that does not return (B,C) for (B,C): " + to_string(y.shape()));
   // Its result is a state that no step reads.
-  return stream_program<S>(layer, {.step = [&](const VarList<S>& rows) { return VarList<S>{f(rows[0])}; },
-                                   .input = input,
-                                   .names = {},
-                                   .initial = {Var<S>::zeros({1, y.shape(1)})},
-                                   .output = 0});
+  const StepFunction<S> step = [&](const VarList<S>& rows) { return VarList<S>{f(rows[0])}; };
+  return stream_program<S>(layer, compile_forward(step, {input, y.shape(1)}), input,
+                           {.names = {}, .initial = {Var<S>::zeros({1, y.shape(1)})}, .output = 0});
 }
 
-#define UNROLL_INSTANTIATE(S)                                                    \
-  template StreamCell<S> stream_program(const LayerName&, const StreamStep<S>&); \
-  template StreamCell<S> stream_function(const LayerName&, std::size_t,          \
+#define UNROLL_INSTANTIATE(S)                                                                  \
+  template StreamCell<S> stream_program(const LayerName&, const CompiledStep<S>&, std::size_t, \
+                                        const StepState<S>&);                                  \
+  template StreamCell<S> stream_function(const LayerName&, std::size_t,                        \
                                          const std::function<Var<S>(const Var<S>&)>&);
 UNROLL_INSTANTIATE(float)
 UNROLL_INSTANTIATE(double)

@@ -19,18 +19,17 @@ namespace detail {
 [[noreturn]] void throw_not_frozen(const LayerName& layer, const std::string& why);
 [[noreturn]] void throw_stream_input(const LayerName& layer, Index size);
 
-// A step as a part of a stream: from x (B,input) and the Vars of the state to those after it, of which
-// `output` is the part's.
+// The state of a step: its Vars, of which `output` is what the step returns.
 template <class S>
-struct StreamStep {
-  StepFunction<S> step;
-  std::size_t input;
-  std::vector<std::string> names;  // of the first Vars of the state; the others are the stream's own
-  VarList<S> initial;              // (1,..) each
-  std::size_t output;
+struct StepState {
+  std::vector<std::string> names = {};  // of the first Vars; the others are the stream's own
+  VarList<S> initial = {};              // (1,..) each
+  std::size_t output = 0;
 };
+// Makes a part of a stream. Throws ArgumentError if the step has not been compiled.
 template <class S>
-StreamCell<S> stream_program(const LayerName& layer, const StreamStep<S>& step);
+StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step, std::size_t input,
+                             const StepState<S>& state);
 // Does the same for a function of x alone.
 template <class S>
 StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
@@ -50,20 +49,14 @@ StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std
       return {cell.kernel(), static_cast<std::size_t>(cell.options.input),
               to_inputs(cell, Var<S>(), learned ? of.learned_states()[index] : state_t<Cell>{})};
   }
-  Cell copy = share(cell);
-  if constexpr (Module<Cell>) set_training(copy, false);
   const state_t<Cell> zero = zero_state(cell, 1), initial = learned ? of.learned_states()[index] : zero;
-  StreamStep<S> step{.step = step_function(copy, StepRegularizer(options, /*training=*/false), zero),
-                     .input = static_cast<std::size_t>(cell.options.input),
-                     .output = hidden_index(zero)};
+  StepState<S> state{.output = hidden_index(zero)};
   for_each_named_in_state(initial, [&](const std::string& name, const Var<S>& var) {
-    step.names.push_back(name);
-    step.initial.push_back(var);
+    state.names.push_back(name);
+    state.initial.push_back(var);
   });
-  KeepMembers<Cell> members(copy);
-  StreamCell<S> result = stream_program(layer, step);
-  if (members.restore()) throw_not_frozen(layer, "step() changes a member");
-  return result;
+  return stream_program(layer, compile_for_inference(cell, options),
+                        static_cast<std::size_t>(cell.options.input), state);
 }
 
 // A model with a step of its own; its output is a Var behind those of its state, which no step reads.
@@ -71,26 +64,28 @@ template <class Model, class S = scalar_t<Model>>
 StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_t input) {
   using State = typename Model::State;
   const State zero = model.zero_state(1);
-  StreamStep<S> step{.step = {}, .input = input, .output = count_vars(zero)};
+  StepState<S> state{.output = count_vars(zero)};
   for_each_named_in_state(zero, [&](const std::string& part, const Var<S>& var) {
-    step.names.push_back(part);
-    step.initial.push_back(var);
+    state.names.push_back(part);
+    state.initial.push_back(var);
   });
+  std::vector<std::size_t> widths = widths_of(input, zero);
   {
     const NoGrad constants;
     const auto [y, next] = model.step(Var<S>::zeros({1, input}), zero);
     if (y.dimension() != 2 || y.shape(0) != 1)
       throw_not_frozen(name, "an output that is not (B,O): " + to_string(y.shape()));
-    step.initial.push_back(Var<S>::zeros(y.shape()));
+    state.initial.push_back(Var<S>::zeros(y.shape()));
+    widths.push_back(y.shape(1));
   }
-  step.step = [&](const VarList<S>& rows) {
+  const StepFunction<S> step = [&](const VarList<S>& rows) {
     const auto [y, next] = model.step(rows[0], state_with(zero, rows));
     VarList<S> result;
     for_each_in_state(next, [&](const Var<S>& var) { result.push_back(var); });
     result.push_back(y);
     return result;
   };
-  return stream_program(name, step);
+  return stream_program(name, compile_forward(step, widths), input, state);
 }
 
 template <class Cell, class S = scalar_t<Cell>>

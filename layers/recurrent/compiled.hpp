@@ -137,6 +137,20 @@ CompiledStep<S> compile_step(const Cell& cell, const StepRegularizer& regularize
   return step;
 }
 
+// A cell's step in evaluation, for what runs it elsewhere: streams and ONNX.
+template <class Cell, class S = scalar_t<Cell>>
+CompiledStep<S> compile_for_inference(const Cell& cell, const RecurrentOptions& options) {
+  Cell copy = share(cell);
+  set_training(copy, false);
+  const state_t<Cell> zero = zero_state(cell, 1);
+  KeepMembers<Cell> members(copy);
+  CompiledStep<S> step =
+      compile_forward<S>(step_function(copy, StepRegularizer(options, /*training=*/false), zero),
+                         widths_of(static_cast<std::size_t>(cell.options.input), zero));
+  if (members.restore()) return {nullptr, {}, {}, "step() changes a member"};
+  return step;
+}
+
 // The op on the tape. Its inputs are x, the state's Vars and the cell's parameters; then the program's
 // constants, without a gradient, so that a change before the backward pass is noticed.
 template <class Cell>
