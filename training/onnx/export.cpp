@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "framework/errors.hpp"
-#include "training/onnx/cells.hpp"
+#include "training/onnx/program.hpp"
 
 namespace unroll {
 namespace {
@@ -64,14 +64,7 @@ OnnxValue to_onnx(const std::string&, const Dropout<S>&, const OnnxValue& x) {
 }
 
 OnnxValue to_onnx(const std::string& name, const Activation& f, const OnnxValue& x) {
-  const auto known = detail::onnx_activation(f);
-  if (!known) {
-    throw ArgumentError(
-        fmt::format("[export_onnx] layer '{}' (Activation) function: expected one of the library's, got '{}' "
-                    "(a function [](const auto& x) {{ ... }} in its place is exported by its ops)",
-                    name, f.name()));
-  }
-  return detail::apply_onnx(*known, x);
+  return detail::apply_program(fmt::format("layer '{}' (Activation) function", name), f, x);
 }
 
 #define UNROLL_INSTANTIATE(S)                                                            \

@@ -36,7 +36,7 @@ OnnxValue to_onnx(const std::string& name, const LayerNorm<S>& layer, const Onnx
 // x itself: there is no dropout in evaluation.
 template <class S>
 OnnxValue to_onnx(const std::string& name, const Dropout<S>& layer, const OnnxValue& x);
-// Throws ArgumentError for a custom activation.
+// Throws ArgumentError for a custom function that is no program, or has an op that ONNX has not.
 OnnxValue to_onnx(const std::string& name, const Activation& f, const OnnxValue& x);
 
 struct OnnxExportOptions {
@@ -56,8 +56,8 @@ struct OnnxExportOptions {
 // any type with its own to_onnx. If it ends in a recurrent layer, its final states are outputs, too. Layers
 // are named by their position, "0", "2.1".
 //
-// Throws ArgumentError with the layer's name for custom cells and activations and for an input_shape that
-// cannot be inferred, ShapeError for layers that do not fit, FileError for the file.
+// Throws ArgumentError with the layer's name for a step or function that cannot be exported and for an
+// input_shape that cannot be inferred, ShapeError for layers that do not fit, FileError for the file.
 template <class Model>
 void export_onnx(const std::string& path, const Model& model, const OnnxExportOptions& options = {});
 
@@ -164,16 +164,12 @@ struct OnnxWalk {
   template <class Cell>
   OnnxRecurrentOutput apply_recurrent(const std::string& name, const Recurrent<Cell>& layer,
                                       const OnnxValue& x) {
-    if constexpr (is_onnx_cell<Cell>) {
-      const OnnxDim batch = x.rank() < 2 ? OnnxDim("batch") : x.shape()[layer.options().batch_first ? 0 : 1];
-      const OnnxRecurrentOutput result =
-          to_onnx(name, layer, x, {state_inputs(graph, name, layer, states, batch), lengths});
-      final_states.push_back(
-          [this, name, &layer, result] { state_outputs(graph, name, layer, result.states); });
-      return result;
-    } else {
-      return to_onnx(name, layer, x);
-    }
+    const OnnxDim batch = x.rank() < 2 ? OnnxDim("batch") : x.shape()[layer.options().batch_first ? 0 : 1];
+    const OnnxRecurrentOutput result =
+        to_onnx(name, layer, x, {unroll::state_inputs(graph, name, layer, states, batch), lengths});
+    final_states.push_back(
+        [this, name, &layer, result] { unroll::state_outputs(graph, name, layer, result.states); });
+    return result;
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "training/onnx/recurrent.hpp"
 
@@ -28,9 +29,13 @@ namespace detail {
 OnnxValue for_batch_of(const OnnxValue& x, const OnnxValue& v);
 // alive (T,B,1): t < lengths[b]
 OnnxValue alive_steps(const OnnxValue& x, const OnnxValue& lengths);
-// scan() with initial (B,H) and alive_steps or none.
-OnnxRecurrentOutput scan_alive(const std::string& name, const OnnxValue& x, const OnnxState& initial,
-                               const OnnxValue& alive, bool backward, const OnnxStep& step);
+// scan() over several sequences (T,B,..) that step reads, with the state's values (B,..) in order, of which
+// `hidden` is h, and alive_steps or none. step returns the state's values after it.
+using OnnxListStep = std::function<std::vector<OnnxValue>(const std::vector<OnnxValue>& rows,
+                                                          const std::vector<OnnxValue>& state)>;
+OnnxRecurrentOutput scan_alive(const std::string& name, const std::vector<OnnxValue>& sequences,
+                               const std::vector<OnnxValue>& initial, std::size_t hidden,
+                               const OnnxValue& alive, bool backward, const OnnxListStep& step);
 
 }  // namespace detail
 }  // namespace unroll

@@ -2,29 +2,6 @@
 #include "cases.hpp"
 #include "tests/layers/minimal_gated_unit.hpp"
 
-namespace unroll::test {
-
-// What it takes to export a cell of one's own: its step once more, on values of a graph.
-template <class S>
-OnnxRecurrentOutput to_onnx(const std::string& name, const Recurrent<MinimalGatedUnit<S>>& layer,
-                            const OnnxValue& x, const OnnxRecurrentInputs& given = {}) {
-  const MinimalGatedUnit<S>& cell = layer.cells().at(0);
-  OnnxGraph graph = x.graph();
-  const OnnxValue zero =
-      graph.constant(name + ".h0", zeros<S>({1, static_cast<std::size_t>(cell.options.hidden)}));
-  return scan(name, x, {zero, {}},
-              [&](const OnnxValue& x_t, const OnnxState& state) -> OnnxState {
-                const OnnxValue f =
-                    sigmoid(unroll::to_onnx(name + ".forget", cell.forget, concat({x_t, state.h}, 1)));
-                const OnnxValue n =
-                    tanh(unroll::to_onnx(name + ".candidate", cell.candidate, concat({x_t, f * state.h}, 1)));
-                return {(1.0 - f) * state.h + f * n, {}};
-              },
-              {.lengths = given.lengths});
-}
-
-}  // namespace unroll::test
-
 using namespace unroll;
 
 namespace {
@@ -93,23 +70,31 @@ void add_tagger(Cases& cases) {
   cases.add("own_graph", runs);
 }
 
-void add_own_cell(Cases& cases) {
+void add_own_scan(Cases& cases) {
   Rng rng(5);
   const Recurrent<test::MinimalGatedUnit<float>> layer({.input = 3, .hidden = 4}, rng);
+  const auto& cell = layer.cells()[0];
   OnnxGraph graph;
   const OnnxValue x = graph.input("x", OnnxType::float32, {"time", "batch", 3});
+  const OnnxValue zero = graph.constant("h0", zeros<float>({1, 4}));
+  // Its step once more, on values of the graph; to_onnx(layer) traces it.
+  const auto step = [&](const OnnxValue& x_t, const OnnxState& state) -> OnnxState {
+    const OnnxValue f = sigmoid(to_onnx("forget", cell.forget, concat({x_t, state.h}, 1)));
+    const OnnxValue n = tanh(to_onnx("candidate", cell.candidate, concat({x_t, f * state.h}, 1)));
+    return {(1.0 - f) * state.h + f * n, {}};
+  };
   const auto result =
-      to_onnx("own", layer, x, {.lengths = graph.input("lengths", OnnxType::int64, {"batch"})});
+      scan("own", x, {zero, {}}, step, {.lengths = graph.input("lengths", OnnxType::int64, {"batch"})});
   graph.output("y", result.output);
   graph.output("last", last(result));
-  graph.save(cases.path("own_cell"));
+  graph.save(cases.path("own_scan"));
   const Var<float> input(random_normal<float>({5, 3, 3}, 0.0, 1.0, rng));
   const auto want = layer(input, {.lengths = {2, 5, 0}});
   IndexTensor lengths = from_values<std::int64_t>({3}, {2, 5, 0});
   Run run;
   run.inputs = {{"x", to_json(input)}, {"lengths", to_json(lengths)}};
   run.outputs = {{"y", to_json(want.output)}, {"last", to_json(last(want))}};
-  cases.add("own_cell", {run});
+  cases.add("own_scan", {run});
 }
 
 template <class S>
@@ -129,7 +114,7 @@ void add_mlp(Cases& cases, const std::string& name, int opset) {
 
 void write_model_cases(Cases& cases) {
   add_tagger(cases);
-  add_own_cell(cases);
+  add_own_scan(cases);
   add_mlp<float>(cases, "mlp_opset_14", 14);
   add_mlp<float>(cases, "mlp_opset_17", 17);
   add_mlp<double>(cases, "mlp_double", 17);

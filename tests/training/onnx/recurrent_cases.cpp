@@ -5,6 +5,11 @@
 #include <set>
 
 #include "cases.hpp"
+#include "examples/gallery/indrnn.hpp"
+#include "examples/gallery/mingru.hpp"
+#include "examples/gallery/slstm.hpp"
+#include "examples/gallery/sru.hpp"
+#include "tests/layers/minimal_gated_unit.hpp"
 
 using namespace unroll;
 
@@ -186,6 +191,18 @@ void write_recurrent_cases(Cases& cases) {
       LstmOptions{.projection = 3, .peepholes = true, .layer_norm = true, .coupled = true});
   add_layer<Lstm<double>>(cases, "lstm_double",
                           LstmOptions{.projection = 3, .peepholes = true, .layer_norm = true});
+
+  const Activation softsign("softsign", [](const auto& x) { return x / (1.0 + abs(x)); });
+  add_layer<Rnn<float>>(cases, "rnn_softsign", RnnOptions{.activation = softsign}, {1});
+  add_layer<Gru<double>>(cases, "gru_softsign", GruOptions{.activation = softsign}, {1});
+  add_layer<Mgu<float>>(cases, "mgu", MguOptions{});
+  add_layer<Recurrent<test::MinimalGatedUnit<float>>>(cases, "own_cell", CellSizes{});
+  add_layer<Recurrent<test::MinimalGatedUnit<double>>>(cases, "own_cell_double", CellSizes{}, {1, 2});
+  add_layer<Recurrent<gallery::MinGruCell<float>>>(cases, "mingru", gallery::MinGruOptions{});
+  add_layer<Recurrent<gallery::IndRnnCell<float>>>(cases, "indrnn", gallery::IndRnnOptions{});
+  add_layer<Recurrent<gallery::SruCell<float>>>(cases, "sru", gallery::SruOptions{});
+  // Beyond JSON: the last m of an empty sequence is -infinity.
+  add_layer<Recurrent<gallery::SlstmCell<float>>>(cases, "slstm", gallery::SlstmOptions{}, {0, 1, 4});
 
   for (const GruReset reset : {GruReset::after, GruReset::before}) {
     for (const GruUpdate update : {GruUpdate::z_keeps, GruUpdate::z_updates}) {
