@@ -15,7 +15,7 @@ namespace unroll::detail {
 enum class Kind : std::uint8_t {
   unary,        // y = f(x), element by element, with up to two constants
   binary,       // z = f(x, y), broadcast
-  product,      // y = op(a) op(b), plus a bias if there are three inputs
+  product,      // y = op(a) op(b), plus a bias if there is a third input, plus the last one if it `adds`
   cut,          // columns of x, from `first` on
   join,         // columns of several values, side by side
   pad,          // x as the columns from `first` on, 0 elsewhere
@@ -38,7 +38,7 @@ struct Instruction {
   typename kernel::Pointwise<S>::Unary2 unary2 = nullptr;
   S constant[2] = {};
   typename kernel::Pointwise<S>::Binary binary{};
-  bool transpose_a = false, transpose_b = false;
+  bool transpose_a = false, transpose_b = false, adds = false;
   std::size_t first = 0;
   typename kernel::Reductions<S>::Function reduce = nullptr;
   std::size_t axis = 0;
@@ -59,8 +59,8 @@ bool operator==(const Instruction<S>& a, const Instruction<S>& b) noexcept {
   return a.kind == b.kind && a.inputs == b.inputs && a.output == b.output && a.unary == b.unary &&
          a.unary1 == b.unary1 && a.unary2 == b.unary2 && a.constant[0] == b.constant[0] &&
          a.constant[1] == b.constant[1] && a.binary.same == b.binary.same && a.transpose_a == b.transpose_a &&
-         a.transpose_b == b.transpose_b && a.first == b.first && a.reduce == b.reduce && a.axis == b.axis &&
-         a.softmax == b.softmax;
+         a.transpose_b == b.transpose_b && a.adds == b.adds && a.first == b.first && a.reduce == b.reduce &&
+         a.axis == b.axis && a.softmax == b.softmax;
 }
 
 }  // namespace unroll::detail

@@ -87,8 +87,9 @@ Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vecto
     } else if (op.kind == Kind::join) {
       for (const int part : op.inputs) call.parts.push_back(rows(part));
     } else if (op.kind == Kind::product) {
-      if (alone || count >= kernel::kRowsWorthPacking) call.packed = packed(op);
-      if (op.inputs.size() > 2) call.bias = rows(op.inputs[2]).numbers;
+      if (alone || total >= kernel::kRowsWorthPacking) call.packed = packed(op);
+      if (op.adds) call.addend = rows(op.inputs.back());
+      if (op.inputs.size() > (op.adds ? 3 : 2)) call.bias = rows(op.inputs[2]).numbers;
     }
     if (op.kind == Kind::standardize) {
       result.unread_.emplace_back(count * (op.first == 0 ? 1 : call.a.width));
@@ -174,12 +175,16 @@ void Calls<S>::multiply(const Call& call, std::size_t first, std::size_t count) 
   const S* in = call.a.at(first, 0);
   S* out = call.out.at(first, 0);
   const std::size_t n = call.out.width, k = call.a.width;
-  const bool adds = call.bias != nullptr;
-  if (adds) {
+  const bool adds = call.bias != nullptr || op.adds;
+  if (op.adds && call.bias != nullptr) {
+    kernel::pointwise<S>().add.plane({call.addend.at(first, 0), call.bias, n, 1, 0, 1, count, n}, out);
+  } else if (op.adds) {
+    std::copy_n(call.addend.at(first, 0), count * n, out);
+  } else if (adds) {
     for (std::size_t r = 0; r < count; ++r) std::copy_n(call.bias, n, out + r * n);
   }
   if (alone_ != nullptr) return alone_->multiply(count, n, k, in, k, 1, call.packed->panels(), adds, out, n);
-  if (call.packed != nullptr && count >= kernel::kRowsWorthPacking)
+  if (call.packed != nullptr)
     return kernel::multiply_packed(count, n, k, in, k, 1, *call.packed, adds, out, n);
   kernel::gemm(false, op.transpose_b, count, n, k, S(1), in, k, call.b.numbers, op.transpose_b ? k : n,
                S(adds ? 1 : 0), out, n);

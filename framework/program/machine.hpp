@@ -47,6 +47,7 @@ class Calls {
     std::vector<Rows<S>> parts = {};            // of a join
     const kernel::Packed<S>* packed = nullptr;  // the weight of a product
     const S* bias = nullptr;
+    Rows<S> addend = {};  // of a product
     S* unread = nullptr;  // standardize: what the kernel computes besides
   };
   void run(const Call& call, std::size_t first, std::size_t skip, std::size_t count) const;

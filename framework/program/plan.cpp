@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "framework/program/passes.hpp"
 #include "framework/program/program.hpp"
 #include "framework/program/trace.hpp"
 
@@ -16,15 +17,27 @@ template <class S>
 class Builder {
  public:
   Builder(const Trace<S>& traced, std::size_t step_instructions, Program<S>& program)
-      : trace_(traced), program_(program), all_(traced.instructions()), step_size_(step_instructions) {}
+      : trace_(traced),
+        program_(program),
+        code_{traced.instructions(), step_instructions, &program.next, &program.gradients} {}
 
   std::string failure;
   void build() {
+    merge_equal(code_);
+    drop_unused(code_);
     describe_values();
-    if (failure.empty()) split();
+    if (!failure.empty()) return;
+    find_phases();
+    const auto are_alike = [&](int a, int b) {
+      return is_row(a) && is_row(b) && value(a).width == value(b).width;
+    };
+    add_into_products(code_, are_alike, [&](int a, int b) { return phases_[at(a)] == phases_[at(b)]; });
+    distribute();
+    keep_over_time();
   }
 
  private:
+  static std::size_t at(int number) { return static_cast<std::size_t>(number); }
   ProgramValue& value(int number) { return program_.values[static_cast<std::size_t>(number)]; }
   const Shape& shape(int number) const { return trace_.values()[static_cast<std::size_t>(number)].shape(); }
   bool is_row(int number) { return value(number).role != Role::external && value(number).role != Role::sum; }
@@ -147,35 +160,36 @@ class Builder {
     return result;
   }
 
-  void split() {
+  // Where an instruction's result is made, by its number.
+  using List = std::vector<Instruction<S>>*;
+  void find_phases() {
     std::vector<int> state_numbers, state_gradients;
     for (std::size_t k = 0; k < program_.states; ++k) {
       state_numbers.push_back(static_cast<int>(1 + k));
       state_gradients.push_back(program_.gradients[1 + k]);
     }
-    std::vector<int> wanted = program_.next;
-    wanted.insert(wanted.end(), program_.gradients.begin(), program_.gradients.end());
-    const auto needed = sources(wanted), from_state = dependents(state_numbers),
-               to_next = sources(program_.next), from_upstream = dependents(program_.upstream),
-               to_state_gradient = sources(state_gradients);
+    const auto from_state = dependents(state_numbers), to_next = sources(program_.next),
+               from_upstream = dependents(program_.upstream), to_state_gradient = sources(state_gradients);
+    phases_.assign(program_.values.size(), nullptr);
     for (std::size_t i = 0; i < all_.size(); ++i) {
       const auto& op = all_[i];
-      const auto out = static_cast<std::size_t>(op.output);
-      if (!needed[out]) continue;
-      const bool is_forward = i < step_size_;
+      const std::size_t out = at(op.output);
+      const bool is_forward = i < code_.step_size;
       auto& phases = is_forward ? program_.forward : program_.backward;
       if (program_.values[out].role == Role::sum) {
-        (op.kind == Kind::reduce || op.kind == Kind::product ? program_.sums : program_.of_sums)
-            .push_back(op);
+        phases_[out] =
+            op.kind == Kind::reduce || op.kind == Kind::product ? &program_.sums : &program_.of_sums;
       } else if (!(is_forward ? from_state : from_upstream)[out]) {
-        phases.before.push_back(op);
+        phases_[out] = &phases.before;
       } else if ((is_forward ? to_next : to_state_gradient)[out]) {
-        phases.loop.push_back(op);
+        phases_[out] = &phases.loop;
       } else {
-        phases.after.push_back(op);
+        phases_[out] = &phases.after;
       }
     }
-    keep_over_time();
+  }
+  void distribute() {
+    for (const auto& op : all_) phases_[at(op.output)]->push_back(op);
   }
 
   // What another phase reads is kept for all steps.
@@ -208,8 +222,9 @@ class Builder {
 
   const Trace<S>& trace_;
   Program<S>& program_;
-  const std::vector<Instruction<S>>& all_;
-  std::size_t step_size_;
+  StepCode<S> code_;
+  const std::vector<Instruction<S>>& all_ = code_.list;
+  std::vector<List> phases_;  // by number
 };
 
 }  // namespace

@@ -160,8 +160,9 @@ class Nodes {
       case Kind::binary:
         return binary_node(op, in(op.inputs[0]), in(op.inputs[1]));
       case Kind::product: {
-        const Value y = matmul(in(op.inputs[0]), in(op.inputs[1], op.transpose_b));
-        return op.inputs.size() > 2 ? y + in(op.inputs[2]) : y;
+        Value y = matmul(in(op.inputs[0]), in(op.inputs[1], op.transpose_b));
+        for (std::size_t k = 2; k < op.inputs.size(); ++k) y = y + in(op.inputs[k]);
+        return y;
       }
       case Kind::cut: {
         const auto first = static_cast<Index>(op.first);
