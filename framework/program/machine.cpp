@@ -49,6 +49,42 @@ std::size_t Machine<S>::block_of(std::initializer_list<const std::vector<Instruc
 }
 
 template <class S>
+void Machine<S>::place_result(const Instruction<S>& op, std::vector<Buffer<S>>& kept, std::size_t total,
+                              std::size_t count) {
+  if (rows(op.output).numbers != nullptr) return;
+  const ProgramValue& out = value(op.output);
+  // A single row's columns are where they are.
+  if (op.kind == Kind::cut && count == 1 && !out.over_time) {
+    rows_[static_cast<std::size_t>(op.output)] = rows(op.inputs[0]).columns(op.first, out.width);
+    return;
+  }
+  Buffer<S>& buffer = (out.over_time ? kept : scratch_)[static_cast<std::size_t>(op.output)];
+  buffer = Buffer<S>((out.over_time ? total : count) * out.width);
+  place(op.output, buffer.data(), out.over_time);
+}
+
+// For a single row at a time: the parts of a join are made where it wants them.
+template <class S>
+void Machine<S>::place_parts(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept,
+                             std::size_t total) {
+  std::vector<bool> made_here(program_.values.size(), false);
+  for (const auto& op : list) {
+    if (op.kind == Kind::join) {
+      place_result(op, kept, total, 1);
+      std::size_t column = 0;
+      for (const int part : op.inputs) {
+        const std::size_t width = value(part).width;
+        Rows<S>& place = rows_[static_cast<std::size_t>(part)];
+        if (made_here[static_cast<std::size_t>(part)] && !value(part).over_time && place.numbers == nullptr)
+          place = rows(op.output).columns(column, width);
+        column += width;
+      }
+    }
+    made_here[static_cast<std::size_t>(op.output)] = op.kind != Kind::cut && op.kind != Kind::join;
+  }
+}
+
+template <class S>
 Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept,
                              std::size_t total, std::size_t count, bool alone) {
   Calls<S> result;
@@ -60,12 +96,12 @@ Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vecto
           {result.calls_.size(), std::max<std::size_t>(kFirstLevel / (width * sizeof(S)), 1)});
     width = 0;
   };
+  if (count == 1) place_parts(list, kept, total);
   for (const auto& op : list) {
     const ProgramValue& out = value(op.output);
-    Buffer<S>& buffer = (out.over_time ? kept : scratch_)[static_cast<std::size_t>(op.output)];
-    buffer = Buffer<S>((out.over_time ? total : count) * out.width);
-    place(op.output, buffer.data(), out.over_time);
+    place_result(op, kept, total, count);
     typename Calls<S>::Call call{&op, rows(op.output), {}, {}};
+    if (op.kind == Kind::cut && call.out.numbers == rows(op.inputs[0]).numbers + op.first) continue;
     if (!op.inputs.empty()) call.a = rows(op.inputs[0]);
     if (op.inputs.size() > 1) call.b = rows(op.inputs[1]);
     if (op.kind == Kind::product) close_group();
@@ -85,7 +121,15 @@ Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vecto
       step(op.inputs[1], b_row, b_step);
       call.paired = a_row == out.width && b_row == out.width;
     } else if (op.kind == Kind::join) {
-      for (const int part : op.inputs) call.parts.push_back(rows(part));
+      std::size_t column = 0;
+      for (const int part : op.inputs) {
+        call.parts.push_back(rows(part));
+        if (call.parts.back().numbers == call.out.numbers + column) call.parts.back().numbers = nullptr;
+        column += call.parts.back().width;
+      }
+      if (std::all_of(call.parts.begin(), call.parts.end(),
+                      [](const Rows<S>& part) { return part.numbers == nullptr; }))
+        continue;
     } else if (op.kind == Kind::product) {
       if (alone || total >= kernel::kRowsWorthPacking) call.packed = packed(op);
       if (op.adds) call.addend = rows(op.inputs.back());
@@ -144,7 +188,8 @@ void Calls<S>::run(const Call& call, std::size_t first, std::size_t skip, std::s
       return kernel::copy_blocks(in, in_width, out + op.first, width, count, in_width);
     case Kind::join:
       for (const Rows<S>& part : call.parts) {
-        kernel::copy_blocks<S>(part.at(first, skip), part.width, out, width, count, part.width);
+        if (part.numbers != nullptr)
+          kernel::copy_blocks<S>(part.at(first, skip), part.width, out, width, count, part.width);
         out += part.width;
       }
       return;

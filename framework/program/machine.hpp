@@ -22,10 +22,14 @@ struct Rows {
   S* numbers = nullptr;
   std::size_t width = 0;
   bool over_time = false;
+  std::size_t stride = width;  // another one: columns of wider rows
 
   // The row `skip` of a step whose first row is `first` among those of all steps.
   S* at(std::size_t first, std::size_t skip) const noexcept {
-    return numbers + (over_time ? first + skip : skip) * width;
+    return numbers + (over_time ? first + skip : skip) * stride;
+  }
+  Rows columns(std::size_t begin, std::size_t count) const noexcept {
+    return {numbers + begin, count, over_time, stride};
   }
 };
 
@@ -44,7 +48,7 @@ class Calls {
     Rows<S> out, a, b;
     bool paired = false;                        // binary: elements pair up in order
     std::array<std::size_t, 4> steps{};         // otherwise a_row, a_step, b_row, b_step
-    std::vector<Rows<S>> parts = {};            // of a join
+    std::vector<Rows<S>> parts = {};            // of a join; those without numbers are in place already
     const kernel::Packed<S>* packed = nullptr;  // the weight of a product
     const S* bias = nullptr;
     Rows<S> addend = {};  // of a product
@@ -78,8 +82,8 @@ class Machine {
     rows_[static_cast<std::size_t>(number)] = {numbers, value(number).width, over_time};
   }
   const Rows<S>& rows(int number) const { return rows_[static_cast<std::size_t>(number)]; }
-  // Gives every result of the list its memory, among `kept` or for at most `count` rows, and packs the
-  // weights that it multiplies by. alone: runs without a BLAS and other threads.
+  // Gives every result of the list its memory, unless it has a place: among `kept`, or for at most `count`
+  // rows. Packs the weights that the list multiplies by. alone: runs without a BLAS and other threads.
   Calls<S> prepare(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept, std::size_t total,
                    std::size_t count, bool alone = false);
   // Returns how many rows of the lists' results stay in the cache.
@@ -89,6 +93,9 @@ class Machine {
   const ProgramValue& value(int number) const { return program_.values[static_cast<std::size_t>(number)]; }
   bool is_external(int number) const { return value(number).role == ProgramValue::Role::external; }
   const kernel::Packed<S>* packed(const Instruction<S>& op);
+  void place_result(const Instruction<S>& op, std::vector<Buffer<S>>& kept, std::size_t total,
+                    std::size_t count);
+  void place_parts(const std::vector<Instruction<S>>& list, std::vector<Buffer<S>>& kept, std::size_t total);
 
   const Program<S>& program_;
   std::vector<Rows<S>> rows_;       // by value

@@ -39,6 +39,28 @@ std::size_t most_rows(const std::vector<Chunk>& chunks) {
   return most;
 }
 
+// A state while the steps run.
+template <class S>
+struct RunState {
+  std::size_t width;
+  // Whether every step writes it where the next one reads it: with one row for each sequence at every step,
+  // all of its rows follow each other in time. Otherwise they are copied from step to step.
+  bool in_order = false;
+  S* over_time = nullptr;    // before each step, if that is kept
+  S* every = nullptr;        // after each step
+  Buffer<S> current, after;  // not in order: before the step, for all sequences, and after every one
+  Rows<S> next = {};
+};
+
+// Returns whether the k-th state after a step is a result of the loop's own.
+template <class S>
+bool is_made_in_loop(const Program<S>& program, std::size_t k) {
+  const auto& next = program.next;
+  const auto& loop = program.forward.loop;
+  return std::count(next.begin(), next.end(), next[k]) == 1 &&
+         std::any_of(loop.begin(), loop.end(), [&](const auto& op) { return op.output == next[k]; });
+}
+
 // Part of an external value's gradient by number.
 template <class S>
 using Sums = std::map<int, Buffer<S>>;
@@ -99,37 +121,40 @@ ProgramRun<S>::ProgramRun(std::shared_ptr<const Program<S>> program, VarList<S> 
     : program_(std::move(program)), inputs_(std::move(inputs)), kept_(program_->values.size()) {}
 
 template <class S>
-VarList<S> ProgramRun<S>::run(const StepRows& rows, bool keep) {
+VarList<S> ProgramRun<S>::run(const StepRows& rows, bool keep, const NeedsGrad& wanted) {
   const Program<S>& program = *program_;
   Machine<S> machine(program, inputs_);
   const auto& phases = program.forward;
   const std::vector<Chunk> chunks = chunks_of(rows, machine.block_of({&phases.before, &phases.after}));
   const std::size_t most = most_rows(chunks);
   const Calls<S> before = machine.prepare(phases.before, kept_, rows.total, most);
-  struct State {
-    std::size_t width;
-    S* current = nullptr;    // before the step, for all sequences
-    S* over_time = nullptr;  // the same for all steps, if it is kept
-    S* every = nullptr;      // after each step
-    Rows<S> next = {};
-  };
-  VarList<S> every;
-  std::vector<State> states;
+  std::vector<RunState<S>> states;
   for (std::size_t k = 0; k < program.states; ++k) {
     const int number = static_cast<int>(1 + k);
-    State state{.width = program.values[at(number)].width};
-    Shape shape = inputs_[0].shape();
-    shape.back() = state.width;
-    every.push_back(Var<S>::uninitialized(shape));
-    final_states.push_back(Var<S>::copy_of(inputs_[1 + k].value()));
-    state.every = every.back().raw();
-    state.current = final_states.back().raw();
-    if (program.values[at(number)].over_time) {
-      kept_[at(number)] = Buffer<S>(rows.total * state.width);
-      state.over_time = kept_[at(number)].data();
+    RunState<S> state{.width = program.values[at(number)].width};
+    const S* initial = inputs_[1 + k].data();
+    const std::size_t size = rows.batch * state.width;
+    if (rows.sizes == nullptr && is_made_in_loop(program, k)) {
+      kept_[at(number)] = Buffer<S>(rows.total * state.width + size);
+      S* const all = kept_[at(number)].data();
+      state.in_order = true;
+      state.over_time = rows.reverse ? all + size : all;
+      state.every = rows.reverse ? all : all + size;
+      std::copy_n(initial, size, state.over_time + rows.offset(rows.time(0)) * state.width);
+      machine.place(program.next[k], state.every, true);
+    } else {
+      state.current = Buffer<S>(size);
+      std::copy_n(initial, size, state.current.data());
+      state.after = Buffer<S>(rows.total * state.width);
+      state.every = state.after.data();
+      if (program.values[at(number)].over_time) {
+        kept_[at(number)] = Buffer<S>(rows.total * state.width);
+        state.over_time = kept_[at(number)].data();
+      }
     }
-    machine.place(number, state.current, false);
-    states.push_back(state);
+    if (state.in_order) machine.place(number, state.over_time, true);
+    if (!state.in_order) machine.place(number, state.current.data(), false);
+    states.push_back(std::move(state));
   }
   const Calls<S> loop = machine.prepare(phases.loop, kept_, rows.total, rows.batch);
   for (std::size_t k = 0; k < program.states; ++k) {
@@ -142,16 +167,42 @@ VarList<S> ProgramRun<S>::run(const StepRows& rows, bool keep) {
     before.run(chunk.first, chunk.count);
     for (std::size_t step = chunk.begin; step < chunk.end; ++step) {
       const std::size_t t = rows.time(step), count = rows.rows(t), first = rows.offset(t);
-      for (const State& s : states) {
-        if (s.over_time != nullptr) std::copy_n(s.current, count * s.width, s.over_time + first * s.width);
+      for (const RunState<S>& s : states) {
+        if (!s.in_order && s.over_time != nullptr)
+          std::copy_n(s.current.data(), count * s.width, s.over_time + first * s.width);
       }
       loop.run(first, count);
-      for (const State& s : states)
-        std::copy_n(s.next.at(first, 0), count * s.width, s.every + first * s.width);
+      for (const RunState<S>& s : states) {
+        if (!s.in_order) std::copy_n(s.next.at(first, 0), count * s.width, s.every + first * s.width);
+      }
       // Only now: a state may be what another one becomes.
-      for (const State& s : states) std::copy_n(s.every + first * s.width, count * s.width, s.current);
+      for (RunState<S>& s : states) {
+        if (!s.in_order) std::copy_n(s.every + first * s.width, count * s.width, s.current.data());
+      }
     }
     if (keep) after.run(chunk.first, chunk.count);
+  }
+
+  VarList<S> every(program.states);
+  places_.assign(kept_.size(), nullptr);
+  for (std::size_t n = 0; n < kept_.size(); ++n) {
+    if (kept_[n].size() > 0) places_[n] = kept_[n].data();
+  }
+  for (std::size_t k = 0; k < program.states; ++k) {
+    const RunState<S>& s = states[k];
+    if (s.in_order) {
+      places_[1 + k] = s.over_time;
+      places_[at(program.next[k])] = s.every;
+    }
+    const S* last =
+        s.in_order ? s.every + rows.offset(rows.time(rows.steps - 1)) * s.width : s.current.data();
+    final_states.push_back(Var<S>::uninitialized({rows.batch, s.width}));
+    std::copy_n(last, rows.batch * s.width, final_states.back().raw());
+    if (wanted[k] == 0) continue;
+    Shape shape = inputs_[0].shape();
+    shape.back() = s.width;
+    every[k] = Var<S>::uninitialized(shape);
+    std::copy_n(s.every, rows.total * s.width, every[k].raw());
   }
   if (!keep) kept_.clear();
   return every;
@@ -177,8 +228,8 @@ VarList<S> ProgramRun<S>::gradients(const StepRows& rows, const VarList<S>& ever
                [&](const Instruction<S>& op) { return wanted[at(op.output)]; });
 
   Machine<S> machine(program, inputs_);
-  for (std::size_t n = 0; n < kept_.size(); ++n) {
-    if (kept_[n].size() > 0) machine.place(static_cast<int>(n), const_cast<S*>(kept_[n].data()), true);
+  for (std::size_t n = 0; n < places_.size(); ++n) {
+    if (places_[n] != nullptr) machine.place(static_cast<int>(n), const_cast<S*>(places_[n]), true);
   }
   std::vector<Buffer<S>> own(program.values.size());
   const auto& phases = program.backward;

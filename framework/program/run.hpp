@@ -27,9 +27,9 @@ class ProgramRun {
   ProgramRun(std::shared_ptr<const Program<S>> program, VarList<S> inputs);
 
   const VarList<S>& inputs() const noexcept { return inputs_; }
-  // Runs all steps. Returns the states (N,H_k) after every step, in the shape of x with its last size
+  // Runs all steps. Returns the wanted states (N,H_k) after every step, in the shape of x with its last size
   // replaced; keeps what gradients() reads if `keep`.
-  VarList<S> run(const StepRows& rows, bool keep);
+  VarList<S> run(const StepRows& rows, bool keep, const NeedsGrad& wanted);
   // The states after each sequence's last step, (B,H_k).
   VarList<S> final_states;
   // Returns the gradients of inputs() for those of the states after every step and of the final states; each
@@ -40,7 +40,8 @@ class ProgramRun {
  private:
   std::shared_ptr<const Program<S>> program_;
   VarList<S> inputs_;
-  std::vector<Buffer<S>> kept_;  // by value: the rows of all steps
+  std::vector<Buffer<S>> kept_;   // by value: the rows of all steps
+  std::vector<const S*> places_;  // where they begin
 };
 
 }  // namespace unroll::detail

@@ -269,7 +269,9 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_compiled(const Cell& cell, const 
   read.insert(read.end(), step.externals.begin(), step.externals.end());
   CompiledOp<Cell> op{
       {step.program, std::move(read)}, layout, share(cell), regularizer, state, step.derived, all_states};
-  const VarList<S> every = op.run.run(op.rows(), Tape::is_recording());
+  NeedsGrad wanted(op.states(), all_states ? 1 : 0);
+  wanted[hidden_index(state)] = 1;
+  const VarList<S> every = op.run.run(op.rows(), Tape::is_recording(), wanted);
   LayerResult<S, state_t<Cell>> result;
   std::size_t part = 0;
   result.state = map_state(state, [&](const Var<S>&) { return op.run.final_states[part++]; });
