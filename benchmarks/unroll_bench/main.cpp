@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Times Unroll's training and streaming steps against hand-written loops, bare matrix products and "
       "other libraries."};
-  app.add_option("workloads", options.names, "W1 ... W10, ops1 ... ops65536; none: all");
+  app.add_option("workloads", options.names, "W1 ... W10, C1 ... C6, ops1 ... ops65536; none: all");
   app.add_flag("--list", options.list, "List workloads and variants, and exit");
   app.add_option("--json", options.json, "Also write the records to this file");
   app.add_option("--variant", options.variants, "Only these variants (and the references)");
@@ -158,6 +158,7 @@ int main(int argc, char** argv) {
   std::vector<Variant> all;
   add_layers(all);
   add_custom_cells(all);
+  add_cells(all);
   add_op_chains(all);
   add_hand_loops(all);
   add_rooflines(all);
@@ -171,6 +172,7 @@ int main(int argc, char** argv) {
                    [](const Variant& a, const Variant& b) { return a.workload < b.workload; });
   if (options.list) {
     for (const Workload& w : kWorkloads) fmt::print("{:<4} {}\n", w.name, w.what);
+    for (const CellWorkload& w : kCellWorkloads) fmt::print("{:<4} {}\n", w.name, w.what);
     fmt::print("ops  a chain of taped ops, forward and backward, per op, on so many elements\n\n");
     for (const Variant& v : all) fmt::print("{}\n", v.id());
     return 0;

@@ -24,6 +24,9 @@ std::string reference_of(const std::string& workload) {
   for (const Workload& w : kWorkloads) {
     if (workload == w.name) return w.reference;
   }
+  for (const CellWorkload& w : kCellWorkloads) {
+    if (workload == w.name) return "unroll";
+  }
   return "hand";
 }
 

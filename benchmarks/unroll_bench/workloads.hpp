@@ -1,4 +1,4 @@
-// The workloads W1-W10 and the variants that run them.
+// The workloads W1-W10 and C1-C6, and the variants that run them.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +38,22 @@ inline constexpr Workload kWorkloads[] = {
      2},
 };
 
+// A training step of a layer without a kernel; the variant "unroll" is the LSTM with one.
+struct CellWorkload {
+  const char* name;
+  const char* what;
+  std::size_t T, B, I, H;
+};
+
+inline constexpr CellWorkload kCellWorkloads[] = {
+    {"C1", "custom cells and options, B1 T32 I8 H16", 32, 1, 8, 16},
+    {"C2", "the same, B4 T200 I3 H32", 200, 4, 3, 32},
+    {"C3", "the same, B1 T100 I16 H64", 100, 1, 16, 64},
+    {"C4", "the same, B8 T40 I20 H96", 40, 8, 20, 96},
+    {"C5", "the same, B16 T50 I32 H64", 50, 16, 32, 64},
+    {"C6", "the same, B32 T100 I64 H256", 100, 32, 64, 256},
+};
+
 using Step = std::function<void()>;
 
 // A way to run a workload: make() builds model and data and returns one step, which can be called repeatedly.
@@ -56,6 +72,7 @@ void add_rooflines(std::vector<Variant>& list);
 void add_layers(std::vector<Variant>& list);
 void add_custom_cells(std::vector<Variant>& list);
 void add_op_chains(std::vector<Variant>& list);
+void add_cells(std::vector<Variant>& list);
 void add_torch(std::vector<Variant>& list);
 void add_onednn(std::vector<Variant>& list);
 
