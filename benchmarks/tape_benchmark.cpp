@@ -3,7 +3,10 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include <array>
+
 #include "framework/ops.hpp"
+#include "layers/recurrent.hpp"
 #include "tape_loops.hpp"
 
 namespace {
@@ -90,6 +93,65 @@ void diagonal_lstm_ops(benchmark::State& state) {
   }
 }
 
+struct DiagonalState {
+  using Scalar = double;
+  V h, c;
+  static void each(auto& self, auto&& visit) {
+    visit("h", self.h);
+    visit("c", self.c);
+  }
+};
+
+// One layer of it as a cell.
+struct DiagonalCell : MoveOnly {
+  using State = DiagonalState;
+  using Scalar = double;
+  CellSizes options;
+  std::array<V, 8> w;
+
+  DiagonalCell() = default;
+  DiagonalCell(CellSizes sizes, Rng&) : options(sizes) {}
+  State step(const V& x, const State& s) const {
+    const V f = sigmoid(x * w[0] + w[4]), i = sigmoid(s.h * w[1] + w[5]), o = sigmoid(x * w[2] + w[6]);
+    const V c = s.c * f + i * tanh(s.h * w[3] + w[7]);
+    return {o * tanh(c), c};
+  }
+  static void each(auto& self, auto&& visit) {
+    visit("options", self.options);
+    for (std::size_t k = 0; k < self.w.size(); ++k) visit("w" + std::to_string(k), self.w[k]);
+  }
+};
+
+// Loss and gradient of the diagonal LSTM by layers of this cell.
+void diagonal_lstm_cells(benchmark::State& state) {
+  const bench::DiagonalLstm model(static_cast<std::size_t>(state.range(0)), 14,
+                                  static_cast<std::size_t>(state.range(1)));
+  const std::size_t B = model.units, L = model.layers, T = model.steps - 1;
+  const auto unit_row = [&](const std::vector<double>& from, std::size_t index) {
+    return from_values(Shape{1, B}, from.data() + index * B);
+  };
+  Rng rng(1);
+  const auto size = static_cast<Index>(B);
+  Recurrent<DiagonalCell> layers({.input = size, .hidden = size}, {.layers = state.range(0)}, rng);
+  States<DiagonalState> start;
+  for (std::size_t l = 0; l < L; ++l) {
+    for (std::size_t k = 0; k < 8; ++k)
+      layers.cells()[l].w[k] = parameter(unit_row(model.weights, 8 * l + k));
+    start.push_back({V(unit_row(model.state, 2 * l)), V(unit_row(model.state, 2 * l + 1))});
+  }
+  std::array<V, 3> v;
+  for (std::size_t k = 0; k < 3; ++k) v[k] = parameter(row(model.weights, 8 * L + k, B));
+  const V inputs(from_values(Shape{T, 1, B}, model.inputs.data())),
+      next(from_values(Shape{T, 1, B}, model.inputs.data() + B));
+  for (auto _ : state) {
+    const Tape tape;
+    const V y = layers(inputs * v[0], {.states = start, .lengths = {}}).output * v[1] + v[2];
+    const V loss = sum(next * (y - log(sum(exp(y), {-1}, true) + 2.0))) * (-1.0 / static_cast<double>(T * B));
+    Tape::current()->backward(loss);
+    benchmark::DoNotOptimize(v[0].grad().data());
+  }
+}
+
 void diagonal_lstm_loops(benchmark::State& state) {
   const bench::DiagonalLstm model(static_cast<std::size_t>(state.range(0)), 14,
                                   static_cast<std::size_t>(state.range(1)));
@@ -127,6 +189,7 @@ void ode_loops(benchmark::State& state) {
 }
 
 BENCHMARK(diagonal_lstm_ops)->Args({2, 1024})->Args({4, 4096})->Unit(benchmark::kMillisecond);
+BENCHMARK(diagonal_lstm_cells)->Args({2, 1024})->Args({4, 4096})->Unit(benchmark::kMillisecond);
 BENCHMARK(diagonal_lstm_loops)->Args({2, 1024})->Args({4, 4096})->Unit(benchmark::kMillisecond);
 BENCHMARK(ode_ops)->Arg(100)->Arg(1000)->Arg(10000)->Unit(benchmark::kMicrosecond);
 BENCHMARK(ode_loops)->Arg(100)->Arg(1000)->Arg(10000)->Unit(benchmark::kMicrosecond);
