@@ -11,6 +11,7 @@
 #include "framework/multi_output.hpp"
 #include "framework/threads.hpp"
 #include "layers/kernels/grid.hpp"
+#include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/unroll.hpp"
 
 namespace unroll::detail {
@@ -68,9 +69,10 @@ auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_g
     if (!grid.is_fed(p)) x = *next++;
     auto [cell, state] = from_inputs<Cell>(options[p], next);
     // Each pass of a stack is a separate op here, differentiated one by one: the same bits as layer by layer.
-    made[p] = layer_outputs(grid.kind == Grid::stacked
-                                ? run_fused(cell, x, state, pass.all.layout, grid.all_states)
-                                : unroll_steps(cell, x, std::move(state), pass.all.layout, grid.all_states));
+    made[p] =
+        layer_outputs(grid.kind == Grid::stacked ? run_fused(cell, x, state, pass.all.layout, grid.all_states)
+                                                 : unroll_steps(cell, StepRegularizer(), x, std::move(state),
+                                                                pass.all.layout, grid.all_states));
     x = made[p][0];
   }
   VarList<S> outputs;

@@ -13,6 +13,7 @@
 #include "framework/program/run.hpp"
 #include "framework/random.hpp"
 #include "layers/recurrent/kernel.hpp"
+#include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/steps.hpp"
 #include "layers/recurrent/unroll.hpp"
 
@@ -249,7 +250,7 @@ auto CompiledOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& need
   for (const Var<S>& var : parameters()) inputs.push_back(var);
   VarList<S> found = gradients_on_tape(
       cell, like, inputs, upstream, needs_grad, [&](const Cell& with, const Var<S>& x, State state) {
-        return unroll_steps(with, x, std::move(state), layout, all_states, regularizer);
+        return unroll_steps(with, regularizer, x, std::move(state), layout, all_states);
       });
   found.resize(needs_grad.size());
   return found;
@@ -302,7 +303,7 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_steps(const Cell& cell, const Var
         step.program != nullptr)
       return run_compiled(cell, mode.regularizer, step, x, state, steps, mode.all_states);
   }
-  return unroll_steps(cell, x, std::move(state), steps, mode.all_states, mode.regularizer, scope);
+  return unroll_steps(cell, mode.regularizer, x, std::move(state), steps, mode.all_states, scope);
 }
 
 }  // namespace unroll::detail

@@ -8,9 +8,12 @@
 #include "framework/random.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
-#include "layers/recurrent/options.hpp"
 
-namespace unroll::detail {
+namespace unroll {
+
+struct RecurrentOptions;
+
+namespace detail {
 
 // before where keep is 1, after where it is 0: (B,H) each (Krueger et al. 2017).
 template <class S>
@@ -23,12 +26,7 @@ class StepRegularizer {
  public:
   // None.
   StepRegularizer() = default;
-  StepRegularizer(const RecurrentOptions& options, bool training)
-      : drops_(training && options.recurrent_dropout > 0.0),
-        draws_(training),
-        dropout_(options.recurrent_dropout),
-        zoneout_hidden_(options.zoneout_hidden),
-        zoneout_cell_(options.zoneout_cell) {}
+  StepRegularizer(const RecurrentOptions& options, bool training);
 
   // Returns how many columns of masks follow those of x.
   template <class State>
@@ -61,6 +59,14 @@ class StepRegularizer {
 
   bool drops_ = false, draws_ = false;
   double dropout_ = 0.0, zoneout_hidden_ = 0.0, zoneout_cell_ = 0.0;
+};
+
+// How a layer runs in one direction, besides its cell.
+struct StepMode {
+  bool fused = false;
+  bool compiled = false;  // if the step can be
+  bool all_states = false;
+  StepRegularizer regularizer = {};  // whose masks x has already
 };
 
 template <class S, class State>
@@ -139,4 +145,5 @@ state_t<Cell> StepRegularizer::masked_step(const Cell& cell, const Var<S>& x, co
   }
 }
 
-}  // namespace unroll::detail
+}  // namespace detail
+}  // namespace unroll

@@ -4,7 +4,6 @@
 #include "layers/module.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
-#include "layers/recurrent/step_regularizer.hpp"
 
 namespace unroll {
 
@@ -12,13 +11,7 @@ class LayerScope;
 
 namespace detail {
 
-// How a layer runs in one direction, besides its cell.
-struct StepMode {
-  bool fused = false;
-  bool compiled = false;  // if the step can be
-  bool all_states = false;
-  StepRegularizer regularizer = {};  // whose masks x has already
-};
+struct StepMode;
 
 // Returns a second cell with these parameters, which begin at inputs[first].
 template <class Cell>

@@ -9,7 +9,6 @@
 #include "framework/ops.hpp"
 #include "layers/recurrent/batch_layout.hpp"
 #include "layers/recurrent/cell.hpp"
-#include "layers/recurrent/step_regularizer.hpp"
 
 namespace unroll::detail {
 
@@ -20,13 +19,13 @@ Var<S> join_steps(std::vector<Var<S>> steps, bool packed) {
   return packed ? concat(steps, 0) : stack(steps, 0);
 }
 
-// Runs one layer in one direction op by op: the specification of every fused path. x (T,B,I), or packed
-// (N,I).
-template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                        state_t<Cell> state, const bptt::BatchLayout& layout,
+// Runs one layer in one direction op by op: the specification of every other path. x (T,B,I), or packed
+// (N,I). regularizer: a StepRegularizer.
+template <class Cell, class Regularizer>
+LayerResult<scalar_t<Cell>, state_t<Cell>> unroll_steps(const Cell& cell, const Regularizer& regularizer,
+                                                        const Var<scalar_t<Cell>>& x, state_t<Cell> state,
+                                                        const bptt::BatchLayout& layout,
                                                         bool all_states = false,
-                                                        const StepRegularizer& regularizer = {},
                                                         LayerScope* scope = nullptr) {
   using S = scalar_t<Cell>;
   const bool packed = x.dimension() == 2;
