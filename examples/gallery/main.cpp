@@ -105,25 +105,28 @@ int measure(const Options& o) {
   Rng rng(1);
   Layer layer({.input = kH, .hidden = kH}, rng);
   const Var<float> x(random_normal<float>({kT, kB, kH}, 0.0, 1.0, rng));
-  const auto time = [&](Path path) {
-    layer.set_path(path);
-    std::vector<double> times;
-    for (int k = 0; k < 7; ++k) {
+  std::vector<Path> paths{Path::tape, Path::compiled};
+  if constexpr (requires { layer.cells()[0].kernel(); }) paths.push_back(Path::fused);
+  std::map<Path, std::vector<double>> times;
+  for (int k = 0; k < 15; ++k) {
+    for (const Path path : paths) {  // in turn, as the machine's speed changes
+      layer.set_path(path);
       const auto start = std::chrono::steady_clock::now();
       const Tape tape;
       Tape::current()->backward(mean(square(layer(x).output)));
       const std::chrono::duration<double, std::micro> taken = std::chrono::steady_clock::now() - start;
-      times.push_back(taken.count() / kT);
+      times[path].push_back(taken.count() / kT);
     }
-    std::nth_element(times.begin(), times.begin() + 3, times.end());
-    return times[3];
-  };
+  }
   std::size_t numbers = 0;
   const auto state = zero_state(layer.cells()[0], 1);
   for_each_in_state(state, [&](const auto& var) { numbers += var.size(); });
-  fmt::print("{}: {} numbers of state for {} units; tape {:.1f} us, compiled {:.1f} us", o.cell, numbers, kH,
-             time(Path::tape), time(Path::compiled));
-  if constexpr (requires { layer.cells()[0].kernel(); }) fmt::print(", kernel {:.1f} us", time(Path::fused));
+  fmt::print("{}: {} numbers of state for {} units;", o.cell, numbers, kH);
+  for (const Path path : paths) {
+    std::vector<double>& of = times[path];
+    std::nth_element(of.begin(), of.begin() + 7, of.end());
+    fmt::print(" {} {:.1f} us", to_string(path), of[7]);
+  }
   fmt::print("\n");
   return 0;
 }

@@ -10,8 +10,10 @@
 namespace unroll::detail {
 
 namespace {
-constexpr std::size_t kFirstLevel = 32 << 10, kSecondLevel = 256 << 10;  // bytes of cache to be used
-}
+// Bytes of cache to be used: by calls that follow each other on some rows, and by those of all rows. With
+// fewer the calls' own cost shows.
+constexpr std::size_t kCalls = 96 << 10, kPhase = 256 << 10;
+}  // namespace
 
 template <class S>
 Machine<S>::Machine(const Program<S>& program, const VarList<S>& inputs,
@@ -45,7 +47,7 @@ std::size_t Machine<S>::block_of(std::initializer_list<const std::vector<Instruc
     for (const auto& op : *list) width += value(op.output).width;
   }
   constexpr std::size_t kLeast = 32;  // rows of a product
-  return std::max(kLeast, kSecondLevel / (width * sizeof(S)));
+  return std::max(kLeast, kPhase / (width * sizeof(S)));
 }
 
 template <class S>
@@ -93,7 +95,7 @@ Calls<S> Machine<S>::prepare(const std::vector<Instruction<S>>& list, std::vecto
   const auto close_group = [&] {
     if (width > 0)
       result.groups_.push_back(
-          {result.calls_.size(), std::max<std::size_t>(kFirstLevel / (width * sizeof(S)), 1)});
+          {result.calls_.size(), std::max<std::size_t>(kCalls / (width * sizeof(S)), 1)});
     width = 0;
   };
   if (count == 1) place_parts(list, kept, total);

@@ -46,9 +46,10 @@ struct RunState {
   // Whether every step writes it where the next one reads it: with one row for each sequence at every step,
   // all of its rows follow each other in time. Otherwise they are copied from step to step.
   bool in_order = false;
-  S* over_time = nullptr;    // before each step, if that is kept
-  S* every = nullptr;        // after each step
-  Buffer<S> current, after;  // not in order: before the step, for all sequences, and after every one
+  S* over_time = nullptr;  // before each step, if that is kept
+  S* every = nullptr;      // after each step
+  Buffer<S> current = {},
+            after = {};  // not in order: before the step, for all sequences, and after every one
   Rows<S> next = {};
 };
 

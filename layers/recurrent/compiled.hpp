@@ -13,6 +13,7 @@
 #include "framework/program/run.hpp"
 #include "framework/random.hpp"
 #include "layers/recurrent/kernel.hpp"
+#include "layers/recurrent/options.hpp"
 #include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/steps.hpp"
 #include "layers/recurrent/unroll.hpp"

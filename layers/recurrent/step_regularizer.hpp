@@ -1,6 +1,7 @@
 // StepRegularizer: applies recurrent dropout and zoneout to a cell's step.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 

@@ -176,8 +176,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   for (const StreamCell<S>& cell : source.cells) {
     if (cell.program != nullptr) {
       const StreamProgram<S>& program = *cell.program;
-      StreamLayer<S>& layer =
-          model->layers.emplace_back(program.input, program.output, std::nullopt, cell.program);
+      model->layers.push_back({program.input, program.output, std::nullopt, cell.program});
+      StreamLayer<S>& layer = model->layers.back();
       for (std::size_t k = 0; k < program.names.size(); ++k) {
         const std::size_t size = program.initial[k].shape(1);
         layer.parts.push_back({program.names[k], take(B * size), size});
@@ -189,7 +189,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
         {"h", take(B * std::max(kernel.output, kernel.single_row ? kernel.sizes.hidden : 0)), kernel.output}};
     if (kernel.sizes.states == 2) parts.push_back({"c", take(B * kernel.sizes.hidden), kernel.hidden});
     work_size = std::max(work_size, kernel.work_size(B));
-    model->layers.emplace_back(cell.input, kernel.output, std::move(kernel), nullptr, std::move(parts));
+    const std::size_t output = kernel.output;
+    model->layers.push_back({cell.input, output, std::move(kernel), nullptr, std::move(parts)});
   }
   model->states_size = used;
   model->work = take(work_size);
