@@ -48,8 +48,8 @@ struct RunState {
   bool in_order = false;
   S* over_time = nullptr;  // before each step, if that is kept
   S* every = nullptr;      // after each step
-  Buffer<S> current = {},
-            after = {};  // not in order: before the step, for all sequences, and after every one
+  // Not in order: before the step, for all sequences, and after every one.
+  Buffer<S> current = {}, after = {};
   Rows<S> next = {};
 };
 

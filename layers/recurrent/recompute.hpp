@@ -12,6 +12,7 @@
 #include "framework/allocation_log.hpp"
 #include "framework/random.hpp"
 #include "layers/module.hpp"
+#include "layers/recurrent/options.hpp"
 #include "layers/recurrent/step_regularizer.hpp"
 #include "layers/recurrent/steps.hpp"
 
