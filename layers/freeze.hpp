@@ -98,37 +98,42 @@ void add_cells(const Recurrent<Cell>& layer, StreamSource<S>& source) {
   }
 }
 
+// Returns a pointer to a part as it is in evaluation; a function is itself.
+template <class Part>
+auto in_evaluation(const Part& part) {
+  if constexpr (Module<Part>) {
+    auto copy = std::make_unique<Part>(share(part));
+    set_training(*copy, false);
+    return copy;
+  } else {
+    return &part;
+  }
+}
+
 // Adds the parts of a Sequential from the I-th on, whose input has `input` features.
 template <class S, std::size_t I = 0, class... Parts>
 void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::size_t input = 0) {
   if constexpr (I < sizeof...(Parts)) {
     const auto& part = model.template part<I>();
-    if constexpr (requires {
-                    part.cells();
-                    part.learned_states();
-                  }) {
+    if constexpr (requires { typename std::remove_cvref_t<decltype(part)>::CellOptions; }) {
       add_cells(part, source);
       input = part.output_size();
     } else {
       static_assert(I > 0, "freeze: expected a Sequential that begins with a recurrent layer");
-      const auto& before = model.template part<I - 1>();
-      if constexpr (requires {
-                      before.cells();
-                      before.learned_states();
-                    }) {
-        // Gets what the layer returns, as of a sequence of one step.
-        using Layer = std::remove_cvref_t<decltype(before)>;
-        source.cells.push_back(stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> {
-          auto state = zero_state(before.cells().back(), x.shape(0));
+      using Before = std::remove_cvref_t<decltype(model.template part<I - 1>())>;
+      const auto evaluated = in_evaluation(part);
+      source.cells.push_back(stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> {
+        if constexpr (requires { typename Before::CellOptions; }) {
+          // What the layer before returns for a sequence of one step, without the rest of its state.
+          typename Before::State state;
           for_each_in_state(state, [&](auto& var) {
             if (&var == &hidden_of<S>(std::as_const(state))) var = x;
           });
-          return part(typename Layer::Output{x, {state}});
-        }));
-      } else {
-        source.cells.push_back(
-            stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> { return part(x); }));
-      }
+          return (*evaluated)(typename Before::Output{x, {state}});
+        } else {
+          return (*evaluated)(x);
+        }
+      }));
       input = source.cells.back().program->output;
     }
     add_parts<S, I + 1>(model, source, input);

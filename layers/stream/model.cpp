@@ -174,6 +174,11 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   };
   model->layers.reserve(source.cells.size());
   for (const StreamCell<S>& cell : source.cells) {
+    if (!model->layers.empty() && model->layers.back().output != cell.input) {
+      throw ShapeError(
+          fmt::format("[{}.freeze] input: expected the {} features of the layer before, got a layer for {}",
+                      name.str(), model->layers.back().output, cell.input));
+    }
     if (cell.program != nullptr) {
       const StreamProgram<S>& program = *cell.program;
       model->layers.push_back({program.input, program.output, std::nullopt, cell.program});

@@ -190,11 +190,11 @@ TEST_CASE("a stream of several layers and functions is the model, step by step")
   const Sequential model(
       Lstm<double>({.input = 4, .hidden = 5}, {.layers = 2}, rng), [](const auto& r) { return r.output; },
       LayerNorm<double>(5), Recurrent<gallery::SruCell<double>>({.input = 5, .hidden = 6}, rng),
-      [](const auto& r) { return last(r); }, Out(6, 7, rng), Activation::relu(), Out(7, 2, rng),
-      [](const auto& x) { return softmax(x); });
+      [](const auto& r) { return last(r); }, Out(6, 7, rng), Activation::relu(), Dropout<double>(0.5, rng),
+      Out(7, 2, rng), [](const auto& x) { return softmax(x); });
   const Tensor<double> x = random_normal<double>({kSteps, kBatch, 4}, 0.0, 1.0, rng);
   const Var<double> h = model.part<2>()(model.part<0>()(Var<double>(x)).output),
-                    y = model.part<3>()(h).output, want = softmax(model.part<7>()(relu(model.part<5>()(y))));
+                    y = model.part<3>()(h).output, want = softmax(model.part<8>()(relu(model.part<5>()(y))));
   auto stream = freeze(model, {.batch = kBatch});
   check_outputs(stream, x, want.value());
   auto clone = stream.clone();
@@ -255,4 +255,25 @@ TEST_CASE("a model that cannot be frozen says why") {
   CHECK_THROWS_WITH(freeze(Sequential(Gru<double>({.input = 2, .hidden = 3}, rng),
                                       [](const auto& r) { return sum(r.output); })),
                     Contains("a function that does not return (B,C) for (B,C): ()"));
+  CHECK_THROWS_AS(freeze(Sequential(Lstm<double>({.input = 2, .hidden = 3}, rng),
+                                    [](const auto& r) { return r.states[0].c * 2.0; })),
+                  Error);
+  // Layers that do not fit each other, as cells, and as kernels.
+  const auto output = [](const auto& r) { return r.output; };
+  const auto refused = [](const auto& model) {
+    CHECK_THROWS_MATCHES(freeze(model), ShapeError,
+                         Catch::Matchers::Predicate<ShapeError>([](const ShapeError& error) {
+                           return std::string(error.what())
+                                      .find(
+                                          "3 features of the layer before, got a "
+                                          "layer for 4") != std::string::npos;
+                         }));
+  };
+  refused(Sequential(Gru<double>({.input = 2, .hidden = 3}, rng), output,
+                     Gru<double>({.input = 4, .hidden = 3}, rng)));
+  refused(Sequential(Gru<double>({.input = 2, .hidden = 3}, rng), output,
+                     Recurrent<gallery::IndRnnCell<double>>({.input = 4, .hidden = 3}, rng)));
+  CHECK_THROWS_AS(
+      freeze(Sequential(Gru<double>({.input = 2, .hidden = 3}, rng), output, Linear<double>(4, 3, rng))),
+      ShapeError);
 }
