@@ -57,10 +57,7 @@ class Checks {
     if (round_.options.bidirectional) return;
     check_windows(layer, calm);
     check_steps(layer);
-    if constexpr (requires(const Cell& cell) { cell.unsupported_option(); }) {  // those that can be frozen
-      const bool zoneout = round_.options.zoneout_hidden > 0.0 || round_.options.zoneout_cell > 0.0;
-      if (layer.cells().front().unsupported_option() == nullptr && !zoneout) check_stream(layer);
-    }
+    check_stream(layer);
   }
 
   // Several threads, for which layers must be large, and one: the same bits.
