@@ -18,6 +18,7 @@ function(unroll_isa_sources target)
     target_include_directories(${objects} PRIVATE ${PROJECT_SOURCE_DIR})
     unroll_compile_options(${objects})
     unroll_kernel_options(${objects})
+    unroll_compile_together(${objects})
     target_compile_definitions(${objects} PRIVATE UNROLL_ISA=${isa})
     # They throw nothing; told so, clang needs no function that ends the program at an exception, compiled for this set.
     target_compile_options(${objects} PRIVATE ${UNROLL_ISA_FLAGS_${isa}} -fno-exceptions)

@@ -36,8 +36,8 @@ function(unroll_kernel_options target)
   endif()
 endfunction()
 
-# Optimised builds compile a target's files eight at a time: less than two thirds of the time from nothing, as what they instantiate is
-# mostly the same. Debug builds compile each alone, which also finds an include that is missing.
+# Optimised builds compile a target's files eight at a time: about two thirds of the time from nothing, as what they
+# instantiate is mostly the same. Debug builds compile each alone, which also finds an include that is missing.
 function(unroll_compile_together target)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
@@ -78,6 +78,7 @@ function(unroll_library name)
     target_link_libraries(unroll_${name} PRIVATE ${lib})
   endforeach()
   unroll_compile_options(unroll_${name})
+  unroll_compile_together(unroll_${name})
   unroll_kernel_options(unroll_${name})
   if(isa_sources)
     unroll_isa_sources(unroll_${name} ${isa_sources})

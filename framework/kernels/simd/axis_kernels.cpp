@@ -79,7 +79,7 @@ void standardize(const S* x, std::size_t rows, std::size_t n, S eps, S* z, S* re
 }
 
 template <class S>
-constexpr AxisKernels<S> functions() {
+constexpr AxisKernels<S> axis_functions() {
   return {.softmax = softmax<Form::kSoftmax, S>,
           .log_softmax = softmax<Form::kLog, S>,
           .standardize = standardize<S>};
@@ -87,6 +87,6 @@ constexpr AxisKernels<S> functions() {
 
 }  // namespace
 
-constinit const ForScalars<AxisKernels> axis_kernels_table{functions<float>(), functions<double>()};
+constinit const ForScalars<AxisKernels> axis_kernels_table{axis_functions<float>(), axis_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

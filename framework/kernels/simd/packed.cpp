@@ -40,7 +40,7 @@ void column_sums(std::size_t rows, std::size_t columns, const S* x, std::size_t 
 }
 
 template <class S>
-constexpr Packing<S> functions() {
+constexpr Packing<S> packing_functions() {
   return {.width = Batch<S>::size,
           .size = packed_size<S>,
           .pack = pack<S>,
@@ -52,6 +52,6 @@ constexpr Packing<S> functions() {
 
 }  // namespace
 
-extern constexpr ForScalars<Packing> packing_table{functions<float>(), functions<double>()};
+extern constexpr ForScalars<Packing> packing_table{packing_functions<float>(), packing_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

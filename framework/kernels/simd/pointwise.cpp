@@ -129,7 +129,7 @@ void select(const std::uint8_t* condition, std::size_t condition_step, const S* 
 }
 
 template <class S>
-constexpr Pointwise<S> functions() {
+constexpr Pointwise<S> pointwise_functions() {
   using B = const Batch<S>&;
   using V = Batch<S>;
   return {
@@ -205,6 +205,6 @@ constexpr Pointwise<S> functions() {
 
 }  // namespace
 
-constinit const ForScalars<Pointwise> pointwise_table{functions<float>(), functions<double>()};
+constinit const ForScalars<Pointwise> pointwise_table{pointwise_functions<float>(), pointwise_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -149,13 +149,13 @@ struct Loops : Product<S> {
 };
 
 template <class S>
-constexpr SmallGemm<S> functions() {
+constexpr SmallGemm<S> small_gemm_functions() {
   return {.plain = [](const Product<S>& product) noexcept { Loops<S>{product}.plain(); },
           .dots = [](const Product<S>& product) noexcept { Loops<S>{product}.dots(); }};
 }
 
 }  // namespace
 
-constinit const ForScalars<SmallGemm> small_gemm_table{functions<float>(), functions<double>()};
+constinit const ForScalars<SmallGemm> small_gemm_table{small_gemm_functions<float>(), small_gemm_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA
