@@ -42,7 +42,7 @@ function(unroll_compile_together target)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes such a group's files for headers
-      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage --param large-unit-insns=40000)
     endif()
   endif()
 endfunction()

@@ -64,7 +64,7 @@ template <class S>
 }
 
 template <class S>
-Value<S>* Value<S>::make(const Layout* layout) {
+inline Value<S>* Value<S>::make(const Layout* layout) {
   // Under AddressSanitizer elements have a block of their own, so that reads before them are detected.
   if (!UNROLL_POOL || !layout->few) [[unlikely]]
     return make_large<S>(layout);
