@@ -41,7 +41,7 @@ endfunction()
 function(unroll_compile_together target)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes such a group's files for headers
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes such a group's files for headers, and would inline less in it
       target_compile_options(${target} PRIVATE -Wno-subobject-linkage --param large-unit-insns=40000)
     endif()
   endif()
