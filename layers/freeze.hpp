@@ -69,7 +69,8 @@ StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_
     state.names.push_back(part);
     state.initial.push_back(var);
   });
-  std::vector<std::size_t> widths = widths_of(input, zero);
+  std::vector<std::size_t> widths = widths_of(zero);
+  widths.insert(widths.begin(), input);
   {
     const NoGrad constants;
     const auto [y, next] = model.step(Var<S>::zeros({1, input}), zero);
@@ -79,9 +80,8 @@ StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_
     widths.push_back(y.shape(1));
   }
   const StepFunction<S> step = [&](const VarList<S>& rows) {
-    const auto [y, next] = model.step(rows[0], state_with(zero, rows));
-    VarList<S> result;
-    for_each_in_state(next, [&](const Var<S>& var) { result.push_back(var); });
+    const auto [y, next] = model.step(rows[0], state_with(zero, rows.data() + 1));
+    VarList<S> result = vars_of(next);
     result.push_back(y);
     return result;
   };

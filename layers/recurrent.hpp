@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "framework/random.hpp"
 #include "layers/module.hpp"
 #include "layers/recurrent/cell.hpp"
+#include "layers/recurrent/cell_of.hpp"
 #include "layers/recurrent/compiled.hpp"
 #include "layers/recurrent/init.hpp"
 #include "layers/recurrent/last.hpp"
@@ -111,7 +111,7 @@ class Recurrent : public MoveOnly {
     require_cells("input_size");
     return static_cast<std::size_t>(cells_.front().options.input);
   }
-  // Returns the features of the output: directions * H (or the projection's size).
+  // The features of the output: directions * H (or the projection's size).
   std::size_t output_size() const {
     require_cells("output_size");
     return detail::output_size(cells_.back()) * directions();
@@ -185,9 +185,8 @@ class Recurrent : public MoveOnly {
 
   // Nothing is kept without a recording tape; DetectNonfinite needs the original time step.
   bool recomputes() const noexcept {
-    const bool requested = options_.checkpoint_every > 0 || options_.checkpoint_bytes > 0;
-    return (requested || (options_.checkpoint_automatically && !runs_kernel())) && Tape::is_recording() &&
-           !DetectNonfinite::active();
+    if (!Tape::is_recording() || DetectNonfinite::active()) return false;
+    return options_.requests_checkpoints() || (options_.checkpoint_automatically && !runs_kernel());
   }
 
   Output run(const Var<S>& x, const Inputs& given, States<State>* all_states) const;
@@ -196,9 +195,8 @@ class Recurrent : public MoveOnly {
   using Results = std::array<detail::LayerResult<S, State>, 2>;  // by direction
   Results run_layer(std::size_t layer, const Var<S>& x, const States<State>& states,
                     const detail::PackedSequence& plan, bool all_states, LayerScope& scope) const;
-  detail::LayerResult<S, State> run_cell(const Cell& cell, const Var<S>& x, State state,
-                                         const bptt::BatchLayout& steps, bool all_states,
-                                         LayerScope& scope) const;
+  VarList<S> run_cell(const Cell& cell, const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
+                      bool all_states, LayerScope& scope) const;
   States<State> initial_states(const detail::PackedSequence& plan, const States<State>& given) const;
 
   RecurrentOptions options_;
@@ -256,17 +254,16 @@ std::string Recurrent<Cell>::extra_repr() const {
   require_cells("extra_repr");
   return detail::describe_layer(options_, {input_size(), output_size()}, runs_kernel(), fallback_reason(),
                                 runs_kernel() ? "" : why_not_compiled(),
-                                detail::has_few_weights(cells_.front()));
+                                detail::has_few_weights<S>(detail::CellOf<Cell>(cells_.front())));
 }
 
 template <class Cell>
 std::string Recurrent<Cell>::why_not_compiled() const {
   if (cells_.empty()) return "a layer without cells";
   if (const char* option = tape_option()) return option;
-  const State state = zero_state(cells_.front(), 1);
+  const detail::CellOf<Cell> cell(cells_.front());
   const detail::StepRegularizer regularizer(options_, training);
-  return detail::compile_step(cells_.front(), regularizer, input_size() + regularizer.columns(state), state)
-      .failure;
+  return detail::compile_step<S>(cell, regularizer, input_size() + regularizer.columns<S>(cell)).failure;
 }
 
 template <class Cell>
@@ -283,10 +280,8 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   States<State> states = initial_states(plan, given.states);
 
   Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
-  if (plan.ragged) {
-    const Var<S> rows = reshape(sequence, {-1, static_cast<Index>(input_size())});
-    sequence = index_select(rows, 0, *plan.pack);
-  }
+  const auto width = static_cast<Index>(input_size());
+  if (plan.ragged) sequence = index_select(reshape(sequence, {-1, width}), 0, *plan.pack);
   // The output in the caller's form: padded again, axes in the caller's order.
   const auto restored = [&](Var<S> v) {
     if (plan.ragged) v = plan.padded(v);
@@ -296,20 +291,17 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   for (std::size_t layer = 0; !done && layer < static_cast<std::size_t>(options_.layers); ++layer) {
     if (layer > 0 && options_.dropout > 0.0 && training) sequence = dropout(sequence, options_.dropout, rng_);
     Results results = run_layer(layer, sequence, states, plan, all_states != nullptr, scope);
-    VarList<S> outputs;
     for (std::size_t direction = 0; direction < directions(); ++direction) {
       auto& result = results[direction];
       states[layer * directions() + direction] = std::move(result.state);
       if (all_states != nullptr) all_states->push_back(map_state(*result.all, restored));
-      outputs.push_back(std::move(result.output));
     }
-    sequence = outputs.size() == 1 ? std::move(outputs[0])
-                                   : concat(std::vector<Var<S>>(outputs.begin(), outputs.end()), -1);
+    sequence = results[0].output;
+    if (directions() == 2) sequence = concat({sequence, results[1].output}, -1);
   }
-  if (plan.restore) {
-    for (State& state : states) {
+  for (State& state : states) {
+    if (plan.restore)
       state = map_state(state, [&](const Var<S>& v) { return index_select(v, 0, *plan.restore); });
-    }
   }
   return {restored(std::move(sequence)), std::move(states)};
 }
@@ -318,8 +310,8 @@ template <class Cell>
 bool Recurrent<Cell>::run_stack(Var<S>& sequence, States<State>& states,
                                 const detail::PackedSequence& plan) const {
   if constexpr (detail::HasKernel<Cell>) {
-    if (options_.layers < 2 || directions() == 2 || !runs_kernel() || recomputes()) return false;
-    if (options_.dropout > 0.0 && training) return false;
+    const bool one_op = options_.layers > 1 && directions() == 1 && runs_kernel() && !recomputes();
+    if (!one_op || (options_.dropout > 0.0 && training)) return false;
     return detail::run_fused_stack<Cell>(cells_, sequence, states, plan.layout(false));
   }
   return false;
@@ -332,41 +324,50 @@ auto Recurrent<Cell>::run_layer(std::size_t layer, const Var<S>& x, const States
   const std::size_t first = layer * directions();
   if constexpr (detail::HasKernel<Cell>) {
     // Recomputation runs the directions one after the other, because the second run records on this thread.
-    if (directions() == 2 && runs_kernel() && !recomputes()) {
-      return detail::run_fused_directions<Cell>(std::span<const Cell, 2>(&cells_[first], 2), x,
-                                                std::span<const State, 2>(&states[first], 2),
-                                                {plan.layout(false), plan.layout(true)}, all_states);
+    if (runs_kernel() && !recomputes()) {
+      if (directions() == 2)
+        return detail::run_fused_directions<Cell>(std::span<const Cell, 2>(&cells_[first], 2), x,
+                                                  std::span<const State, 2>(&states[first], 2),
+                                                  {plan.layout(false), plan.layout(true)}, all_states);
+      const State& state = states[first];
+      const auto outputs = detail::run_fused(cells_[first], x, state, plan.layout(false), all_states);
+      return {detail::layer_result(outputs, state, all_states)};
     }
   }
   Results results;
   for (std::size_t direction = 0; direction < directions(); ++direction) {
-    results[direction] = run_cell(cells_[first + direction], x, states[first + direction],
-                                  plan.layout(direction == 1), all_states, scope);
+    const State& state = states[first + direction];
+    const auto outputs =
+        run_cell(cells_[first + direction], x, state, plan.layout(direction == 1), all_states, scope);
+    results[direction] = detail::layer_result(outputs, state, all_states);
   }
   return results;
 }
 
 template <class Cell>
-auto Recurrent<Cell>::run_cell(const Cell& cell, const Var<S>& input, State state,
-                               const bptt::BatchLayout& steps, bool all_states, LayerScope& scope) const
-    -> detail::LayerResult<S, State> {
-  constexpr std::size_t kFewSteps = 4;  // not worth a trace
-  const bool forced = options_.path == Path::compiled && !DetectNonfinite::active();
-  if (forced && tape_option() != nullptr) detail::throw_not_covered(name(), Path::compiled, tape_option());
+VarList<scalar_t<Cell>> Recurrent<Cell>::run_cell(const Cell& typed, const Var<S>& input, const State& state,
+                                                  const bptt::BatchLayout& steps, bool all_states,
+                                                  LayerScope& scope) const {
   detail::StepMode mode{.fused = runs_kernel(), .all_states = all_states};
-  mode.compiled = !mode.fused && tape_option() == nullptr && (forced || steps.count() >= kFewSteps);
+  const bool forced = options_.path == Path::compiled && !DetectNonfinite::active();
+  const char* tape_only = tape_option();
+  if (forced && tape_only != nullptr) detail::throw_not_covered(name(), Path::compiled, tape_only);
+  const bool pays = steps.count() >= 4;  // for a trace
+  mode.compiled = !mode.fused && tape_only == nullptr && (forced || pays);
   if (!mode.fused) mode.regularizer = {options_, training};
-  const Var<S> x = mode.regularizer.with_masks(input, state, steps, rng_);
+  const detail::CellOf<Cell, detail::HasKernel<Cell>> cell(typed, state);
+  const Var<S> x = mode.regularizer.with_masks<S>(cell, input, steps, rng_);
+  const VarList<S> initial = detail::vars_of(state);
   if (mode.compiled && steps.total > 0) {
-    const auto step = detail::compile_step(cell, mode.regularizer, x.shape().back(), state);
+    const auto step = detail::compile_step<S>(cell, mode.regularizer, x.shape().back());
     mode.compiled = step.program != nullptr;
     if (forced && !mode.compiled) detail::throw_not_covered(name(), Path::compiled, step.failure.c_str());
-    if (mode.compiled && options_.checkpoint_every == 0 && options_.checkpoint_bytes == 0)
-      return detail::run_compiled(cell, mode.regularizer, step, x, state, steps, all_states);
+    if (mode.compiled && !options_.requests_checkpoints())
+      return detail::run_compiled<S>(cell, mode.regularizer, step, x, initial, steps, all_states);
   }
   if (recomputes() && steps.count() > 1 && steps.total > 0)
-    return detail::run_recomputed(cell, x, state, steps, mode, options_, cells_.size());
-  return detail::run_steps(cell, x, std::move(state), steps, mode, &scope);
+    return detail::run_recomputed<S>(cell, x, initial, steps, mode, options_, cells_.size());
+  return detail::run_steps<S>(cell, x, initial, steps, mode, &scope);
 }
 
 template <class Cell>

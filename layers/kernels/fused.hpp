@@ -11,7 +11,7 @@
 #include "framework/multi_output.hpp"
 #include "framework/threads.hpp"
 #include "layers/kernels/grid.hpp"
-#include "layers/recurrent/step_regularizer.hpp"
+#include "layers/recurrent/cell_of.hpp"
 #include "layers/recurrent/unroll.hpp"
 
 namespace unroll::detail {
@@ -69,10 +69,9 @@ auto FusedOp<Cell>::on_tape(const VarList<S>& upstream, const NeedsGrad& needs_g
     if (!grid.is_fed(p)) x = *next++;
     auto [cell, state] = from_inputs<Cell>(options[p], next);
     // Each pass of a stack is a separate op here, differentiated one by one: the same bits as layer by layer.
-    made[p] =
-        layer_outputs(grid.kind == Grid::stacked ? run_fused(cell, x, state, pass.all.layout, grid.all_states)
-                                                 : unroll_steps(cell, StepRegularizer(), x, std::move(state),
-                                                                pass.all.layout, grid.all_states));
+    made[p] = grid.kind == Grid::stacked ? run_fused(cell, x, state, pass.all.layout, grid.all_states)
+                                         : unroll_steps<S>(CellOf<Cell>(cell, state), StepRegularizer(), x,
+                                                           vars_of(state), pass.all.layout, grid.all_states);
     x = made[p][0];
   }
   VarList<S> outputs;
@@ -104,9 +103,8 @@ PooledVector<LayerResult<scalar_t<Cell>, state_t<Cell>>> run_op(FusedOp<Cell> op
 }
 
 template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                     const state_t<Cell>& state,
-                                                     const bptt::BatchLayout& layout, bool all_states) {
+VarList<scalar_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
+                                  const bptt::BatchLayout& layout, bool all_states) {
   using S = scalar_t<Cell>;
   const bool keep = Tape::is_recording();
   FusedOp<Cell> op(Grid::side_by_side, all_states, state, 1);
@@ -114,11 +112,10 @@ LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var
   op.grid.run(x, keep, /*at_once=*/false);
   const auto& pass = op.grid.passes[0];
   VarList<S> outputs = pass.result.outputs(all_states);
-  LayerResult<S, state_t<Cell>> result = layer_result<S>(outputs, state, all_states);
-  if (!keep) return result;
+  if (!keep) return outputs;
   const std::span<const Var<S>> inputs = pass.inputs;  // stays valid when the op moves
   record_multi_output<S>(pass.kernel.unit->op, outputs, inputs, std::move(op));
-  return result;
+  return outputs;
 }
 
 template <class Cell>

@@ -197,22 +197,8 @@ struct LayerResult {
   std::optional<State> all;  // every step's, laid out like output; if requested
 };
 
-// Returns the outputs in one order: the sequence's, the final state's Vars and, if kept, those of all states
-// except h, which is the sequence itself.
-template <class S, class State>
-VarList<S> layer_outputs(const LayerResult<S, State>& result) {
-  VarList<S> outputs;
-  outputs.reserve(8);
-  outputs.push_back(result.output);
-  for_each_in_state(result.state, [&](const Var<S>& var) { outputs.push_back(var); });
-  if (!result.all) return outputs;
-  for_each_in_state(*result.all, [&](const Var<S>& var) {
-    if (&var != &hidden_of<S>(*result.all)) outputs.push_back(var);
-  });
-  return outputs;
-}
-
-// Returns the same outputs as a layer's result; like: a state of the layer.
+// Returns the same of a list: the sequence's output, the final state's Vars and, if kept, those of all states
+// except h, which is the sequence itself; like: a state of the layer.
 template <class S, class State>
 LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like, bool all_states) {
   LayerResult<S, State> result{outputs[0], like, {}};
@@ -224,29 +210,6 @@ LayerResult<S, State> layer_result(const VarList<S>& outputs, const State& like,
     const bool is_hidden = &var == &hidden_of<S>(std::as_const(*result.all));
     var = is_hidden ? outputs[0] : outputs[next++];
   });
-  return result;
-}
-
-// Returns the gradient on the current tape of each input that needs one; empty for the others. upstream: one
-// per output, undefined for zeros.
-template <class S>
-VarList<S> layer_gradients(const VarList<S>& outputs, const VarList<S>& upstream, const VarList<S>& inputs,
-                           const NeedsGrad& needs_grad, bool create_graph) {
-  std::vector<Var<S>> used, seeds, wanted;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    if (!upstream[k].defined()) continue;
-    used.push_back(outputs[k]);
-    seeds.push_back(upstream[k]);
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needs_grad[i]) wanted.push_back(inputs[i]);
-  }
-  auto found = gradients(used, wanted, seeds, create_graph);
-  VarList<S> result(inputs.size());
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (needs_grad[i]) result[i] = std::move(found[at++]);
-  }
   return result;
 }
 

@@ -46,11 +46,10 @@ VarList<scalar_t<Cell>> to_inputs(const Cell& cell, const Var<scalar_t<Cell>>& x
   return inputs;
 }
 
-// Runs a layer in one direction.
+// Runs a layer in one direction. Returns the list that layer_result takes.
 template <class Cell>
-LayerResult<scalar_t<Cell>, state_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x,
-                                                     const state_t<Cell>& state,
-                                                     const bptt::BatchLayout& layout, bool all_states);
+VarList<scalar_t<Cell>> run_fused(const Cell& cell, const Var<scalar_t<Cell>>& x, const state_t<Cell>& state,
+                                  const bptt::BatchLayout& layout, bool all_states);
 
 // Runs both directions of a layer, on two threads if that pays. layouts: forward, backward.
 template <class Cell>

@@ -34,6 +34,8 @@ struct RecurrentOptions {
   bool checkpoint_automatically = true;  // without the two above: where that is faster, as for long sequences
                                          // of a cell on the tape with few weights per unit
   Path path = Path::automatic;
+
+  bool requests_checkpoints() const noexcept { return checkpoint_every > 0 || checkpoint_bytes > 0; }
 };
 
 // The options of a cell that needs no others.

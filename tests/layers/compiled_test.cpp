@@ -212,8 +212,7 @@ TEST_CASE("values in inference are those in training") {
 
 TEST_CASE("a program can be read") {
   auto layer = make<test::MinimalGatedUnit<double>>();
-  const auto step = detail::compile_step(layer.cells()[0], detail::StepRegularizer(), kInput,
-                                         zero_state(layer.cells()[0], 1));
+  const auto step = detail::compile_step<double>(detail::CellOf(layer.cells()[0]), {}, kInput);
   REQUIRE(step.program != nullptr);
   const std::string text = to_string(*step.program);
   CHECK_THAT(text, Catch::StartsWith("forward, step by step:\n"

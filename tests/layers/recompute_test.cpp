@@ -262,16 +262,17 @@ TEST_CASE("the bytes per step that a budget is divided by are those of a long ru
   Rng rng(10);
   const Var<double> x(random_normal<double>({T, B, kInput}, 0.0, 1.0, rng));
   const Lstm<double> lstm({.input = kInput, .hidden = H}, rng);
-  const auto state = zero_state(lstm.cells()[0], B);
   for (const bool fused : {true, false}) {
     for (const bool reverse : {true, false}) {
       const auto steps = bptt::BatchLayout::dense(T, B, reverse);
       const detail::StepMode mode{.fused = fused};
-      const detail::RecomputedRun<LstmCell<double>> run(lstm.cells()[0], x, state, steps, mode);
+      const detail::CellOf<LstmCell<double>, true> cell(lstm.cells()[0], zero_state(lstm.cells()[0], B));
+      const VarList<double> state = detail::vars_of(zero_state(lstm.cells()[0], B));
+      const detail::RecomputedRun<double> run(cell, x, state, steps, mode);
       const auto per_step = static_cast<double>(run.try_steps(4, 8).bytes_per_step);
       const detail::AllocationLog log;
       Tape tape;
-      const auto all = detail::run_steps(lstm.cells()[0], x, state, steps, mode);
+      const auto all = detail::run_steps(cell, x, state, steps, mode);
       CHECK(per_step == Approx(static_cast<double>(log.bytes()) / T).epsilon(0.25));
     }
   }
