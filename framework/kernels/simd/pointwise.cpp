@@ -205,6 +205,7 @@ constexpr Pointwise<S> pointwise_functions() {
 
 }  // namespace
 
-constinit const ForScalars<Pointwise> pointwise_table{pointwise_functions<float>(), pointwise_functions<double>()};
+constinit const ForScalars<Pointwise> pointwise_table{pointwise_functions<float>(),
+                                                      pointwise_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -12,6 +12,7 @@ constexpr Reductions<S> reductions_functions() {
 
 }  // namespace
 
-constinit const ForScalars<Reductions> reductions_table{reductions_functions<float>(), reductions_functions<double>()};
+constinit const ForScalars<Reductions> reductions_table{reductions_functions<float>(),
+                                                        reductions_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA

@@ -156,6 +156,7 @@ constexpr SmallGemm<S> small_gemm_functions() {
 
 }  // namespace
 
-constinit const ForScalars<SmallGemm> small_gemm_table{small_gemm_functions<float>(), small_gemm_functions<double>()};
+constinit const ForScalars<SmallGemm> small_gemm_table{small_gemm_functions<float>(),
+                                                       small_gemm_functions<double>()};
 
 }  // namespace unroll::kernel::UNROLL_ISA
