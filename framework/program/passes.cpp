@@ -76,7 +76,6 @@ void add_into_products(StepCode<S>& code, const AboutTwo& are_alike, const About
     for (const int number : *results)
       if (number >= 0) ++uses[at(number)];
   }
-  std::vector<bool> gone(code.list.size(), false);
   for (std::size_t z = 0; z < code.list.size(); ++z) {
     Instruction<S>& sum = code.list[z];
     if (sum.kind != Kind::binary || sum.binary.same != kernel::pointwise<S>().add.same) continue;
@@ -91,19 +90,10 @@ void add_into_products(StepCode<S>& code, const AboutTwo& are_alike, const About
       product.inputs.push_back(addend);
       product.output = sum.output;
       sum = std::move(product);  // where the addend is there
-      gone[p] = true;
       break;
     }
   }
-  std::vector<Instruction<S>> kept;
-  std::size_t step_size = 0;
-  for (std::size_t i = 0; i < code.list.size(); ++i) {
-    if (gone[i]) continue;
-    step_size += i < code.step_size ? 1 : 0;
-    kept.push_back(std::move(code.list[i]));
-  }
-  code.list = std::move(kept);
-  code.step_size = step_size;
+  drop_unused(code);
 }
 
 #define UNROLL_INSTANTIATE(S)              \

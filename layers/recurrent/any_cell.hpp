@@ -20,6 +20,8 @@ template <class S>
 class AnyCell {
  public:
   virtual ~AnyCell() = default;
+  AnyCell(const AnyCell&) = delete;
+  AnyCell& operator=(const AnyCell&) = delete;
 
   // Returns the next state; read: what the recurrent products read in place of h, or null for h itself.
   virtual VarList<S> step(const Var<S>& x, const VarList<S>& state, const Var<S>* read) const = 0;
@@ -50,8 +52,6 @@ class AnyCell {
   AnyCell(const char* cell_name, std::vector<std::size_t> state_widths, std::size_t hidden_index,
           std::size_t hidden_units)
       : name(cell_name), widths(std::move(state_widths)), hidden(hidden_index), units(hidden_units) {}
-  AnyCell(const AnyCell&) = default;
-  AnyCell& operator=(const AnyCell&) = delete;
 };
 
 }  // namespace unroll::detail

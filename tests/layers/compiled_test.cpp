@@ -1,5 +1,5 @@
 // Compiled steps compute what the tape computes.
-#include "any_cell.hpp"
+#include "function_cell.hpp"
 #include "minimal_gated_unit.hpp"
 #include "optim/optim.hpp"
 
@@ -60,9 +60,9 @@ void compare(Layer layer) {
   }
 }
 
-void compare_any(const AnyCell::Step& step) {
+void compare_any(const FunctionCell::Step& step) {
   compare(any(step));
-  compare(any([&](const AnyCell& c, const V& x, const V& h) { return step(c, x, h) * 0.9; },
+  compare(any([&](const FunctionCell& c, const V& x, const V& h) { return step(c, x, h) * 0.9; },
               {.bidirectional = true}));
 }
 
@@ -77,26 +77,27 @@ TEST_CASE("a compiled step has the tape's values and gradients") {
 
 TEST_CASE("whatever a step does with its rows, the compiled step does") {
   compare_any(plain);
-  compare_any([](const AnyCell&, const V&, const V& h) { return h; });                        // nothing
-  compare_any([](const AnyCell& c, const V& x, const V&) { return matmul(x, c.input); });     // no state
-  compare_any([](const AnyCell&, const V& x, const V& h) { return h * sum(x, {1}, true); });  // no parameter
-  compare_any([](const AnyCell& c, const V& x, const V& h) {                                  // twice each
+  compare_any([](const FunctionCell&, const V&, const V& h) { return h; });                     // nothing
+  compare_any([](const FunctionCell& c, const V& x, const V&) { return matmul(x, c.input); });  // no state
+  compare_any(
+      [](const FunctionCell&, const V& x, const V& h) { return h * sum(x, {1}, true); });  // no parameter
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {                          // twice each
     const V a = matmul(h, c.state), b = matmul(h * h, c.state), d = matmul(x * x, c.input);
     return sin(a + b * c.row) + cos(d * c.row + matmul(x, c.input)) * h + c.bias * h;
   });
-  compare_any([](const AnyCell& c, const V& x, const V& h) {  // transposed, and along the columns
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {  // transposed, and along the columns
     const V m = matmul(h, c.state, {.transpose_b = true});
     return softplus(m - mean(m, {1}, true)) / (2.0 + square(matmul(x, c.input))) - relu(0.5 - h);
   });
-  compare_any([](const AnyCell& c, const V& x, const V& h) {  // shares of the units
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {  // shares of the units
     const V a = matmul(x, c.input) + matmul(h, c.state);
     return softmax(a, 1) * tanh(a) - 0.1 * log_softmax(a * c.row);
   });
-  compare_any([](const AnyCell& c, const V& x, const V& h) {  // of parameters alone
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {  // of parameters alone
     const V sum_of_both = c.row + c.bias;
     return tanh(matmul(x, c.input) * exp(c.row) + matmul(h, c.state * 0.5) + sum_of_both * h + c.row);
   });
-  compare_any([](const AnyCell& c, const V& x, const V& h) {
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {
     const auto parts = split(matmul(x, c.input), {1, 1, 3}, 1);
     return concat(std::vector<V>{parts[2], slice(h, 1, {0, 1}), parts[0] * 2.0 - 1.0}, 1) *
            slice(concat(std::vector<V>{h, x}, -1), 1, {2, 7});
@@ -104,7 +105,7 @@ TEST_CASE("whatever a step does with its rows, the compiled step does") {
 }
 
 TEST_CASE("nothing that a step depends on is out of date") {
-  auto compiled = any([](const AnyCell& c, const V& x, const V& h) {
+  auto compiled = any([](const FunctionCell& c, const V& x, const V& h) {
     return (c.training ? plain(c, x, h) : sigmoid(plain(c, x, h))) * c.factor;
   });
   auto tape = share(compiled);
@@ -133,7 +134,7 @@ TEST_CASE("nothing that a step depends on is out of date") {
   agree();
   V constant(Tensor<double>({1, kHidden}, 2.0));
   for (auto* layer : {&compiled, &tape})
-    layer->cells()[0].function = [&](const AnyCell& c, const V& x, const V& h) {
+    layer->cells()[0].function = [&](const FunctionCell& c, const V& x, const V& h) {
       return plain(c, x, h) * constant;
     };
   agree();
@@ -143,7 +144,7 @@ TEST_CASE("nothing that a step depends on is out of date") {
 
 TEST_CASE("what a compiled step has used and has changed since is refused") {
   V constant(Tensor<double>({1, kHidden}, 2.0));
-  auto layer = any([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * constant; },
+  auto layer = any([&](const FunctionCell& c, const V& x, const V& h) { return plain(c, x, h) * constant; },
                    {.path = Path::compiled});
   V x(ones<double>({kSteps, 2, kInput}));
   for (V* changed : {&constant, &layer.cells()[0].row, &x}) {
@@ -187,8 +188,8 @@ TEST_CASE("a compiled step has second derivatives") {
 
 TEST_CASE("a trace draws no random numbers, calls no hook and leaves the tape alone") {
   Rng rng(7);
-  auto layer =
-      any([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h); }, {.path = Path::compiled});
+  auto layer = any([&](const FunctionCell& c, const V& x, const V& h) { return plain(c, x, h); },
+                   {.path = Path::compiled});
   int calls = 0;
   layer.cells()[0].state.register_hook([&](const V&) {
     ++calls;

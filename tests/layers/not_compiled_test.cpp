@@ -1,13 +1,13 @@
 // What cannot be compiled runs on the tape, and says why.
-#include "any_cell.hpp"
 #include "framework/errors.hpp"
+#include "function_cell.hpp"
 
 using namespace unroll;
 using namespace unroll::test;
 
 namespace {
 
-std::string why_not(const AnyCell::Step& step) {
+std::string why_not(const FunctionCell::Step& step) {
   const auto layer = any(step);
   const Tape tape;
   const std::string reason = layer.why_not_compiled();
@@ -19,60 +19,66 @@ std::string why_not(const AnyCell::Step& step) {
 
 TEST_CASE("a step that cannot be compiled runs on the tape, and says why") {
   using Catch::Equals;
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
                return h.value()(0, 0) > 0.0 ? plain(c, x, h) : h;
              }),
              Equals("step() reads or changes a value, or has a hook"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
                const V s = sum(h);
                return s.item() > 0.0 ? plain(c, x, h) : h;
              }),
              Equals("step() reads or changes a value, or has a hook"));
-  for (const AnyCell::Step& step :
-       {AnyCell::Step(
-            [](const AnyCell&c, const V&x, const V&h) { return plain(c, x, h) * V(tanh(h).value()); }),
-        AnyCell::Step([](const AnyCell&c, const V&x, const V&h) { return plain(c, x, h) + h.detach(); }),
-        AnyCell::Step([](const AnyCell&c, const V&x, const V&h) {
-          V y = plain(c, x, h);
-          y.mutable_value() *= 2.0;
-          return y;
-        }),
-        AnyCell::Step(
-            [](const AnyCell&c, const V&x, const V&h) { return h.data()[0] > 0.0 ? plain(c, x, h) : h; })}) {
+  for (const FunctionCell::Step& step : {FunctionCell::Step([](const FunctionCell&c, const V&x, const V&h) {
+                                           return plain(c, x, h) * V(tanh(h).value());
+                                         }),
+                                         FunctionCell::Step([](const FunctionCell&c, const V&x, const V&h) {
+                                           return plain(c, x, h) + h.detach();
+                                         }),
+                                         FunctionCell::Step([](const FunctionCell&c, const V&x, const V&h) {
+                                           V y = plain(c, x, h);
+                                           y.mutable_value() *= 2.0;
+                                           return y;
+                                         }),
+                                         FunctionCell::Step([](const FunctionCell&c, const V&x, const V&h) {
+                                           return h.data()[0] > 0.0 ? plain(c, x, h) : h;
+                                         })}) {
     CHECK_THAT(why_not(step), Equals("step() reads or changes a value, or has a hook"));
   }
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); }),
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); }),
              Equals("cumsum is no instruction of programs"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
                return logsumexp(h, {1}, true) * plain(c, x, h);
              }),
              Equals("logsumexp is no instruction of programs"));
-  CHECK_THAT(
-      why_not([](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) - mean(h, {0}, true); }),
-      Equals("step() is not the same for every batch size and call"));
-  CHECK_THAT(
-      why_not([](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) - sum(h, {0}, true); }),
-      Equals("sub: of a sum over the rows"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
+               return plain(c, x, h) - mean(h, {0}, true);
+             }),
+             Equals("step() is not the same for every batch size and call"));
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
+               return plain(c, x, h) - sum(h, {0}, true);
+             }),
+             Equals("sub: of a sum over the rows"));
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
                return plain(c, x, h) * (1.0 / static_cast<double>(x.shape(0)));
              }),
              Equals("step() is not the same for every batch size and call"));
-  CHECK_THAT(why_not([](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([](const FunctionCell& c, const V& x, const V& h) {
                return plain(c, x, h) + V(ones<double>(h.shape()));
              }),
              Equals("step() is not the same for every batch size and call"));
   Rng rng(5);
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([&](const FunctionCell& c, const V& x, const V& h) {
                return plain(c, x, h) * V(random_normal<double>({1, kHidden}, 1.0, 0.1, rng));
              }),
              Equals("step() uses a constant that differs from call to call (random numbers?)"));
-  CHECK_THAT(
-      why_not([&](const AnyCell& c, const V& x, const V& h) { return dropout(plain(c, x, h), 0.5, rng); }),
-      Equals("dropout is no instruction of programs"));
+  CHECK_THAT(why_not([&](const FunctionCell& c, const V& x, const V& h) {
+               return dropout(plain(c, x, h), 0.5, rng);
+             }),
+             Equals("dropout is no instruction of programs"));
   const V outside = parameter(Tensor<double>({1, kHidden}, 0.5), "outside");
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * outside; }),
+  CHECK_THAT(why_not([&](const FunctionCell& c, const V& x, const V& h) { return plain(c, x, h) * outside; }),
              Equals("step() uses a parameter 'outside' of shape (1,5)"));
-  CHECK_THAT(why_not([&](const AnyCell& c, const V& x, const V& h) {
+  CHECK_THAT(why_not([&](const FunctionCell& c, const V& x, const V& h) {
                Var<float> other(Tensor<float>({1, kHidden}, 0.5F));
                return plain(c, x, h) * V(convert_tensor<double>((other * 2.0).value()));
              }),
@@ -84,8 +90,8 @@ TEST_CASE("a value that the tape has computed before the layer gets its gradient
   const auto gradient = [&](Path path) {
     Tape tape;
     const V made = outside * 2.0;
-    const auto layer =
-        any([&](const AnyCell& c, const V& x, const V& h) { return plain(c, x, h) * made; }, {.path = path});
+    const auto layer = any(
+        [&](const FunctionCell& c, const V& x, const V& h) { return plain(c, x, h) * made; }, {.path = path});
     const auto y = layer(V(ones<double>({kSteps, 2, kInput})));
     return gradients(std::vector<V>{sum(y.output)}, {outside})[0].value();
   };
@@ -94,7 +100,7 @@ TEST_CASE("a value that the tape has computed before the layer gets its gradient
 }
 
 TEST_CASE("a compiled path that is asked for and cannot be taken is an error") {
-  auto layer = any([](const AnyCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); },
+  auto layer = any([](const FunctionCell& c, const V& x, const V& h) { return cumsum(plain(c, x, h), 1); },
                    {.path = Path::compiled});
   CHECK_THROWS_WITH(
       layer(V(ones<double>({kSteps, 2, kInput}))),
@@ -108,7 +114,7 @@ TEST_CASE("a compiled path that is asked for and cannot be taken is an error") {
 
 TEST_CASE("a parameter from elsewhere that a step uses without a gradient is a constant") {
   const V outside = parameter(Tensor<double>({1, kHidden}, 0.5));
-  const auto step = [&](const AnyCell& c, const V& x, const V& h) {
+  const auto step = [&](const FunctionCell& c, const V& x, const V& h) {
     const V made = plain(c, x, h);
     const NoGrad constant;
     const V factor = h * outside;
@@ -122,7 +128,7 @@ TEST_CASE("a parameter from elsewhere that a step uses without a gradient is a c
 
 TEST_CASE("what a step throws passes through, and the next call is right") {
   bool broken = true;
-  auto layer = any([&](const AnyCell& c, const V& x, const V& h) {
+  auto layer = any([&](const FunctionCell& c, const V& x, const V& h) {
     if (broken) throw ArgumentError("stop");
     return plain(c, x, h);
   });
@@ -133,7 +139,7 @@ TEST_CASE("what a step throws passes through, and the next call is right") {
 
 TEST_CASE("a step that only works on a tape's values runs on the tape") {
   int calls = 0;
-  auto layer = any([&](const AnyCell& c, const V& x, const V& h) {
+  auto layer = any([&](const FunctionCell& c, const V& x, const V& h) {
     V y = plain(c, x, h);
     y.register_hook([&](const V&) {
       ++calls;

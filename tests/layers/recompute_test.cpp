@@ -6,34 +6,13 @@
 #include "layers/kernels/fused.hpp"
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
+#include "noisy_cell.hpp"
 
 using namespace unroll;
 
 namespace {
 
 constexpr std::size_t kSteps = 7, kBatch = 3, kInput = 2, kHidden = 5;
-
-// A cell that draws random numbers itself.
-template <class S>
-struct NoisyCell : MoveOnly {
-  CellSizes options;
-  Linear<S> from_input, from_state;
-  Dropout<S> noise;
-
-  NoisyCell() = default;
-  NoisyCell(CellSizes sizes, Rng& rng)
-      : options(sizes),
-        from_input(sizes.input, sizes.hidden, rng),
-        from_state(sizes.hidden, sizes.hidden, rng),
-        noise(0.4, rng) {}
-  Var<S> step(const Var<S>& x, const Var<S>& h) const { return tanh(noise(from_input(x)) + from_state(h)); }
-  static void each(auto& self, auto&& visit) {
-    visit("options", self.options);
-    visit("from_input", self.from_input);
-    visit("from_state", self.from_state);
-    visit("noise", self.noise);
-  }
-};
 
 double largest(const Tensor<double>& tensor) {
   double most = 0.0;
@@ -182,7 +161,7 @@ TEST_CASE("a GRU with checkpoints gives the same values and gradients") {
 
 TEST_CASE("a user's cell with checkpoints gives the same values and gradients, its own dropout included") {
   compare_all<test::MinimalGatedUnit<double>>({});
-  compare_all<NoisyCell<double>>({});
+  compare_all<test::NoisyCell<double>>({});
 }
 
 TEST_CASE("a layer with checkpoints has the second derivatives of one without") {
@@ -213,7 +192,7 @@ TEST_CASE("a layer with checkpoints has the second derivatives of one without") 
   });
   check([](const RecurrentOptions& options) {
     Rng rng(7);
-    return Recurrent<NoisyCell<double>>({.input = kInput, .hidden = kHidden}, options, rng);
+    return Recurrent<test::NoisyCell<double>>({.input = kInput, .hidden = kHidden}, options, rng);
   });
 }
 

@@ -7,6 +7,7 @@
 #include "examples/gallery/sru.hpp"
 #include "layers/layers.hpp"
 #include "minimal_gated_unit.hpp"
+#include "noisy_cell.hpp"
 
 using namespace unroll;
 
@@ -98,30 +99,6 @@ void check_all() {
   check_cell<LstmCell<S>>({}, {.zoneout_hidden = 0.2, .zoneout_cell = 0.1});
 }
 
-// A cell with a Dropout in it.
-struct DropoutCell : MoveOnly {
-  using Scalar = double;
-  CellSizes options;
-  Linear<double> from_input, from_state;
-  Dropout<double> dropout;
-
-  DropoutCell() = default;
-  DropoutCell(CellSizes sizes, Rng& rng)
-      : options(sizes),
-        from_input(sizes.input, sizes.hidden, rng),
-        from_state(sizes.hidden, sizes.hidden, rng),
-        dropout(0.5, rng) {}
-  Var<double> step(const Var<double>& x, const Var<double>& h) const {
-    return tanh(dropout(from_input(x)) + from_state(h));
-  }
-  static void each(auto& self, auto&& visit) {
-    visit("options", self.options);
-    visit("from_input", self.from_input);
-    visit("from_state", self.from_state);
-    visit("dropout", self.dropout);
-  }
-};
-
 // A model with a step of its own: two layers, one of which reads the other's old state.
 struct Duet : MoveOnly {
   static constexpr const char* kName = "Duet";
@@ -173,7 +150,7 @@ TEST_CASE("a stream of any cell gives what the sequence forward gives") {
 
 TEST_CASE("a stream has no dropout, and leaves the generator of a cell's own alone") {
   Rng rng(4);
-  Recurrent<DropoutCell> layer({.input = 3, .hidden = 5}, rng);
+  Recurrent<test::NoisyCell<double>> layer({.input = 3, .hidden = 5}, rng);
   const Var<double> x(random_normal<double>({kSteps, 1, 3}, 0.0, 1.0, rng));
   auto same = clone(layer);
   auto stream = freeze(layer);

@@ -17,18 +17,18 @@ using V = Var<double>;
 constexpr std::size_t kSteps = 6, kInput = 3, kHidden = 5;
 
 // A cell from one function of its weights (I,H), (H,H), (1,H) and (H), for what a test tries.
-struct AnyCell : MoveOnly {
-  static constexpr const char* kName = "AnyCell";
+struct FunctionCell : MoveOnly {
+  static constexpr const char* kName = "FunctionCell";
   using Scalar = double;
-  using Step = std::function<V(const AnyCell&, const V& x, const V& h)>;
+  using Step = std::function<V(const FunctionCell&, const V& x, const V& h)>;
   CellSizes options;
   V input, state, row, bias;
   double factor = 0.7;
   bool training = true;
   Step function;
 
-  AnyCell() = default;
-  AnyCell(CellSizes sizes, Rng& rng) : options(sizes) {
+  FunctionCell() = default;
+  FunctionCell(CellSizes sizes, Rng& rng) : options(sizes) {
     const auto i = static_cast<std::size_t>(sizes.input), h = static_cast<std::size_t>(sizes.hidden);
     input = parameter(random_normal<double>({i, h}, 0.0, 0.5, rng), "input");
     state = parameter(random_normal<double>({h, h}, 0.0, 0.5, rng), "state");
@@ -54,13 +54,13 @@ Recurrent<Cell> make(RecurrentOptions options = {}) {
   return Recurrent<Cell>({.input = kInput, .hidden = kHidden}, std::move(options), rng);
 }
 
-inline Recurrent<AnyCell> any(const AnyCell::Step& step, RecurrentOptions options = {}) {
-  auto layer = make<AnyCell>(std::move(options));
-  for (AnyCell& cell : layer.cells()) cell.function = step;
+inline Recurrent<FunctionCell> any(const FunctionCell::Step& step, RecurrentOptions options = {}) {
+  auto layer = make<FunctionCell>(std::move(options));
+  for (FunctionCell& cell : layer.cells()) cell.function = step;
   return layer;
 }
 
-inline V plain(const AnyCell& c, const V& x, const V& h) {
+inline V plain(const FunctionCell& c, const V& x, const V& h) {
   return tanh(matmul(x, c.input) + matmul(h, c.state) * c.row + c.bias);
 }
 
