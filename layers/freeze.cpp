@@ -13,7 +13,8 @@ template <class S>
 struct StepProgram final : StreamProgram<S> {
   std::shared_ptr<const Program<S>> program;
   VarList<S> externals;
-  std::size_t result = 0;  // the output's position among the states
+  std::size_t result = 0;                 // the output's position among the states
+  std::vector<std::string> outputs = {};  // the names of several, from `result` on
   std::shared_ptr<PackedWeights<S>> packed = std::make_shared<PackedWeights<S>>();
 
   std::unique_ptr<StreamProgramRun<S>> start(std::size_t batch, std::vector<S*> states) const override;
@@ -43,6 +44,10 @@ class StepRun final : public StreamProgramRun<S> {
     for (std::size_t k = 0; k < program.states; ++k)
       states_[k].computed = machine_.rows(program.next[k]).numbers;
     result_ = states_[step.result].at;
+    for (std::size_t k = 0; k < step.outputs.size(); ++k) {
+      const State& output = states_[step.result + k];
+      this->outputs.push_back({step.outputs[k], {output.at, output.count}});
+    }
   }
 
   const S* step(const S* x) noexcept override {
@@ -96,6 +101,7 @@ StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step
   for (const Var<S>& var : step.externals) result->externals.push_back(Var<S>::copy_of(var.value()));
   result->program = step.program;
   result->result = state.output;
+  result->outputs = state.outputs;
   return {.kernel = {}, .input = input, .inputs = {}, .program = std::move(result)};
 }
 
@@ -112,7 +118,23 @@ StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
                            {.names = {}, .initial = {Var<S>::zeros({1, y.shape(1)})}, .output = 0});
 }
 
+template <class S>
+void set_embedding(StreamSource<S>& source, const Embedding<S>& embedding) {
+  if (!embedding.weight.defined()) throw_empty_layer(Embedding<S>::kName, "freeze");
+  source.embedding = embedding.weight;
+}
+
+template <class S>
+void set_head(StreamSource<S>& source, const Linear<S>& head) {
+  if (!head.weight.defined()) throw_empty_layer(Linear<S>::kName, "freeze");
+  source.has_head = true;
+  source.head_weight = head.weight;
+  source.head_bias = head.bias;
+}
+
 #define UNROLL_INSTANTIATE(S)                                                                  \
+  template void set_embedding(StreamSource<S>&, const Embedding<S>&);                          \
+  template void set_head(StreamSource<S>&, const Linear<S>&);                                  \
   template StreamCell<S> stream_program(const LayerName&, const CompiledStep<S>&, std::size_t, \
                                         const StepState<S>&);                                  \
   template StreamCell<S> stream_function(const LayerName&, std::size_t,                        \

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "layers/embedding.hpp"
 #include "layers/linear.hpp"
 #include "layers/module/new_parameter.hpp"
 #include "layers/recurrent.hpp"
@@ -25,6 +26,7 @@ struct StepState {
   std::vector<std::string> names = {};  // of the first Vars; the others are the stream's own
   VarList<S> initial = {};              // (1,..) each
   std::size_t output = 0;
+  std::vector<std::string> outputs = {};  // the names of several, from `output` on
 };
 // Makes a part of a stream. Throws ArgumentError if the step has not been compiled.
 template <class S>
@@ -34,6 +36,12 @@ StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step
 template <class S>
 StreamCell<S> stream_function(const LayerName& layer, std::size_t input,
                               const std::function<Var<S>(const Var<S>&)>& f);
+
+// Put an Embedding in front, and a linear layer behind. Throw ArgumentError for an empty one.
+template <class S>
+void set_embedding(StreamSource<S>& source, const Embedding<S>& embedding);
+template <class S>
+void set_head(StreamSource<S>& source, const Linear<S>& head);
 
 template <class Cell, class S = scalar_t<Cell>>
 StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std::size_t index) {
@@ -59,7 +67,7 @@ StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std
                         static_cast<std::size_t>(cell.options.input), state);
 }
 
-// A model with a step of its own; its output is a Var behind those of its state, which no step reads.
+// A model with a step of its own; its outputs are Vars behind those of its state, which no step reads.
 template <class Model, class S = scalar_t<Model>>
 StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_t input) {
   using State = typename Model::State;
@@ -73,16 +81,21 @@ StreamCell<S> stream_model(const LayerName& name, const Model& model, std::size_
   widths.insert(widths.begin(), input);
   {
     const NoGrad constants;
-    const auto [y, next] = model.step(Var<S>::zeros({1, input}), zero);
-    if (y.dimension() != 2 || y.shape(0) != 1)
-      throw_not_frozen(name, "an output that is not (B,O): " + to_string(y.shape()));
-    state.initial.push_back(Var<S>::zeros(y.shape()));
-    widths.push_back(y.shape(1));
+    const auto [output, next] = model.step(Var<S>::zeros({1, input}), zero);
+    constexpr bool several = !is_parameter<std::remove_cvref_t<decltype(output)>>;
+    for_each_named_in_state(output, [&](const std::string& part, const Var<S>& y) {
+      if (y.dimension() != 2 || y.shape(0) != 1)
+        throw_not_frozen(name, "an output that is not (B,O): " + to_string(y.shape()));
+      if (several) state.outputs.push_back(part);
+      state.initial.push_back(Var<S>::zeros(y.shape()));
+      widths.push_back(y.shape(1));
+    });
+    if (state.initial.size() == state.output) throw_not_frozen(name, "one without an output");
   }
   const StepFunction<S> step = [&](const VarList<S>& rows) {
-    const auto [y, next] = model.step(rows[0], state_with(zero, rows.data() + 1));
+    const auto [output, next] = model.step(rows[0], state_with(zero, rows.data() + 1));
     VarList<S> result = vars_of(next);
-    result.push_back(y);
+    for_each_in_state(output, [&](const Var<S>& y) { result.push_back(y); });
     return result;
   };
   return stream_program(name, compile_forward(step, widths), input, state);
@@ -96,6 +109,13 @@ void add_cells(const Recurrent<Cell>& layer, StreamSource<S>& source) {
     if (l == 0) source.layer.parameter = first_parameter_name(layer.cells()[0]);
     source.cells.push_back(stream_cell(source.layer, layer, l));
   }
+}
+
+template <class Cell, class S = scalar_t<Cell>>
+StreamSource<S> source_of(const Recurrent<Cell>& layer, const StreamOptions& options) {
+  StreamSource<S> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
+  add_cells(layer, source);
+  return source;
 }
 
 // Returns a pointer to a part as it is in evaluation; a function is itself.
@@ -115,11 +135,17 @@ template <class S, std::size_t I = 0, class... Parts>
 void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::size_t input = 0) {
   if constexpr (I < sizeof...(Parts)) {
     const auto& part = model.template part<I>();
-    if constexpr (requires { typename std::remove_cvref_t<decltype(part)>::CellOptions; }) {
+    using Part = std::remove_cvref_t<decltype(part)>;
+    if constexpr (std::is_same_v<Part, Embedding<S>>) {
+      static_assert(I == 0, "freeze: expected an Embedding only as the first part");
+      set_embedding(source, part);
+      input = part.weight.shape(1);
+    } else if constexpr (requires { typename Part::CellOptions; }) {
       add_cells(part, source);
       input = part.output_size();
     } else {
-      static_assert(I > 0, "freeze: expected a Sequential that begins with a recurrent layer");
+      static_assert(I > 0,
+                    "freeze: expected a Sequential that begins with an Embedding or a recurrent layer");
       using Before = std::remove_cvref_t<decltype(model.template part<I - 1>())>;
       const auto evaluated = in_evaluation(part);
       source.cells.push_back(stream_function<S>(source.layer, input, [&](const Var<S>& x) -> Var<S> {
@@ -149,9 +175,7 @@ void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::
 // cannot be compiled, with the reason; use Recurrent::step for these.
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions& options = {}) {
-  detail::StreamSource<scalar_t<Cell>> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
-  detail::add_cells(layer, source);
-  return Stream<scalar_t<Cell>>(detail::build_stream(source));
+  return Stream<scalar_t<Cell>>(detail::build_stream(detail::source_of(layer, options)));
 }
 
 // Does the same with a linear layer on the output of every step: x (B,I) -> y (B,O). Also throws ShapeError
@@ -159,22 +183,28 @@ Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions&
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>& head,
                               const StreamOptions& options = {}) {
-  detail::StreamSource<scalar_t<Cell>> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
-  detail::add_cells(layer, source);
-  if (!head.weight.defined()) detail::throw_empty_layer(Linear<scalar_t<Cell>>::kName, "freeze");
-  source.has_head = true;
-  source.head_weight = head.weight;
-  source.head_bias = head.bias;
+  auto source = detail::source_of(layer, options);
+  detail::set_head(source, head);
+  return Stream<scalar_t<Cell>>(detail::build_stream(source));
+}
+
+// Does the same with an Embedding in front: ids (B) -> y (B,O).
+template <class Cell>
+Stream<scalar_t<Cell>> freeze(const Embedding<scalar_t<Cell>>& embedding, const Recurrent<Cell>& layer,
+                              const Linear<scalar_t<Cell>>& head, const StreamOptions& options = {}) {
+  auto source = detail::source_of(layer, options);
+  detail::set_embedding(source, embedding);
+  detail::set_head(source, head);
   return Stream<scalar_t<Cell>>(detail::build_stream(source));
 }
 
 // Does the same for recurrent layers of any kinds with functions between and behind them, each from (B,C) to
 // (B,D): Linear, LayerNorm, an Activation, a function of ops. The part after a recurrent layer gets its
 // result, as in a call for a sequence of one step: [](const auto& r) { return r.output; } and last(r) are the
-// same.
+// same. The first part may be an Embedding: the stream then takes ids (B).
 template <class First, class... Parts>
 auto freeze(const Sequential<First, Parts...>& model, const StreamOptions& options = {}) {
-  using S = typename First::Scalar;
+  using S = scalar_t<First>;
   detail::StreamSource<S> source{.layer = {"Sequential"}, .batch = options.batch};
   detail::add_parts<S>(model, source);
   return Stream<S>(detail::build_stream(source));
@@ -183,7 +213,8 @@ auto freeze(const Sequential<First, Parts...>& model, const StreamOptions& optio
 // Does the same for a model of one's own, a struct with
 //   using Scalar, State        State: a struct of Vars with each()
 //   State zero_state(B) const
-//   step(x (B,I), State) const, which returns a pair, or a struct of two, of y (B,O) and the next State
+//   step(x (B,I), State) const, which returns a pair, or a struct of two, of y (B,O) and the next State;
+//   several outputs are a struct of Vars with each(): Stream::step returns the first, Stream::output any
 // made of ops, layers and Recurrent::step with states. It is one program. A stream keeps the model's training
 // mode: set_training(model, false) before.
 template <class Model>

@@ -1,7 +1,7 @@
 #include "layers/gru.hpp"
 
 #include "layers/kernels/fused.hpp"
-#include "layers/kernels/gru.hpp"
+#include "layers/stream.hpp"
 
 namespace unroll {
 
@@ -48,9 +48,7 @@ const char* GruCell<S>::unsupported_option() const noexcept {
 
 template <class S>
 bptt::Kernel<S> GruCell<S>::kernel() const noexcept {
-  const bool after = options.reset == GruReset::after;
-  return {after ? &bptt::gru_after_kernel<S>() : &bptt::gru_before_kernel<S>(),
-          options.update == GruUpdate::z_keeps};
+  return gru_kernel<S>(options.reset == GruReset::after, options.update == GruUpdate::z_keeps);
 }
 
 template struct GruCell<float>;

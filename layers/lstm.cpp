@@ -6,7 +6,7 @@
 
 #include "framework/errors.hpp"
 #include "layers/kernels/fused.hpp"
-#include "layers/kernels/lstm.hpp"
+#include "layers/stream.hpp"
 
 namespace unroll {
 namespace {
@@ -125,7 +125,7 @@ LstmState<S> LstmCell<S>::zero_state(std::size_t batch) const {
 
 template <class S>
 bptt::Kernel<S> LstmCell<S>::kernel() const noexcept {
-  return {&bptt::lstm_kernel<S>()};
+  return lstm_kernel<S>();
 }
 
 template struct LstmCell<float>;

@@ -1,7 +1,7 @@
 #include "layers/mgu.hpp"
 
 #include "layers/kernels/fused.hpp"
-#include "layers/kernels/mgu.hpp"
+#include "layers/stream.hpp"
 
 namespace unroll {
 
@@ -28,7 +28,7 @@ void MguCell<S>::check_parameters(const detail::LayerName& layer) const {
 
 template <class S>
 bptt::Kernel<S> MguCell<S>::kernel() const noexcept {
-  return {&bptt::mgu_kernel<S>()};
+  return mgu_kernel<S>();
 }
 
 template struct MguCell<float>;

@@ -1,7 +1,7 @@
 #include "layers/rnn.hpp"
 
 #include "layers/kernels/fused.hpp"
-#include "layers/kernels/rnn.hpp"
+#include "layers/stream.hpp"
 
 namespace unroll {
 
@@ -29,7 +29,7 @@ const char* RnnCell<S>::unsupported_option() const noexcept {
 
 template <class S>
 bptt::Kernel<S> RnnCell<S>::kernel() const noexcept {
-  return {&bptt::rnn_kernel<S>(), options.activation == Activation::relu()};
+  return rnn_kernel<S>(options.activation == Activation::relu());
 }
 
 template struct RnnCell<float>;

@@ -17,18 +17,45 @@ namespace unroll {
 
 template <class S>
 std::span<const S> Stream<S>::step(std::span<const S> x) noexcept {
-  if (state_ == nullptr || x.size() != batch() * input_size()) return {};
+  if (state_ == nullptr || state_->model->takes_ids() || x.size() != batch() * input_size()) return {};
   return {state_->step(x.data()), batch() * output_size()};
+}
+
+template <class S>
+std::span<const S> Stream<S>::step(std::span<const std::int64_t> ids) noexcept {
+  if (state_ == nullptr || ids.size() != batch() || !state_->model->has_ids(ids)) return {};
+  return {state_->step(state_->embed(ids.data())), batch() * output_size()};
 }
 
 template <class S>
 bool Stream<S>::block(std::span<const S> x, std::span<S> y) noexcept {
   if (state_ == nullptr) return x.empty() && y.empty();
   const std::size_t in = batch() * input_size(), out = batch() * output_size(), steps = x.size() / in;
-  if (x.size() != steps * in || y.size() != steps * out) return false;
+  if (state_->model->takes_ids() || x.size() != steps * in || y.size() != steps * out) return false;
   for (std::size_t t = 0; t < steps; ++t)
     std::copy_n(state_->step(x.data() + t * in), out, y.data() + t * out);
   return true;
+}
+
+template <class S>
+bool Stream<S>::block(std::span<const std::int64_t> ids, std::span<S> y) noexcept {
+  if (state_ == nullptr) return ids.empty() && y.empty();
+  const std::size_t out = batch() * output_size(), steps = ids.size() / batch();
+  if (ids.size() != steps * batch() || y.size() != steps * out || !state_->model->has_ids(ids)) return false;
+  for (std::size_t t = 0; t < steps; ++t)
+    std::copy_n(state_->step(state_->embed(ids.data() + t * batch())), out, y.data() + t * out);
+  return true;
+}
+
+template <class S>
+std::span<const S> Stream<S>::output(std::string_view name) const noexcept {
+  if (state_ == nullptr) return {};
+  for (const auto& program : state_->programs) {
+    if (program == nullptr) continue;
+    for (const detail::StreamOutput<S>& output : program->outputs)
+      if (output.name == name) return output.y;
+  }
+  return {};
 }
 
 template <class S>
@@ -110,27 +137,27 @@ std::size_t Stream<S>::output_size() const noexcept {
   return state_ == nullptr ? 0 : state_->model->output;
 }
 
-namespace {
+template <class S>
+bptt::Kernel<S> rnn_kernel(bool relu) noexcept {
+  return {&bptt::rnn_kernel<S>(), relu};
+}
 
 template <class S>
-bptt::Kernel<S> kernel_of(const StreamWeights<S>& weights) {
-  switch (weights.kind) {
-    case StreamKind::rnn_tanh:
-      return {&bptt::rnn_kernel<S>(), false};
-    case StreamKind::rnn_relu:
-      return {&bptt::rnn_kernel<S>(), true};
-    case StreamKind::lstm:
-      return {&bptt::lstm_kernel<S>()};
-    case StreamKind::gru_reset_after:
-      return {&bptt::gru_after_kernel<S>(), weights.z_keeps};
-    case StreamKind::gru_reset_before:
-      return {&bptt::gru_before_kernel<S>(), weights.z_keeps};
-    case StreamKind::mgu:
-      return {&bptt::mgu_kernel<S>()};
-  }
-  throw ArgumentError(
-      fmt::format("[Stream.freeze] kind: expected a StreamKind, got {}", static_cast<int>(weights.kind)));
+bptt::Kernel<S> lstm_kernel() noexcept {
+  return {&bptt::lstm_kernel<S>()};
 }
+
+template <class S>
+bptt::Kernel<S> gru_kernel(bool reset_after, bool z_keeps) noexcept {
+  return {reset_after ? &bptt::gru_after_kernel<S>() : &bptt::gru_before_kernel<S>(), z_keeps};
+}
+
+template <class S>
+bptt::Kernel<S> mgu_kernel() noexcept {
+  return {&bptt::mgu_kernel<S>()};
+}
+
+namespace {
 
 template <class S>
 Var<S> optional_var(const std::optional<Tensor<S>>& tensor) {
@@ -143,6 +170,10 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
   detail::StreamSource<S> source{.layer = {"Stream"}, .batch = batch};
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const StreamWeights<S>& from = layers[l];
+    if (from.kernel == nullptr) {
+      throw ArgumentError(fmt::format(
+          "[Stream.freeze] layers[{}].kernel: expected a cell's, such as lstm_kernel<float>, got none", l));
+    }
     const std::array<Var<S>, 5> parameters{Var<S>(from.weight_ih), Var<S>(from.weight_hh),
                                            optional_var(from.bias_ih), optional_var(from.bias_hh),
                                            optional_var(from.weight_hr)};
@@ -150,7 +181,9 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
     detail::check_matrix(source.layer, at + "weight_ih", parameters[0]);
     detail::check_matrix(source.layer, at + "weight_hh", parameters[1]);
     if (from.weight_hr) detail::check_matrix(source.layer, at + "weight_hr", parameters[4]);
-    if (from.weight_hr && from.kind != StreamKind::lstm) {
+    const bptt::Kernel<S> kernel = from.kernel();
+    const bptt::UnitLayout& unit = kernel.unit->layout;
+    if (from.weight_hr && !unit.has_cell) {
       throw ArgumentError(fmt::format(
           "[Stream.freeze] layers[{}].weight_hr: expected none, got one (only an LSTM projects)", l));
     }
@@ -159,8 +192,7 @@ Stream<S> freeze_weights(const std::vector<StreamWeights<S>>& layers, const Stre
           "[Stream.freeze] layers[{}].weight_ih: expected ({},{}) for the layer below, got {}", l,
           from.weight_hh.shape()[0], layers[l - 1].weight_hh.shape()[1], to_string(from.weight_ih.shape())));
     }
-    const bptt::Kernel<S> kernel = kernel_of(from);
-    VarList<S> inputs(1 + kernel.unit->layout.states());
+    VarList<S> inputs(1 + unit.states());
     inputs.insert(inputs.end(), parameters.begin(), parameters.end());
     source.cells.push_back({kernel, from.weight_ih.shape()[1], std::move(inputs)});
   }
@@ -202,6 +234,10 @@ void throw_not_frozen(const LayerName& layer, const std::string& why) {
 
 #define UNROLL_INSTANTIATE(S)                                                            \
   template class Stream<S>;                                                              \
+  template bptt::Kernel<S> rnn_kernel(bool) noexcept;                                    \
+  template bptt::Kernel<S> lstm_kernel() noexcept;                                       \
+  template bptt::Kernel<S> gru_kernel(bool, bool) noexcept;                              \
+  template bptt::Kernel<S> mgu_kernel() noexcept;                                        \
   template Stream<S> freeze(const std::vector<StreamWeights<S>>&, const StreamOptions&); \
   template Stream<S> freeze(const std::vector<StreamWeights<S>>&, const StreamHead<S>&, const StreamOptions&);
 UNROLL_INSTANTIATE(float)

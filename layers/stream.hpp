@@ -2,10 +2,12 @@
 // library, unroll::stream, contains no layers.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "framework/tensor.hpp"
@@ -19,18 +21,26 @@ struct StreamOptions {
   Index batch = 1;  // B sequences that run side by side
 };
 
-enum class StreamKind { rnn_tanh, rnn_relu, lstm, gru_reset_after, gru_reset_before, mgu };
+// The kernels of the library's cells for the instruction set in use, for StreamWeights. relu: in place of
+// tanh; reset_after and z_keeps: as GruOptions::reset and update (layers/gru.hpp) say.
+template <class S>
+bptt::Kernel<S> rnn_kernel(bool relu) noexcept;
+template <class S>
+bptt::Kernel<S> lstm_kernel() noexcept;
+template <class S>
+bptt::Kernel<S> gru_kernel(bool reset_after, bool z_keeps) noexcept;
+template <class S>
+bptt::Kernel<S> mgu_kernel() noexcept;
 
 // One layer's weights in PyTorch's layouts: gates stacked by rows, i f g o for an LSTM, r z n for a GRU,
 // f n for a minimal gated unit.
 template <class S>
 struct StreamWeights {
-  StreamKind kind;
+  bptt::Kernel<S> (*kernel)();                // lstm_kernel<S>, or [] { return rnn_kernel<S>(true); }
   Tensor<S> weight_ih;                        // (gates H, I)
   Tensor<S> weight_hh;                        // (gates H, H); with a projection (4H, P)
   std::optional<Tensor<S>> bias_ih, bias_hh;  // (gates H)
   std::optional<Tensor<S>> weight_hr;         // (P, H), an LSTM's projection
-  bool z_keeps = true;                        // GRU, z = 1: keep h, or take the new one
 };
 
 // A linear map on the output of every step.
@@ -42,9 +52,17 @@ struct StreamHead {
 
 namespace detail {
 
+// An output of a step that returns several, in the stream's memory.
+template <class S>
+struct StreamOutput {
+  std::string name;
+  std::span<const S> y;
+};
+
 // One stream's run of a program: its memory but for the states.
 template <class S>
 struct StreamProgramRun {
+  std::vector<StreamOutput<S>> outputs = {};
   virtual ~StreamProgramRun() = default;
   // Returns y, valid until the next call.
   virtual const S* step(const S* x) noexcept = 0;
@@ -75,6 +93,7 @@ template <class S>
 struct StreamSource {
   LayerName layer;
   Index batch;
+  Var<S> embedding = {};  // (V,E), if the input is ids
   std::vector<StreamCell<S>> cells = {};
   bool has_head = false;
   Var<S> head_weight = {}, head_bias = {};
@@ -110,10 +129,18 @@ class Stream {
   // until the next call of a member and always at the same address; it may be the next x. An x of another
   // size than batch() * input_size() is not read, changes nothing and gives an empty y.
   std::span<const S> step(std::span<const S> x) noexcept;
+  // Does the same for a model that begins with an Embedding: ids (B). Ids outside 0..V-1 are like an x of
+  // another size.
+  std::span<const S> step(std::span<const std::int64_t> ids) noexcept;
 
-  // Runs n steps in one call: x (n,B,I) -> y (n,B,O). If the sizes do not fit each other and the stream, it
-  // reads and writes nothing and returns false.
+  // Runs n steps in one call: x (n,B,I) or ids (n,B) -> y (n,B,O). If the sizes do not fit each other and the
+  // stream, or an id is none, it reads and writes nothing and returns false.
   bool block(std::span<const S> x, std::span<S> y) noexcept;
+  bool block(std::span<const std::int64_t> ids, std::span<S> y) noexcept;
+
+  // Returns one output (B,O) of the last step, of a model whose step returns several. It is valid like y;
+  // empty, if there is none of that name.
+  std::span<const S> output(std::string_view name) const noexcept;
 
   // Restores the layer's initial states: learned ones as they were when the layer was frozen, or zeros.
   void reset() noexcept;
@@ -148,7 +175,7 @@ class Stream {
   // Returns a stream that shares the weights and has its own state, initially a copy of this one's.
   Stream clone() const;
 
-  // Return B, I and the elements of a row of y; 0 for an empty stream.
+  // Return B, I (1 for ids) and the elements of a row of y; 0 for an empty stream.
   std::size_t batch() const noexcept;
   std::size_t input_size() const noexcept;
   std::size_t output_size() const noexcept;

@@ -91,11 +91,10 @@ std::string printable(std::string_view text) {
 
 template <class Layer>
 void print_sample(const Model<Layer>& model, const Vocabulary& vocabulary, const Options& o) {
-  const Tensor<float>& rows = model.embedding.weight.value();
   const std::size_t special = vocabulary.special_count();  // not to be drawn
-  Stream<float> stream = freeze(model.layer, model.head);
+  Stream<float> stream = freeze(model.embedding, model.layer, model.head);
   std::span<const float> logits;
-  const auto read = [&](std::int64_t id) { logits = stream.step({&rows(id, 0), rows.shape()[1]}); };
+  const auto read = [&](std::int64_t id) { logits = stream.step({&id, 1}); };
   for (const std::int64_t id : vocabulary.encode(o.prompt.empty() ? "\n" : o.prompt)) read(id);
   const SamplingOptions how{.temperature = o.temperature.value_or(0.8), .top_k = o.top_k.value_or(0)};
   Rng rng(o.training.seed);

@@ -125,6 +125,21 @@ StreamState<S>::StreamState(std::shared_ptr<const StreamModel<S>> shared, const 
 }
 
 template <class S>
+bool StreamModel<S>::has_ids(std::span<const std::int64_t> ids) const noexcept {
+  const auto vocabulary = static_cast<std::int64_t>(embedding.shape()[0]);
+  return std::all_of(ids.begin(), ids.end(), [&](std::int64_t id) { return id >= 0 && id < vocabulary; });
+}
+
+template <class S>
+const S* StreamState<S>::embed(const std::int64_t* ids) noexcept {
+  const std::size_t width = model->embedding.shape()[1];
+  S* const x = memory.data() + model->embedded;
+  for (std::size_t r = 0; r < model->batch; ++r)
+    std::copy_n(model->embedding.data() + static_cast<std::size_t>(ids[r]) * width, width, x + r * width);
+  return x;
+}
+
+template <class S>
 const S* StreamState<S>::step(const S* x) noexcept {
   for (std::size_t l = 0; l < loops.size(); ++l) {
     if (programs[l] != nullptr) {
@@ -164,7 +179,8 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
   }
   const auto model = std::make_shared<StreamModel<S>>();
   const std::size_t B = model->batch = static_cast<std::size_t>(source.batch);
-  model->input = source.cells.front().input;
+  const bool embeds = source.embedding.defined();
+  model->input = embeds ? 1 : source.cells.front().input;
 
   // The memory: areas of whole cache lines.
   std::size_t used = 0, work_size = 0;
@@ -173,11 +189,12 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
     return std::exchange(used, used + (size + kLine - 1) / kLine * kLine);
   };
   model->layers.reserve(source.cells.size());
+  std::size_t before = embeds ? source.embedding.shape(1) : source.cells.front().input;
   for (const StreamCell<S>& cell : source.cells) {
-    if (!model->layers.empty() && model->layers.back().output != cell.input) {
+    if (cell.input != before) {
       throw ShapeError(
           fmt::format("[{}.freeze] input: expected the {} features of the layer before, got a layer for {}",
-                      name.str(), model->layers.back().output, cell.input));
+                      name.str(), before, cell.input));
     }
     if (cell.program != nullptr) {
       const StreamProgram<S>& program = *cell.program;
@@ -187,6 +204,7 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
         const std::size_t size = program.initial[k].shape(1);
         layer.parts.push_back({program.names[k], take(B * size), size});
       }
+      before = program.output;
       continue;
     }
     StreamKernel<S> kernel = build_kernel(name, cell, B);
@@ -194,11 +212,15 @@ std::shared_ptr<StreamState<S>> build_stream(const StreamSource<S>& source) {
         {"h", take(B * std::max(kernel.output, kernel.single_row ? kernel.sizes.hidden : 0)), kernel.output}};
     if (kernel.sizes.states == 2) parts.push_back({"c", take(B * kernel.sizes.hidden), kernel.hidden});
     work_size = std::max(work_size, kernel.work_size(B));
-    const std::size_t output = kernel.output;
-    model->layers.push_back({cell.input, output, std::move(kernel), nullptr, std::move(parts)});
+    before = kernel.output;
+    model->layers.push_back({cell.input, before, std::move(kernel), nullptr, std::move(parts)});
   }
   model->states_size = used;
   model->work = take(work_size);
+  if (embeds) {
+    model->embedding = source.embedding.value();
+    model->embedded = take(B * source.embedding.shape(1));
+  }
   model->output = model->layers.back().output;
   if (source.has_head) {
     const Var<S>&weight = source.head_weight, &bias = source.head_bias;
@@ -241,6 +263,8 @@ template void check_matrix(const LayerName&, const std::string&, const Var<float
 template void check_matrix(const LayerName&, const std::string&, const Var<double>&);
 template struct StreamKernel<float>;
 template struct StreamKernel<double>;
+template struct StreamModel<float>;
+template struct StreamModel<double>;
 template struct StreamState<float>;
 template struct StreamState<double>;
 template std::shared_ptr<StreamState<float>> build_stream(const StreamSource<float>&);

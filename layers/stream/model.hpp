@@ -1,8 +1,10 @@
 // The data of streams: kernels and packed weights, and the places of all values in memory. Internal.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,12 +58,18 @@ struct StreamModel {
   // Of the instruction set that the weights are packed for, even if the set in use changes later.
   const kernel::Packing<S>* packing = &kernel::packing<S>();
   std::size_t batch, input, output;
+  Tensor<S> embedding = empty<S>({0, 0});  // (V,E); V = 0: the input is x
+  std::size_t embedded;                    // place of the rows (B,E) of a step's ids
   std::vector<StreamLayer<S>> layers;
   kernel::Packed<S> head_weight;  // W^T; empty: no head
   Buffer<S> head_bias;
   std::size_t states_size;   // the part of the memory, from 0, that is kept from step to step
   std::size_t work, result;  // places of a step's scratch elements and of the head's y
   Tensor<S> initial;         // the memory at the first step
+
+  bool takes_ids() const noexcept { return embedding.size() > 0; }
+  // Returns whether all of them are rows of the embedding.
+  bool has_ids(std::span<const std::int64_t> ids) const noexcept;
 };
 
 // Returns the layers that are no functions.
@@ -80,6 +88,8 @@ struct StreamState {
   StreamState(std::shared_ptr<const StreamModel<S>> shared, const Tensor<S>& start);
   // Returns y (B, output), in the memory.
   const S* step(const S* x) noexcept;
+  // Returns the rows (B,E) of ids (B), in the memory.
+  const S* embed(const std::int64_t* ids) noexcept;
 
   std::shared_ptr<const StreamModel<S>> model;
   Tensor<S> memory;

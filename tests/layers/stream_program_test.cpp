@@ -141,6 +141,61 @@ struct Duet : MoveOnly {
   }
 };
 
+// A model with several outputs.
+template <class S>
+struct Singer : MoveOnly {
+  using Scalar = S;
+  using State = LstmState<S>;
+  struct Output {
+    Var<S> pitch, loudness, voiced;
+    static void each(auto& self, auto&& visit) {
+      visit("pitch", self.pitch);
+      visit("loudness", self.loudness);
+      visit("voiced", self.voiced);
+    }
+  };
+  Lstm<S> lstm;
+  Linear<S> head;
+
+  explicit Singer(Rng& rng) : lstm({.input = 2, .hidden = 5}, rng), head(5, 4, rng) {}
+  State zero_state(std::size_t batch) const { return unroll::zero_state(lstm.cells()[0], batch); }
+  std::pair<Output, State> step(const Var<S>& x, const State& state) const {
+    auto [h, states] = lstm.step(x, {state});
+    const Var<S> y = head(h);
+    return {{y, slice(h, 1, {1, 4}), sigmoid(slice(y, 1, {0, 1}))}, states[0]};
+  }
+  static void each(auto& self, auto&& visit) {
+    visit("lstm", self.lstm);
+    visit("head", self.head);
+  }
+};
+
+// The model's steps in evaluation, of its own and of the stream.
+template <class S>
+void check_outputs_by_name(std::size_t batch) {
+  Rng rng(11);
+  const Singer<S> model(rng);
+  auto stream = freeze(model, 2, {.batch = static_cast<Index>(batch)});
+  CHECK(stream.output_size() == 4);
+  auto state = model.zero_state(batch);
+  for (std::size_t t = 0; t < kSteps; ++t) {
+    const Tensor<S> x = random_normal<S>({batch, 2}, 0.0, 1.0, rng);
+    auto [want, next] = model.step(Var<S>(x), state);
+    if (t == 4) stream = stream.clone();
+    const auto first = stream.step({x.data(), x.size()});
+    const auto same = [](std::span<const S> y, const Var<S>& v) {
+      REQUIRE(y.size() == v.size());
+      CHECK(distance(y.data(), v.data(), y.size()) < kTolerance<S>);
+    };
+    same(first, want.pitch);
+    same(stream.output("loudness"), want.loudness);
+    same(stream.output("voiced"), want.voiced);
+    CHECK(stream.output("pitch").data() == first.data());
+    CHECK(stream.output("noise").empty());
+    state = std::move(next);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a stream of any cell gives what the sequence forward gives") {
@@ -201,9 +256,9 @@ TEST_CASE("a stream of a struct with a step of its own is that struct, step by s
     CHECK(distance(y.data(), want.data(), y.size()) < 1e-13);
     CHECK_FALSE(stream.block({x.data(), x.size()}, {y.data(), y.size() - 1}));
     CHECK_FALSE(stream.block({x.data(), x.size() - 1}, {y.data(), y.size()}));
-    CHECK(stream.block({}, {}));
+    CHECK(stream.block(std::span<const double>(), {}));
   }
-  CHECK(Stream<double>().block({}, {}));
+  CHECK(Stream<double>().block(std::span<const double>(), {}));
   using Catch::Contains;
   CHECK_THROWS_WITH(freeze(model, 0), Contains("[Duet.freeze] input_size: expected >= 1, got 0"));
   CHECK_THROWS_AS(freeze(model, 5), ShapeError);
@@ -211,6 +266,65 @@ TEST_CASE("a stream of a struct with a step of its own is that struct, step by s
   CHECK_THROWS_WITH(freeze(model, 3), Contains("dropout is no instruction of programs"));
   set_training(model, false);
   freeze(model, 3);
+}
+
+TEST_CASE("a stream's further outputs have the names that the model gives them") {
+  for (const std::size_t batch : {1U, 3U}) {
+    check_outputs_by_name<float>(batch);
+    check_outputs_by_name<double>(batch);
+  }
+  CHECK(Stream<float>().output("pitch").empty());
+}
+
+TEST_CASE("a stream of a model that begins with an embedding takes ids") {
+  Rng rng(12);
+  constexpr std::size_t kBatch = 3, kVocabulary = 7;
+  const Sequential model(
+      Embedding<double>(kVocabulary, 4, rng, {.padding_id = 2}), Dropout<double>(0.5, rng),
+      Gru<double>({.input = 4, .hidden = 5}, rng), [](const auto& r) { return r.output; },
+      Linear<double>(5, 2, rng));
+  IndexTensor ids(Shape{kSteps, kBatch});
+  for (std::size_t k = 0; k < ids.size(); ++k) ids.data()[k] = static_cast<std::int64_t>(k * k % kVocabulary);
+  const Tensor<double> want = model.part<4>()(model.part<2>()(model.part<0>()(ids)).output).value();
+  auto stream = freeze(model, {.batch = kBatch});
+  auto other = freeze(model.part<0>(), model.part<2>(), model.part<4>(), {.batch = kBatch});
+  CHECK(stream.input_size() == 1);
+  const auto same = [&](std::span<const double> y, std::size_t t) {
+    REQUIRE(y.size() == kBatch * 2);
+    CHECK(distance(y.data(), want.data() + t * y.size(), y.size()) < 1e-13);
+  };
+  for (std::size_t t = 0; t < kSteps; ++t) {
+    const std::span<const std::int64_t> now(ids.data() + t * kBatch, kBatch);
+    // What is no row of ids changes nothing.
+    for (const std::int64_t wrong : {std::int64_t{-1}, std::int64_t{kVocabulary}, INT64_MIN}) {
+      const std::vector<std::int64_t> bad{0, wrong, 1};
+      CHECK(stream.step(bad).empty());
+    }
+    CHECK(stream.step(now.first(2)).empty());
+    CHECK(stream.step(std::vector<double>(kBatch)).empty());
+    same(stream.step(now), t);
+    same(other.step(now), t);
+  }
+  stream.reset();
+  std::vector<double> y(want.size());
+  const std::span<const std::int64_t> all(ids.data(), ids.size());
+  CHECK_FALSE(stream.block(all.first(4), y));
+  CHECK_FALSE(stream.block(std::vector<double>(all.size()), y));
+  CHECK_FALSE(stream.block(std::vector<std::int64_t>(all.size(), 7), y));
+  REQUIRE(stream.block(all, y));
+  CHECK(distance(y.data(), want.data(), y.size()) < 1e-13);
+  // A stream of numbers takes no ids.
+  auto numbers = freeze(model.part<2>(), {.batch = kBatch});
+  CHECK(numbers.step(all.first(kBatch)).empty());
+  CHECK_FALSE(numbers.block(all, y));
+  CHECK(Stream<double>().step(all).empty());
+  CHECK(Stream<double>().block(std::span<const std::int64_t>(), {}));
+  // The stream has a copy of the rows, and what cannot be one says so.
+  CHECK_THROWS_WITH(freeze(Sequential(Embedding<double>(), Gru<double>({.input = 4, .hidden = 5}, rng))),
+                    Catch::Contains("[Embedding"));
+  CHECK_THROWS_WITH(
+      freeze(Sequential(Embedding<double>(7, 3, rng), Gru<double>({.input = 4, .hidden = 5}, rng))),
+      Catch::Contains("expected the 3 features of the layer before, got a layer for 4"));
 }
 
 TEST_CASE("a stream is independent of its layer's parameters") {

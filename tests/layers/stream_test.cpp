@@ -232,7 +232,7 @@ TEST_CASE("a stream's output may be its next input") {
 }
 
 TEST_CASE("a stream takes inputs of one size only, and an empty stream none") {
-  static_assert(noexcept(std::declval<Stream<float>&>().step({})));
+  static_assert(noexcept(std::declval<Stream<float>&>().step(std::span<const float>())));
   static_assert(noexcept(std::declval<Stream<double>&>().reset()));
   Rng rng(10);
   const Rnn<float> rnn({.input = 3, .hidden = 4}, rng);
@@ -245,7 +245,7 @@ TEST_CASE("a stream takes inputs of one size only, and an empty stream none") {
   const auto y = stream.step({x.data(), 6}), want = same.step({x.data(), 6});
   CHECK(std::equal(y.begin(), y.end(), want.begin(), want.end()));
 
-  CHECK(none.step({}).empty());
+  CHECK(none.step(std::span<const float>()).empty());
   CHECK(none.step(x).empty());
   CHECK((none.batch() == 0 && none.input_size() == 0 && none.output_size() == 0));
   none.reset();

@@ -12,18 +12,18 @@ using Catch::Equals;
 namespace {
 
 template <class S, class Cell>
-StreamWeights<S> weights_of(StreamKind kind, const Cell& cell) {
-  StreamWeights<S> weights{kind, cell.weight_ih.value(), cell.weight_hh.value(), {}, {}, {}, true};
+StreamWeights<S> cell_weights(bptt::Kernel<S> (*kernel)(), const Cell& cell) {
+  StreamWeights<S> weights{kernel, cell.weight_ih.value(), cell.weight_hh.value(), {}, {}, {}};
   if (cell.bias_ih.defined()) weights.bias_ih = cell.bias_ih.value();
   if (cell.bias_hh.defined()) weights.bias_hh = cell.bias_hh.value();
   return weights;
 }
 
 template <class Layer>
-auto weights_of(StreamKind kind, const Layer& layer) {
+auto weights_of(bptt::Kernel<typename Layer::Scalar> (*kernel)(), const Layer& layer) {
   using S = typename Layer::Scalar;
   std::vector<StreamWeights<S>> weights;
-  for (const auto& cell : layer.cells()) weights.push_back(weights_of<S>(kind, cell));
+  for (const auto& cell : layer.cells()) weights.push_back(cell_weights<S>(kernel, cell));
   return weights;
 }
 
@@ -42,7 +42,7 @@ void check_same(Stream<S> a, Stream<S> b) {
 }
 
 StreamWeights<float> lstm_weights() {
-  return {StreamKind::lstm, zeros<float>({12, 2}), zeros<float>({12, 3}), {}, {}, {}, true};
+  return {lstm_kernel<float>, zeros<float>({12, 2}), zeros<float>({12, 3}), {}, {}, {}};
 }
 
 }  // namespace
@@ -51,21 +51,20 @@ TEMPLATE_TEST_CASE("a stream from weights takes the steps of the frozen layer", 
   using S = TestType;
   Rng rng(1);
   const Rnn<S> tanh({.input = 3, .hidden = 5}, {.layers = 2}, rng);
-  check_same(freeze(tanh, {.batch = 2}), freeze(weights_of(StreamKind::rnn_tanh, tanh), {.batch = 2}));
+  check_same(freeze(tanh, {.batch = 2}),
+             freeze(weights_of([] { return rnn_kernel<S>(false); }, tanh), {.batch = 2}));
   const Rnn<S> relu({.input = 3, .hidden = 5, .activation = Activation::relu()}, rng);
-  check_same(freeze(relu), freeze(weights_of(StreamKind::rnn_relu, relu)));
+  check_same(freeze(relu), freeze(weights_of([] { return rnn_kernel<S>(true); }, relu)));
   const Gru<S> after({.input = 3, .hidden = 5, .update = GruUpdate::z_updates}, rng);
-  auto weights = weights_of(StreamKind::gru_reset_after, after);
-  weights[0].z_keeps = false;
-  check_same(freeze(after), freeze(weights));
+  check_same(freeze(after), freeze(weights_of([] { return gru_kernel<S>(true, false); }, after)));
   const Gru<S> before({.input = 3, .hidden = 5, .bias = Bias::none, .reset = GruReset::before}, rng);
-  check_same(freeze(before), freeze(weights_of(StreamKind::gru_reset_before, before)));
+  check_same(freeze(before), freeze(weights_of([] { return gru_kernel<S>(false, true); }, before)));
   const Mgu<S> mgu({.input = 3, .hidden = 5, .bias = Bias::single}, rng);
-  check_same(freeze(mgu), freeze(weights_of(StreamKind::mgu, mgu)));
+  check_same(freeze(mgu), freeze(weights_of(mgu_kernel<S>, mgu)));
 
   const Lstm<S> lstm({.input = 3, .hidden = 5, .projection = 2}, {.layers = 2}, rng);
   const Linear<S> head(2, 4, rng);
-  weights = weights_of(StreamKind::lstm, lstm);
+  auto weights = weights_of(lstm_kernel<S>, lstm);
   for (std::size_t l = 0; l < 2; ++l) weights[l].weight_hr = lstm.cells()[l].weight_hr.value();
   check_same(freeze(lstm, head), freeze(weights, StreamHead<S>{head.weight.value(), head.bias.value()}));
 }
@@ -86,7 +85,7 @@ TEST_CASE("a stream from weights names what does not fit") {
       Equals("[Stream.freeze] head: expected a weight (O,3) for the layer's output, got (1,4)"));
   layers[0].bias_hh = zeros<float>({3});
   CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] bias_hh: expected (12), got (3)"));
-  layers[0].kind = StreamKind::rnn_tanh;
+  layers[0].kernel = [] { return rnn_kernel<float>(false); };
   CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] weight_ih: expected (3,2), got (12,2)"));
   layers[0].weight_hr = zeros<float>({2, 3});
   CHECK_THROWS_WITH(
@@ -94,4 +93,7 @@ TEST_CASE("a stream from weights names what does not fit") {
       Equals("[Stream.freeze] layers[0].weight_hr: expected none, got one (only an LSTM projects)"));
   layers[0].weight_hh = Tensor<float>();
   CHECK_THROWS_AS(freeze(layers), ShapeError);
+  layers = {lstm_weights(), {}};
+  CHECK_THROWS_WITH(freeze(layers), Equals("[Stream.freeze] layers[1].kernel: expected a cell's, such as "
+                                           "lstm_kernel<float>, got none"));
 }

@@ -8,7 +8,7 @@ using namespace unroll;
 namespace {
 
 Stream<float> make() {
-  StreamWeights<float> lstm{StreamKind::lstm, zeros<float>({4, 1}), zeros<float>({4, 1}), {}, {}, {}, true};
+  StreamWeights<float> lstm{lstm_kernel<float>, zeros<float>({4, 1}), zeros<float>({4, 1}), {}, {}, {}};
   lstm.weight_ih(2, 0) = 1.0F;  // g = tanh(x)
   lstm.bias_ih = Tensor<float>{50.0F, -50.0F, 0.0F, 50.0F};
   return freeze(std::vector<StreamWeights<float>>{lstm}, StreamHead<float>{full<float>({1, 1}, 2.0F), {}});
