@@ -142,8 +142,9 @@ class Recurrent : public MoveOnly {
     for (std::size_t k = 0; k < self.cells_.size(); ++k) {
       const std::string suffix =
           "_l" + std::to_string(k / self.directions()) + (k % self.directions() == 1 ? "_reverse" : "");
-      std::remove_const_t<Cell>::each(
-          self.cells_[k], [&](const std::string& name, auto& member) { visit(name + suffix, member); });
+      std::remove_const_t<Cell>::each(self.cells_[k], [&](const std::string& name, auto& member) {
+        visit(name == "training" ? name : name + suffix, member);  // set_training() goes by that name
+      });
       if (k >= self.learned_.size()) continue;
       for_each_named_in_state(self.learned_[k],
                               [&](const std::string& name, auto& var) { visit(name + "0" + suffix, var); });
@@ -165,7 +166,8 @@ class Recurrent : public MoveOnly {
   const char* option_fallback_reason() const noexcept {
     if constexpr (!detail::HasKernel<Cell>) return "a cell without a hand-derived kernel";
     if constexpr (requires(const Cell& cell) { cell.unsupported_option(); }) {
-      if (const char* option = cells_.empty() ? nullptr : cells_.front().unsupported_option()) return option;
+      for (const Cell& cell : cells_)
+        if (const char* option = cell.unsupported_option()) return option;
     }
     return detail::regularizer_option(options_, training);
   }
@@ -197,7 +199,8 @@ class Recurrent : public MoveOnly {
                     const detail::PackedSequence& plan, bool all_states, LayerScope& scope) const;
   VarList<S> run_cell(const Cell& cell, const Var<S>& x, const State& state, const bptt::BatchLayout& steps,
                       bool all_states, LayerScope& scope) const;
-  States<State> initial_states(const detail::PackedSequence& plan, const States<State>& given) const;
+  States<State> initial_states(const detail::LayerName& layer, const detail::PackedSequence& plan,
+                               const States<State>& given) const;
 
   RecurrentOptions options_;
   std::vector<Cell> cells_;
@@ -270,6 +273,7 @@ template <class Cell>
 auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* all_states) const -> Output {
   const detail::LayerName layer_name = name();
   require_cells("forward");
+  detail::check_cells_fit(layer_name, cells_, directions());
   if constexpr (requires(const Cell& cell) { cell.check_parameters(layer_name); }) {
     for (const Cell& cell : cells_) cell.check_parameters(layer_name);
   }
@@ -277,7 +281,7 @@ auto Recurrent<Cell>::run(const Var<S>& x, const Inputs& given, States<State>* a
   const auto plan =
       detail::pack_sequence(layer_name, x.shape(), input_size(), options_.batch_first, given.lengths);
   require_path(options_.path);
-  States<State> states = initial_states(plan, given.states);
+  States<State> states = initial_states(layer_name, plan, given.states);
 
   Var<S> sequence = options_.batch_first ? transpose(x, 0, 1) : x;
   const auto width = static_cast<Index>(input_size());
@@ -371,26 +375,22 @@ VarList<scalar_t<Cell>> Recurrent<Cell>::run_cell(const Cell& typed, const Var<S
 }
 
 template <class Cell>
-auto Recurrent<Cell>::initial_states(const detail::PackedSequence& plan, const States<State>& given) const
-    -> States<State> {
+auto Recurrent<Cell>::initial_states(const detail::LayerName& layer, const detail::PackedSequence& plan,
+                                     const States<State>& given) const -> States<State> {
   States<State> states;
   for (std::size_t k = 0; k < cells_.size(); ++k) {
     states.push_back(zero_state(cells_[k], plan.batch));
+    detail::check_zero_state(layer, cells_[k], states.back(), plan.batch);
     if (!given.empty() || learned_.empty()) continue;
     states[k] = map_states(states[k], learned_[k], [](const Var<S>& zero, const Var<S>& one) {
       return broadcast_to(one, zero.shape());
     });
   }
   if (given.empty()) return states;
-  if (given.size() != states.size()) detail::throw_state_count(name(), states.size(), given.size());
+  if (given.size() != states.size()) detail::throw_state_count(layer, states.size(), given.size());
   for (std::size_t k = 0; k < states.size(); ++k) {
-    PooledVector<std::string> parts;
-    for_each_named_in_state(states[k],
-                            [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
-    std::size_t next = 0;
-    states[k] = map_states(states[k], given[k], [&](const Var<S>& zero, const Var<S>& initial) {
-      detail::check_state(name(), k, parts[next++], zero.shape(),
-                          initial.defined() ? &initial.shape() : nullptr);
+    detail::check_given_state(layer, k, states[k], given[k]);
+    states[k] = map_state(given[k], [&](const Var<S>& initial) {
       return plan.order ? index_select(initial, 0, *plan.order) : initial;
     });
   }

@@ -90,7 +90,7 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
   problem.outputs.push_back({"output", at_step});
 
   using State = typename Layer::State;
-  const std::size_t batch = x.shape()[1 - time_axis];
+  const std::size_t batch = x.dimension() > 1 ? x.shape()[1 - time_axis] : 1;  // else the layer throws
   const bool learned = copy.options().learn_initial_states;
   States<State> states;
   std::vector<detail::VerifyEntry> inner;
@@ -115,9 +115,10 @@ VerifyReport verify(const Recurrent<Cell>& layer, const Tensor<S>& x, const Veri
     if constexpr (requires { cell.gates(); }) gates = cell.gates();
     const auto hidden = static_cast<std::size_t>(cell.options.hidden);
     for_each_parameter(cell, [&](const std::string&, const auto& var) {
-      parameter_entries.push_back({"", [rows = var.shape()[0], hidden, gates](const Shape& position) {
-                                     return detail::locate_gate(position, rows, hidden, gates);
-                                   }});
+      parameter_entries.push_back(
+          {"", [rows = var.dimension() > 0 ? var.shape(0) : 1, hidden, gates](const Shape& position) {
+             return detail::locate_gate(position, rows, hidden, gates);
+           }});
       is_state.push_back(false);
     });
     if (!learned) continue;

@@ -49,6 +49,10 @@ template <class S>
 StepTrace<S> trace_step(const StepFunction<S>& step, const std::vector<std::size_t>& widths,
                         std::size_t rows) {
   StepTrace<S> result;
+  if (std::find(widths.begin(), widths.end(), 0) != widths.end()) {
+    result.failure = "a state that is not (B,W)";
+    return result;
+  }
   const VarList<S> inputs = example_rows<S>(widths, rows, false);
   Trace<S> traced(inputs);
   // What a step throws on example rows only, it may not throw at all; otherwise the tape will.
@@ -150,7 +154,7 @@ bool have_same_structure(const StepTrace<S>& a, const StepTrace<S>& b) {
          std::equal(a.externals.begin(), a.externals.end(), b.externals.begin(), b.externals.end(), alike);
 }
 
-// Returns why a step is not the same in every call, or "": traced again, with another number of rows.
+// Returns why a step is not the same in every call, or "": the same one again, with another number of rows.
 template <class S>
 std::string instability(const StepTrace<S>& traced, const StepFunction<S>& step,
                         const std::vector<std::size_t>& widths) {
@@ -165,7 +169,8 @@ std::string instability(const StepTrace<S>& traced, const StepFunction<S>& step,
 
 // Returns the program of a traced step from this thread's cache, or makes it.
 template <class S>
-Compiled<S> find_or_build(const StepTrace<S>& traced, const std::function<StepFunction<S>()>& fresh,
+Compiled<S> find_or_build(const StepTrace<S>& traced, const StepFunction<S>& step,
+                          const std::function<StepFunction<S>()>& fresh,
                           const std::vector<std::size_t>& widths) {
   struct Entry {
     std::vector<std::size_t> widths;
@@ -183,15 +188,14 @@ Compiled<S> find_or_build(const StepTrace<S>& traced, const std::function<StepFu
   for (Entry& entry : cache) {
     if (entry.widths != widths || !have_same_structure(entry.traced, traced)) continue;
     if (have_same_numbers(constants, entry.constants)) return entry.compiled;
-    if (std::string why = instability(traced, fresh(), widths); !why.empty()) return {nullptr, why};
+    if (std::string why = instability(traced, step, widths); !why.empty()) return {nullptr, why};
     remember(entry);
     return entry.compiled;
   }
-  const StepFunction<S> step = fresh();
   if (std::string why = instability(traced, step, widths); !why.empty()) return {nullptr, why};
   Compiled<S> compiled;
   try {
-    compiled = build(step, widths, true);
+    compiled = build(fresh(), widths, true);
     compiled.externals.clear();  // of the fresh step
   } catch (const std::exception& error) {
     compiled.failure = std::string("its gradient throws on example rows: ") + error.what();
@@ -217,7 +221,7 @@ CompiledStep<S> compile(const StepFunction<S>& step, const std::function<StepFun
                         const std::vector<std::size_t>& widths) {
   StepTrace<S> traced = trace_step(step, widths, kRows);
   if (!traced.failure.empty()) return {nullptr, {}, {}, std::move(traced.failure)};
-  Compiled<S> compiled = find_or_build(traced, fresh, widths);
+  Compiled<S> compiled = find_or_build(traced, step, fresh, widths);
   NeedsGrad derived;
   for (const Var<S>& var : traced.externals)
     derived.push_back(var.get()->leaf == nullptr && var.requires_grad());

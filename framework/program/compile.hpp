@@ -29,7 +29,8 @@ struct CompiledStep {
 
 // Runs step once on example rows of these widths (of x and the states) and writes down its ops. Returns the
 // program from this thread's cache if the same ops have been compiled before: nothing that the step depends
-// on can be out of date. fresh: the same step with parameters of its own, which the gradient is traced with.
+// on can be out of date. step runs twice; fresh() makes the same with parameters of its own, which the
+// gradient is traced with.
 template <class S>
 CompiledStep<S> compile(const StepFunction<S>& step, const std::function<StepFunction<S>()>& fresh,
                         const std::vector<std::size_t>& widths);

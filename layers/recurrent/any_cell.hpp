@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,11 @@ class AnyCell {
   virtual VarList<S> parameters() const = 0;
   // Returns a second cell with these parameters, in that order.
   virtual std::shared_ptr<const AnyCell> with(const Var<S>* parameters) const = 0;
+  // Returns a copy with all members, or null for a cell that share() can only fill through each().
+  virtual std::shared_ptr<const AnyCell> exact_copy() const = 0;
+  // Returns the object's own memory, for a comparison.
+  virtual std::span<const std::byte> bytes() const = 0;
+  virtual std::string state_name(std::size_t index) const = 0;
   // Members that a step may change (mutable ones): generators, for example that of a Dropout in it, and
   // numbers, which are read into the list, or set from it.
   virtual std::vector<Rng*> generators() const = 0;
@@ -44,7 +51,7 @@ class AnyCell {
   std::size_t state_count() const noexcept { return widths.size(); }
 
   const char* name;
-  std::vector<std::size_t> widths;  // of the state's Vars
+  std::vector<std::size_t> widths;  // of the state's Vars (B,W); 0 for one of another form
   std::size_t hidden;               // the position of h among them
   std::size_t units;                // options.hidden
 

@@ -142,8 +142,7 @@ state_t<Cell> zero_state(const Cell& cell, std::size_t batch) {
   } else {
     state_t<Cell> state;
     for_each_in_state(state, [&](auto& var) {
-      using V = std::remove_cvref_t<decltype(var)>;
-      var = V::zeros({batch, static_cast<std::size_t>(cell.options.hidden)});
+      var = std::remove_cvref_t<decltype(var)>::zeros({batch, static_cast<std::size_t>(cell.options.hidden)});
     });
     return state;
   }

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -34,22 +36,74 @@ State state_with(const State& like, const Var<S>* next) {
   return map_state(like, [&](const Var<S>&) { return *next++; });
 }
 
-// Returns the position of h among the Vars of a state.
+// Returns the position of h among the Vars of a state. Throws ArgumentError if State::each does not visit it.
 template <class State>
 std::size_t hidden_index(const State& state) {
-  std::size_t index = 0, next = 0;
+  std::optional<std::size_t> index;
+  std::size_t next = 0;
   for_each_in_state(state, [&](const auto& var) {
     if (&var == &hidden_of<scalar_t<State>>(state)) index = next;
     ++next;
   });
-  return index;
+  if (!index) throw_no_hidden();
+  return *index;
 }
 
+// Returns the widths of a state's Vars (B,W); 0 for one of another form.
 template <class State>
 std::vector<std::size_t> widths_of(const State& state) {
   std::vector<std::size_t> widths;
-  for_each_in_state(state, [&](const auto& var) { widths.push_back(var.shape().back()); });
+  for_each_in_state(state,
+                    [&](const auto& var) { widths.push_back(var.dimension() == 2 ? var.shape(1) : 0); });
   return widths;
+}
+
+// Throws ShapeError unless each cell reads what the layer below gives, and both directions give as much.
+template <class Cell>
+void check_cells_fit(const LayerName& layer, const std::vector<Cell>& cells, std::size_t directions) {
+  if (cells.size() == 1) return;
+  std::size_t input = static_cast<std::size_t>(cells.front().options.input), before = input;
+  for (std::size_t k = 0; k < cells.size(); ++k) {
+    if (k % directions == 0) input = std::exchange(before, output_size(cells[k]) * directions);
+    const auto own = static_cast<std::size_t>(cells[k].options.input);
+    if (own != input) throw_cell_sizes(layer, k, "input", input, own);
+    if (output_size(cells[k]) * directions != before)
+      throw_cell_sizes(layer, k, "output_size", before / directions, output_size(cells[k]));
+  }
+}
+
+// Throws ShapeError unless h of the cell's own zero_state() is (B,output_size) and every other Var (B,..).
+template <class Cell>
+void check_zero_state(const LayerName& layer, const Cell& cell, const state_t<Cell>& zero,
+                      std::size_t batch) {
+  if constexpr (!requires { cell.zero_state(batch); }) return;
+  const std::size_t width = output_size(cell);
+  const auto* hidden = &hidden_of<scalar_t<Cell>>(zero);
+  const auto is_wrong = [&](const auto& var) {
+    const bool rows = var.defined() && var.dimension() > 0 && var.shape(0) == batch;
+    return !rows || (&var == hidden && (var.dimension() != 2 || var.shape(1) != width));
+  };
+  bool wrong = false;
+  for_each_in_state(zero, [&](const auto& var) { wrong |= is_wrong(var); });
+  if (!wrong) return;
+  for_each_named_in_state(zero, [&](const std::string& part, const auto& var) {
+    if (!is_wrong(var)) return;
+    const Shape want{batch, width};
+    throw_zero_state(layer, part, batch, &var == hidden ? &want : nullptr,
+                     var.defined() ? &var.shape() : nullptr);
+  });
+}
+
+// Throws ShapeError unless state k of a call is like the layer's zero state.
+template <class State, class S = scalar_t<State>>
+void check_given_state(const LayerName& layer, std::size_t k, const State& zero, const State& given) {
+  PooledVector<std::string> parts;
+  for_each_named_in_state(zero, [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
+  std::size_t next = 0;
+  map_states(zero, given, [&](const Var<S>& want, const Var<S>& got) {
+    check_state(layer, k, parts[next++], want.shape(), got.defined() ? &got.shape() : nullptr);
+    return got;
+  });
 }
 
 // Only files that define run_fused (layers/kernels/fused.hpp) can ask for the kernel.
@@ -99,6 +153,19 @@ class CellOf final : public AnyCell<scalar_t<Cell>> {
     for_each_parameter(*copy, [&](const std::string&, Var<S>& var) { var = *parameters++; });
     return std::make_shared<CellOf>(std::move(copy), like_);
   }
+  std::shared_ptr<const AnyCell<S>> exact_copy() const override {
+    if constexpr (std::is_constructible_v<Cell, const Cell&>)
+      return std::make_shared<CellOf>(std::make_shared<Cell>(share(*cell_)), like_);
+    return nullptr;
+  }
+  std::span<const std::byte> bytes() const override { return std::as_bytes(std::span(cell_.get(), 1)); }
+  std::string state_name(std::size_t index) const override {
+    std::string result;
+    for_each_named_in_state(like_, [&](const std::string& part, const auto&) {
+      if (index-- == 0) result = part;
+    });
+    return result;
+  }
   std::vector<Rng*> generators() const override {
     std::vector<Rng*> list;
     for_each_slot(*cell_, "", [&]<class T>(const std::string&, T& slot) {
@@ -134,6 +201,8 @@ class CellOf final : public AnyCell<scalar_t<Cell>> {
 // A cell's step in evaluation, for what runs it elsewhere: streams and ONNX.
 template <class Cell>
 CompiledStep<scalar_t<Cell>> compile_for_inference(const Cell& cell, const RecurrentOptions& options) {
+  if constexpr (!std::is_constructible_v<Cell, const Cell&>)
+    return {nullptr, {}, {}, "a cell without a copy constructor"};
   Cell copy = share(cell);
   set_training(copy, false);
   return compile_forward_step(CellOf<Cell>(copy), options, static_cast<std::size_t>(cell.options.input));

@@ -28,24 +28,27 @@ StepFunction<S> step_function(const AnyCell<S>& cell, const StepRegularizer& reg
 template <class S>
 class KeepMembers {
  public:
-  explicit KeepMembers(const AnyCell<S>& cell) : cell_(cell) {
+  explicit KeepMembers(const AnyCell<S>& cell)
+      : cell_(cell), bytes_(cell.bytes().begin(), cell.bytes().end()) {
     for (const Rng* rng : cell.generators()) generators_.push_back(*rng);
     cell.read_numbers(numbers_);
   }
   ~KeepMembers() { restore(); }
   KeepMembers(const KeepMembers&) = delete;
   KeepMembers& operator=(const KeepMembers&) = delete;
-  // Restores them. Returns whether a number had changed.
+  // Restores them. Returns whether a number had changed, or has a member that nobody visits.
   bool restore() {
     auto generator = generators_.begin();
     for (Rng* rng : cell_.generators()) *rng = *generator++;
-    return cell_.set_numbers(numbers_);
+    const bool changed = cell_.set_numbers(numbers_);
+    return changed || !std::equal(bytes_.begin(), bytes_.end(), cell_.bytes().begin());
   }
 
  private:
   const AnyCell<S>& cell_;
   std::vector<Rng> generators_;
   std::vector<long double> numbers_;
+  PooledVector<std::byte> bytes_;  // of the object
 };
 
 // The sizes of x and of the state's Vars.
@@ -57,13 +60,17 @@ std::vector<std::size_t> row_widths(const AnyCell<S>& cell, std::size_t input_si
 }
 
 constexpr const char* kChangesMember = "step() changes a member";
+constexpr const char* kNoCopy = "a cell without a copy constructor";
 
 }  // namespace
 
 template <class S>
 CompiledStep<S> compile_step(const AnyCell<S>& cell, const StepRegularizer& regularizer,
                              std::size_t input_size) {
-  KeepMembers<S> members(cell);
+  // What a step keeps for the next one in members that nobody visits must not come from a trace.
+  const auto traced = cell.exact_copy();
+  if (traced == nullptr) return {nullptr, {}, {}, kNoCopy};
+  KeepMembers<S> members(*traced);
   std::optional<Tape> tape;  // finds what needs a gradient from outside the cell
   if (Tape::is_recording()) tape.emplace();
   const VarList<S> own = cell.parameters();
@@ -76,7 +83,7 @@ CompiledStep<S> compile_step(const AnyCell<S>& cell, const StepRegularizer& regu
       return step_function(*copy, regularizer)(rows);
     });
   };
-  CompiledStep<S> step = compile<S>(step_function(cell, regularizer), fresh, row_widths(cell, input_size));
+  CompiledStep<S> step = compile<S>(step_function(*traced, regularizer), fresh, row_widths(cell, input_size));
   if (members.restore()) return {nullptr, {}, {}, kChangesMember};
   if (!tape || step.program == nullptr) return step;
   if (const auto what = tape->used_from_outside<S>(own); !what.empty()) {
@@ -89,7 +96,7 @@ CompiledStep<S> compile_step(const AnyCell<S>& cell, const StepRegularizer& regu
 template <class S>
 CompiledStep<S> compile_forward_step(const AnyCell<S>& cell, const RecurrentOptions& options,
                                      std::size_t input_size) {
-  KeepMembers<S> members(cell);
+  KeepMembers<S> members(cell);  // of a copy already
   CompiledStep<S> step = compile_forward<S>(step_function(cell, StepRegularizer(options, /*training=*/false)),
                                             row_widths(cell, input_size));
   if (members.restore()) return {nullptr, {}, {}, kChangesMember};

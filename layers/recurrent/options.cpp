@@ -108,8 +108,17 @@ void throw_lost_gradient(const char* layer, const std::string& what) {
 void throw_not_repeatable(const char* layer) {
   throw TapeError(fmt::format(
       "[{}.forward] checkpoints: expected steps that give the same output when they run again, got "
-      "another one (a cell takes random numbers from an Rng or a Dropout that each() visits, and "
-      "step() changes no member; or set neither checkpoint_every nor checkpoint_bytes)",
+      "another one (a cell takes random numbers from an Rng or a Dropout that each() visits, and step() "
+      "changes no other member than numbers that each() visits; or set neither checkpoint_every nor "
+      "checkpoint_bytes)",
+      layer));
+}
+
+void throw_other_end(const char* layer) {
+  throw TapeError(fmt::format(
+      "[{}.backward] checkpoints: expected steps that give the same state when they run again, got another "
+      "one (something that step() reads has changed since, or step() changes it; or set neither "
+      "checkpoint_every nor checkpoint_bytes, and checkpoint_automatically to false)",
       layer));
 }
 
@@ -150,6 +159,36 @@ void check_state(const LayerName& layer, std::size_t index, const std::string& p
                   "layer or batch?)",
                   layer.str(), index, part.empty() ? "" : ".", part, to_string(want),
                   got == nullptr ? "an empty handle" : to_string(*got)));
+}
+
+void throw_zero_state(const LayerName& layer, const std::string& part, std::size_t batch, const Shape* want,
+                      const Shape* got) {
+  throw ShapeError(fmt::format("[{}.forward] zero_state() {}: expected {}, got {}", layer.str(), part,
+                               want != nullptr ? to_string(*want) + " (batch, output_size)"
+                                               : fmt::format("({},..) (batch, ..)", batch),
+                               got == nullptr ? "an empty handle" : to_string(*got)));
+}
+
+void throw_next_state(const char* cell, const std::string& part, const Shape& want, const Shape* got) {
+  throw ShapeError(fmt::format("[{}.step] {} after the step: expected {} as before it, got {}", cell, part,
+                               to_string(want), got == nullptr ? "an empty handle" : to_string(*got)));
+}
+
+void throw_not_rows(const char* cell, const char* what, const std::string& part) {
+  throw ArgumentError(fmt::format("[{}.forward] {}: expected a state of Vars (B,W), got another form for {}",
+                                  cell, what, part));
+}
+
+void throw_no_hidden() {
+  throw ArgumentError("[Recurrent] State::each: expected it to visit the member h, which is the output");
+}
+
+void throw_cell_sizes(const LayerName& layer, std::size_t index, const char* size, std::size_t want,
+                      std::size_t got) {
+  throw ShapeError(
+      fmt::format("[{}.forward] cells()[{}]: expected {} {} for the cells around it, got {} (a cell of "
+                  "another layer?)",
+                  layer.str(), index, size, want, got));
 }
 
 std::size_t directions_of(const Shape& output, std::size_t states, const Shape* hidden) {

@@ -58,6 +58,7 @@ std::string describe_layer(const RecurrentOptions& options, std::pair<std::size_
 // second run gives another output.
 [[noreturn]] void throw_lost_gradient(const char* layer, const std::string& what);
 [[noreturn]] void throw_not_repeatable(const char* layer);
+[[noreturn]] void throw_other_end(const char* layer);
 [[noreturn]] void throw_not_covered(const LayerName& layer, Path path, const char* reason);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
 // want: the number of cells that the options require.
@@ -67,6 +68,18 @@ std::string describe_layer(const RecurrentOptions& options, std::pair<std::size_
 // part: the Var's name in the state, or "". got: null for an empty handle.
 void check_state(const LayerName& layer, std::size_t index, const std::string& part, const Shape& want,
                  const Shape* got);
+
+// A Var of the state that zero_state() or step() of a cell gives: it is not (batch,..) as wanted.
+[[noreturn]] void throw_zero_state(const LayerName& layer, const std::string& part, std::size_t batch,
+                                   const Shape* want, const Shape* got);
+[[noreturn]] void throw_next_state(const char* cell, const std::string& part, const Shape& want,
+                                   const Shape* got);
+// what: is only for states of Vars (B,W).
+[[noreturn]] void throw_not_rows(const char* cell, const char* what, const std::string& part);
+[[noreturn]] void throw_no_hidden();
+// The cell at `index` does not fit to those below it or beside it.
+[[noreturn]] void throw_cell_sizes(const LayerName& layer, std::size_t index, const char* size,
+                                   std::size_t want, std::size_t got);
 
 }  // namespace detail
 }  // namespace unroll

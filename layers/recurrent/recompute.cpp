@@ -7,6 +7,14 @@
 #include "layers/recurrent/steps.hpp"
 
 namespace unroll::detail {
+namespace {
+
+template <class S>
+bool is_same(S a, S b) {
+  return a == b || (a != a && b != b);
+}
+
+}  // namespace
 
 template <class S>
 RecomputedRun<S>::RecomputedRun(const AnyCell<S>& cell, const Var<S>& x, const VarList<S>& state,
@@ -15,8 +23,9 @@ RecomputedRun<S>::RecomputedRun(const AnyCell<S>& cell, const Var<S>& x, const V
 
 template <class S>
 auto RecomputedRun<S>::checkpoint(VarList<S> state) const -> Checkpoint {
-  Checkpoint result{std::move(state), {}};
+  Checkpoint result{std::move(state), {}, {}};
   for (const Rng* rng : cell_->generators()) result.generators.push_back(*rng);
+  cell_->read_numbers(result.numbers);
   return result;
 }
 
@@ -24,49 +33,48 @@ template <class S>
 void RecomputedRun<S>::restore(const Checkpoint& at, const AnyCell<S>& cell) const {
   std::size_t next = 0;
   for (Rng* rng : cell.generators()) *rng = at.generators[next++];
+  cell.set_numbers(at.numbers);
 }
 
-// Records the first few steps once, or twice in different number: some memory is held once for all steps,
-// packed weights for example, so that the difference says what a step keeps.
+// Records the first few steps twice, if there are enough in different number: some memory is held once for
+// all steps, packed weights for example, so that the difference says what a step keeps. Both runs are one
+// cell's, so that what a step keeps for the next one in members that nobody visits shows.
 template <class S>
 auto RecomputedRun<S>::try_steps(std::size_t few, std::size_t more) const -> Trial {
   more = std::min(more, steps_.count());
   if (more < 2 * few) few = more;
   Trial trial;
   const Checkpoint now = checkpoint(state_in(*cell_, inputs_));
+  VarList<S> leaves(1);  // x: that of a run
+  for (std::size_t i = 1; i < inputs_.size(); ++i) leaves.push_back(parameter(inputs_[i].value()));
+  const auto cell = cell_with(*cell_, leaves);
   struct Result {
     std::size_t bytes, rows;
     Var<S> output;
   };
   const auto run = [&](std::size_t count) -> Result {
-    restore(now, *cell_);
+    restore(now, *cell);
     const std::size_t begin = steps_.reverse ? steps_.count() - count : 0;
     const bptt::TimeChunk chunk(steps_, begin, begin + count);
     const AllocationLog log;
     const Tape tape;
     const auto held = [&] { return log.bytes() - tape.bytes() + tape.used_bytes(); };
-    VarList<S> leaves{parameter(chunk.take(inputs_[0].value(), steps_))};
-    for (std::size_t i = 1; i < inputs_.size(); ++i) leaves.push_back(parameter(inputs_[i].value()));
-    const auto cell = cell_with(*cell_, leaves);
+    leaves[0] = parameter(chunk.take(inputs_[0].value(), steps_));
     const std::size_t before = held();
     const auto kept = run_steps(*cell, leaves[0], state_in(*cell, leaves), chunk.layout, mode_);
     if (trial.from_outside.empty()) trial.from_outside = tape.template used_from_outside<S>(leaves);
     return {held() - before, chunk.layout.total, kept[0]};
   };
   const Result first = run(few);
-  std::size_t bytes = first.bytes, rows = first.rows;
-  if (more > few) {
-    const Result second = run(more);
-    bytes = second.bytes - first.bytes;
-    rows = second.rows - first.rows;
-    const std::size_t shared = first.output.size();
-    const S* repeated = second.output.data() + (steps_.reverse ? second.output.size() - shared : 0);
-    const auto is_same = [](S a, S b) { return a == b || (a != a && b != b); };
-    trial.repeatable = mode_.fused || mode_.compiled ||
-                       std::equal(repeated, repeated + shared, first.output.data(), is_same);
-  }
+  const Result second = run(more);
+  const bool differ = more > few;
+  const std::size_t bytes = second.bytes - (differ ? first.bytes : 0),
+                    rows = second.rows - (differ ? first.rows : 0);
+  const std::size_t shared = first.output.size();
+  const S* repeated = second.output.data() + (steps_.reverse ? second.output.size() - shared : 0);
+  trial.repeatable = mode_.fused || mode_.compiled ||
+                     std::equal(repeated, repeated + shared, first.output.data(), is_same<S>);
   if (rows > 0) trial.bytes_per_step = std::max<std::size_t>(bytes / rows * steps_.total / steps_.count(), 1);
-  restore(now, *cell_);
   return trial;
 }
 
@@ -108,6 +116,16 @@ VarList<S> RecomputedRun<S>::record(const VarList<S>& upstream, const NeedsGrad&
 }
 
 template <class S>
+void RecomputedRun<S>::check_end(std::size_t j, const VarList<S>& outputs) const {
+  const VarList<S>& want = j + 1 < chunks_.size() ? checkpoints_[j + 1].state : end_->state;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const Var<S>& got = outputs[1 + i];
+    if (!std::equal(got.data(), got.data() + got.size(), want[i].data(), is_same<S>))
+      throw_other_end(cell_->name);
+  }
+}
+
+template <class S>
 VarList<S> RecomputedRun<S>::differentiate(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
   const std::size_t states = cell_->state_count();
   VarList<S> leaves(inputs_.size()), total(inputs_.size());
@@ -140,6 +158,7 @@ VarList<S> RecomputedRun<S>::differentiate(const VarList<S>& upstream, const Nee
     const auto outputs = run_steps(*cell, leaves[0], state_in(*cell, leaves), chunk.layout, mode_);
     if (const auto what = tape.template used_from_outside<S>(leaves); !what.empty())
       throw_lost_gradient(cell_->name, what);
+    check_end(j, outputs);
     const auto found = layer_gradients(outputs, arriving, leaves, wanted, false);
     if (needs_grad[0]) chunk.put(found[0].value(), dx, steps_);
     for (std::size_t i = 1; i < inputs_.size(); ++i) {
@@ -182,9 +201,14 @@ VarList<S> run_recomputed(const AnyCell<S>& cell, const Var<S>& x, const VarList
   if (chooses && (steps.count() < kLeastSteps || !has_few_weights(cell) ||
                   runs * steps.total * cell.widths[cell.hidden] * sizeof(S) < kLeastOutput))
     return run_steps(cell, x, state, steps, mode);
+  for (std::size_t i = 0; i < cell.state_count(); ++i) {
+    if (cell.widths[i] > 0) continue;
+    if (chooses) return run_steps(cell, x, state, steps, mode);
+    throw_not_rows(cell.name, "checkpoints", cell.state_name(i));
+  }
   auto run = std::make_shared<RecomputedRun<S>>(cell, x, state, steps, mode);
   if (every == 0 || !mode.fused) {
-    const auto trial = every == 0 ? run->try_steps(4, 8) : run->try_steps(1, 2);
+    const auto trial = every == 0 ? run->try_steps(5, 11) : run->try_steps(1, 2);
     if (chooses) {
       const bool fits = runs * trial.bytes_per_step * steps.count() <= kMostKept;
       if (fits || !trial.repeatable || !trial.from_outside.empty())

@@ -23,8 +23,9 @@ namespace unroll::detail {
 //              dx_j, ds_j, dw_j = gradients of it for dy_j and ds_{j+1};  dw += dw_j
 //
 // x_j, y_j: the rows of chunk j. A cell's random numbers are drawn again from its generators' states, which
-// are kept too. (Chen et al. 2016, with one level; Gruslys et al. 2016 choose the best states for a given
-// memory.) If the backward pass is itself recorded, the whole layer runs on that tape.
+// are kept too, and so are numbers among its members. (Chen et al. 2016, with one level; Gruslys et al. 2016
+// choose the best states for a given memory.) If the backward pass is itself recorded, the whole layer runs
+// on that tape.
 template <class S>
 class RecomputedRun {
  public:
@@ -44,7 +45,7 @@ class RecomputedRun {
   Trial try_steps(std::size_t few, std::size_t more) const;
   // Returns the layer's outputs, not yet on a tape.
   VarList<S> forward(std::size_t every);
-  // Advances the cell's generators to their state after the forward pass.
+  // Gives the cell's generators and numbers the values that they have after the forward pass.
   void advance(const AnyCell<S>& cell) const { restore(*end_, cell); }
   // Returns the gradients of inputs().
   VarList<S> backward(const VarList<S>& upstream, const NeedsGrad& needs_grad) const {
@@ -56,10 +57,13 @@ class RecomputedRun {
   struct Checkpoint {
     VarList<S> state;
     std::vector<Rng> generators;
+    std::vector<long double> numbers;  // members that a step may change
   };
 
   Checkpoint checkpoint(VarList<S> state) const;
   void restore(const Checkpoint& at, const AnyCell<S>& cell) const;
+  // Throws TapeError unless the second run of chunk j ended as the first did.
+  void check_end(std::size_t j, const VarList<S>& outputs) const;
   bool is_sequence(std::size_t output) const noexcept { return output == 0 || output > cell_->state_count(); }
 
   VarList<S> record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;

@@ -34,6 +34,10 @@ std::size_t StepRegularizer::columns(const AnyCell<S>& cell) const {
 template <class S>
 Var<S> StepRegularizer::with_masks(const AnyCell<S>& cell, const Var<S>& x, const bptt::BatchLayout& steps,
                                    Rng& rng) const {
+  for (std::size_t i = 0; draws_ && i < cell.state_count(); ++i) {
+    if (probability(cell, i) > 0.0 && cell.widths[i] == 0)
+      throw_not_rows(cell.name, "zoneout", cell.state_name(i));
+  }
   const std::size_t width = columns(cell);
   if (width == 0) return x;
   Shape shape = x.shape();
@@ -69,6 +73,16 @@ Var<S> StepRegularizer::with_masks(const AnyCell<S>& cell, const Var<S>& x, cons
   return concat({x, Var<S>(std::move(masks))}, -1);
 }
 
+// Throws ShapeError if a step has changed the form of the state.
+template <class S>
+void check_next(const AnyCell<S>& cell, const VarList<S>& state, const VarList<S>& next) {
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const Var<S> none, &now = i < next.size() ? next[i] : none;
+    if (now.defined() && now.shape() == state[i].shape()) continue;
+    throw_next_state(cell.name, cell.state_name(i), state[i].shape(), now.defined() ? &now.shape() : nullptr);
+  }
+}
+
 template <class S>
 VarList<S> StepRegularizer::step(const AnyCell<S>& cell, const Var<S>& x, const VarList<S>& state) const {
   const std::size_t width = columns(cell);
@@ -81,6 +95,7 @@ VarList<S> StepRegularizer::step(const AnyCell<S>& cell, const Var<S>& x, const 
   Var<S> read;
   if (drops_) read = state[cell.hidden] * take(cell.widths[cell.hidden]);
   VarList<S> next = cell.step(own, state, drops_ ? &read : nullptr);
+  check_next(cell, state, next);
   for (std::size_t i = 0; i < next.size(); ++i) {
     const double keep = probability(cell, i);
     if (keep == 0.0) continue;
