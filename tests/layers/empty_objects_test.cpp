@@ -94,7 +94,10 @@ template <class S>
 void check_stream(Stream<S> stream) {
   const S x[1] = {1};
   CHECK(stream.step(x).empty());
-  CHECK(stream.step({}).empty());
+  CHECK(stream.step(std::span<const S>()).empty());
+  const std::int64_t id[1] = {0};
+  CHECK(stream.step(id).empty());
+  CHECK(stream.output("y").empty());
   CHECK_NOTHROW(stream.reset());
   CHECK(stream.batch() + stream.input_size() + stream.output_size() == 0);
   CHECK(stream.template states<Var<S>>().empty());
