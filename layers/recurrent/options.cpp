@@ -114,9 +114,9 @@ void throw_not_repeatable(const char* layer) {
       layer));
 }
 
-void throw_other_end(const char* layer) {
+void throw_not_the_same(const char* layer) {
   throw TapeError(fmt::format(
-      "[{}.backward] checkpoints: expected steps that give the same state when they run again, got another "
+      "[{}.backward] checkpoints: expected a step that gives the same output when it runs again, got another "
       "one (something that step() reads has changed since, or step() changes it; or set neither "
       "checkpoint_every nor checkpoint_bytes, and checkpoint_automatically to false)",
       layer));

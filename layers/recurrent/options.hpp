@@ -58,7 +58,7 @@ std::string describe_layer(const RecurrentOptions& options, std::pair<std::size_
 // second run gives another output.
 [[noreturn]] void throw_lost_gradient(const char* layer, const std::string& what);
 [[noreturn]] void throw_not_repeatable(const char* layer);
-[[noreturn]] void throw_other_end(const char* layer);
+[[noreturn]] void throw_not_the_same(const char* layer);
 [[noreturn]] void throw_not_covered(const LayerName& layer, Path path, const char* reason);
 [[noreturn]] void throw_one_direction(const LayerName& layer, const char* function);
 // want: the number of cells that the options require.

@@ -62,8 +62,8 @@ class RecomputedRun {
 
   Checkpoint checkpoint(VarList<S> state) const;
   void restore(const Checkpoint& at, const AnyCell<S>& cell) const;
-  // Throws TapeError unless the second run of chunk j ended as the first did.
-  void check_end(std::size_t j, const VarList<S>& outputs) const;
+  // Throws TapeError unless the second run of chunk j begins as the first did.
+  void check_again(std::size_t j, const Var<S>& output) const;
   bool is_sequence(std::size_t output) const noexcept { return output == 0 || output > cell_->state_count(); }
 
   VarList<S> record(const VarList<S>& upstream, const NeedsGrad& needs_grad) const;
@@ -76,6 +76,7 @@ class RecomputedRun {
   std::optional<Checkpoint> end_;
   std::vector<bptt::TimeChunk> chunks_;
   std::vector<Checkpoint> checkpoints_;  // before each chunk
+  std::vector<Tensor<S>> first_;         // each chunk's output after its first step
 };
 
 // Returns whether checkpoints that nobody asked for may pay. Beyond the caches a cell of elementwise ops
