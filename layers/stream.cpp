@@ -27,23 +27,35 @@ std::span<const S> Stream<S>::step(std::span<const std::int64_t> ids) noexcept {
   return {state_->step(state_->embed(ids.data())), batch() * output_size()};
 }
 
+namespace {
+
+// x_of(t): the input of step t.
+template <class S, class Inputs>
+void run_block(detail::StreamState<S>& state, std::size_t steps, S* y, Inputs&& x_of) noexcept {
+  const std::size_t out = state.model->batch * state.model->output;
+  for (std::size_t t = 0; t < steps; ++t) std::copy_n(state.step(x_of(t)), out, y + t * out);
+}
+
+}  // namespace
+
 template <class S>
 bool Stream<S>::block(std::span<const S> x, std::span<S> y) noexcept {
   if (state_ == nullptr) return x.empty() && y.empty();
-  const std::size_t in = batch() * input_size(), out = batch() * output_size(), steps = x.size() / in;
-  if (state_->model->takes_ids() || x.size() != steps * in || y.size() != steps * out) return false;
-  for (std::size_t t = 0; t < steps; ++t)
-    std::copy_n(state_->step(x.data() + t * in), out, y.data() + t * out);
+  const std::size_t in = batch() * input_size(), steps = x.size() / in;
+  if (state_->model->takes_ids() || x.size() != steps * in || y.size() != steps * batch() * output_size())
+    return false;
+  run_block(*state_, steps, y.data(), [&](std::size_t t) { return x.data() + t * in; });
   return true;
 }
 
 template <class S>
 bool Stream<S>::block(std::span<const std::int64_t> ids, std::span<S> y) noexcept {
   if (state_ == nullptr) return ids.empty() && y.empty();
-  const std::size_t out = batch() * output_size(), steps = ids.size() / batch();
-  if (ids.size() != steps * batch() || y.size() != steps * out || !state_->model->has_ids(ids)) return false;
-  for (std::size_t t = 0; t < steps; ++t)
-    std::copy_n(state_->step(state_->embed(ids.data() + t * batch())), out, y.data() + t * out);
+  const std::size_t steps = ids.size() / batch();
+  if (ids.size() != steps * batch() || y.size() != steps * batch() * output_size() ||
+      !state_->model->has_ids(ids))
+    return false;
+  run_block(*state_, steps, y.data(), [&](std::size_t t) { return state_->embed(ids.data() + t * batch()); });
   return true;
 }
 

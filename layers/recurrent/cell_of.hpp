@@ -97,12 +97,12 @@ void check_zero_state(const LayerName& layer, const Cell& cell, const state_t<Ce
 // Throws ShapeError unless state k of a call is like the layer's zero state.
 template <class State, class S = scalar_t<State>>
 void check_given_state(const LayerName& layer, std::size_t k, const State& zero, const State& given) {
-  PooledVector<std::string> parts;
-  for_each_named_in_state(zero, [&](const std::string& part, const Var<S>&) { parts.push_back(part); });
+  PooledVector<const Var<S>*> got;
+  for_each_in_state(given, [&](const Var<S>& var) { got.push_back(&var); });
   std::size_t next = 0;
-  map_states(zero, given, [&](const Var<S>& want, const Var<S>& got) {
-    check_state(layer, k, parts[next++], want.shape(), got.defined() ? &got.shape() : nullptr);
-    return got;
+  for_each_named_in_state(zero, [&](const std::string& part, const Var<S>& want) {
+    const Var<S>* const var = next < got.size() ? got[next++] : nullptr;
+    check_state(layer, k, part, want.shape(), var != nullptr && var->defined() ? &var->shape() : nullptr);
   });
 }
 

@@ -26,6 +26,11 @@ struct FunctionCell : MoveOnly {
   double factor = 0.7;
   bool training = true;
   Step function;
+  // What a step may change: a number that each() visits, and what it does not.
+  mutable Index count = 0;
+  mutable Index hidden = 0;
+  mutable Rng own{5};
+  mutable V kept;
 
   FunctionCell() = default;
   FunctionCell(CellSizes sizes, Rng& rng) : options(sizes) {
@@ -45,6 +50,7 @@ struct FunctionCell : MoveOnly {
     visit("factor", self.factor);
     visit("training", self.training);
     visit("function", self.function);
+    visit("count", self.count);
   }
 };
 

@@ -4,48 +4,20 @@
 #include <cmath>
 #include <functional>
 
-#include "layers/layers.hpp"
+#include "function_cell.hpp"
 
 using namespace unroll;
+using namespace unroll::test;
 using Catch::Contains;
 using Catch::Equals;
-using V = Var<double>;
 
 namespace {
 
-// A cell from a function, with members that a step may change.
-struct Strange : MoveOnly {
-  static constexpr const char* kName = "Strange";
-  using Scalar = double;
-  CellSizes options;
-  V weight;
-  bool training = true;
-  mutable Index count = 0;   // visited
-  mutable Index hidden = 0;  // not visited
-  mutable Rng own{5};        // not visited
-  mutable V kept;            // not visited
-  std::function<V(const Strange&, const V&, const V&)> function;
-
-  Strange() = default;
-  Strange(CellSizes sizes, Rng& rng)
-      : options(sizes),
-        weight(parameter(random_normal<double>({static_cast<std::size_t>(sizes.hidden)}, 0.0, 0.5, rng),
-                         "weight")) {}
-  V step(const V& x, const V& h) const { return function(*this, x, h); }
-  static void each(auto& self, auto&& visit) {
-    visit("options", self.options);
-    visit("weight", self.weight);
-    visit("training", self.training);
-    visit("count", self.count);
-    visit("function", self.function);
-  }
-};
-using Step = decltype(Strange::function);
-
-Recurrent<Strange> layer_of(const Step& step, RecurrentOptions options = {}, Index size = 3) {
+Recurrent<FunctionCell> layer_of(const FunctionCell::Step& step, RecurrentOptions options = {},
+                                 Index size = 3) {
   Rng rng(1);
-  Recurrent<Strange> layer({.input = size, .hidden = size}, std::move(options), rng);
-  for (Strange& cell : layer.cells()) cell.function = step;
+  Recurrent<FunctionCell> layer({.input = size, .hidden = size}, std::move(options), rng);
+  for (FunctionCell& cell : layer.cells()) cell.function = step;
   return layer;
 }
 
@@ -55,11 +27,11 @@ V random_input(const Shape& shape) {
 }
 
 // The output, then the gradient of its squares for the first weight.
-std::pair<Tensor<double>, Tensor<double>> trained(const Recurrent<Strange>& layer, const V& x) {
+std::pair<Tensor<double>, Tensor<double>> trained(const Recurrent<FunctionCell>& layer, const V& x) {
   Tape tape;
   const V y = layer(x).output;
   tape.backward(sum(square(y)));
-  return {y.value(), layer.cells()[0].weight.grad()};
+  return {y.value(), layer.cells()[0].bias.grad()};
 }
 
 void check_same(const std::pair<Tensor<double>, Tensor<double>>& a,
@@ -123,14 +95,14 @@ struct Headless : MoveOnly {
 }  // namespace
 
 TEST_CASE("set_training reaches a cell's own flag") {
-  auto layer = layer_of([](const Strange& c, const V& x,
-                           const V& h) { return tanh(x + h * c.weight) * (c.training ? 2.0 : 1.0); },
+  auto layer = layer_of([](const FunctionCell& c, const V& x,
+                           const V& h) { return tanh(x + h * c.bias) * (c.training ? 2.0 : 1.0); },
                         {.layers = 2, .bidirectional = false});
   const V x = random_input({6, 2, 3});
   auto stream = freeze(layer, {.batch = 2});
   const Tensor<double> training = layer(x).output.value();
   set_training(layer, false);
-  for (const Strange& cell : layer.cells()) CHECK_FALSE(cell.training);
+  for (const FunctionCell& cell : layer.cells()) CHECK_FALSE(cell.training);
   const Tensor<double> evaluated = layer(x).output.value();
   CHECK_FALSE((training == evaluated));
   for (std::size_t t = 0; t < 6; ++t) {
@@ -143,8 +115,8 @@ TEST_CASE("set_training reaches a cell's own flag") {
 
 TEST_CASE("checkpoints put numbers that each visits back, and refuse what it does not visit") {
   const auto factor = [](Index count) { return 1.0 + 0.5 * static_cast<double>(count % 2); };
-  const Step counts = [=](const Strange& c, const V& in, const V& h) {
-    return tanh(in + h * c.weight) * factor(++c.count);
+  const FunctionCell::Step counts = [=](const FunctionCell& c, const V& in, const V& h) {
+    return tanh(in + h * c.bias) * factor(++c.count);
   };
   const V x = random_input({7, 2, 3});
   for (const Index every : {1, 2, 3, 6}) {
@@ -152,18 +124,19 @@ TEST_CASE("checkpoints put numbers that each visits back, and refuse what it doe
     check_same(trained(cut, x), trained(whole, x));
     CHECK(cut.cells()[0].count == 7);
   }
-  const Step counts_unseen = [=](const Strange& c, const V& in, const V& h) {
-    return tanh(in + h * c.weight) * factor(++c.hidden);
+  const FunctionCell::Step counts_unseen = [=](const FunctionCell& c, const V& in, const V& h) {
+    return tanh(in + h * c.bias) * factor(++c.hidden);
   };
-  const Step draws = [](const Strange& c, const V& in, const V& h) {
-    return tanh(in + h * c.weight) * c.own.uniform();
+  const FunctionCell::Step draws = [](const FunctionCell& c, const V& in, const V& h) {
+    return tanh(in + h * c.bias) * c.own.uniform();
   };
-  for (const Step& step : {counts_unseen, draws}) {
+  for (const FunctionCell::Step& step : {counts_unseen, draws}) {
     for (const RecurrentOptions& options :
          {RecurrentOptions{.checkpoint_every = 2}, RecurrentOptions{.checkpoint_bytes = 100}}) {
       Tape tape;
-      CHECK_THROWS_WITH(layer_of(step, options)(x),
-                        Contains("[Strange.forward] checkpoints: expected steps that give the same output"));
+      CHECK_THROWS_WITH(
+          layer_of(step, options)(x),
+          Contains("[FunctionCell.forward] checkpoints: expected steps that give the same output"));
     }
     // Nobody asked for checkpoints: everything is kept.
     const V many = random_input({1501, 16, 64});
@@ -178,8 +151,8 @@ TEST_CASE("with checkpoints, too, what a step reads may not change before the ba
   const V x = random_input({6, 2, 3});
   for (const bool tensor : {true, false}) {
     const auto layer = layer_of(
-        [&](const Strange& c, const V& in, const V& h) {
-          const V y = tanh(in + h * c.weight);
+        [&](const FunctionCell& c, const V& in, const V& h) {
+          const V y = tanh(in + h * c.bias);
           return tensor ? y * outside : y * number;
         },
         {.checkpoint_every = 2});
@@ -259,23 +232,23 @@ TEST_CASE("a state that is no matrix runs on the tape alone") {
 }
 
 TEST_CASE("a step that changes the form of the state is refused on every path") {
-  const Step steps[] = {
-      [](const Strange& c, const V& x, const V& h) { return mean(tanh(x * c.weight + h), {0}, true); },
-      [](const Strange& c, const V&, const V&) { return tanh(c.weight); },
-      [](const Strange& c, const V& x, const V& h) { return sum(x * c.weight + h); },
-      [](const Strange& c, const V& x, const V& h) {
-        return concat({x * c.weight, h}, 1);
+  const FunctionCell::Step steps[] = {
+      [](const FunctionCell& c, const V& x, const V& h) { return mean(tanh(x * c.bias + h), {0}, true); },
+      [](const FunctionCell& c, const V&, const V&) { return tanh(c.bias); },
+      [](const FunctionCell& c, const V& x, const V& h) { return sum(x * c.bias + h); },
+      [](const FunctionCell& c, const V& x, const V& h) {
+        return concat({x * c.bias, h}, 1);
       },
-      [](const Strange&, const V&, const V&) { return V(); }};
+      [](const FunctionCell&, const V&, const V&) { return V(); }};
   for (const std::size_t batch : {2U, 3U}) {
     const V x = random_input({5, batch, 3});
     const Tape tape;
-    for (const Step& step : steps) {
+    for (const FunctionCell::Step& step : steps) {
       for (const Index every : {0, 2, 3, 4}) {
         for (const bool both : {false, true}) {
           const RecurrentOptions options{.layers = 2, .bidirectional = both, .checkpoint_every = every};
           CHECK_THROWS_WITH(layer_of(step, options)(x),
-                            Contains("[Strange.step] h after the step: expected ("));
+                            Contains("[FunctionCell.step] h after the step: expected ("));
           CHECK_THROWS_WITH(
               layer_of(step, options)(x, {.states = {}, .lengths = std::vector<Index>(batch, 3)}),
               Contains("after the step"));
@@ -290,14 +263,14 @@ TEST_CASE("a step that changes the form of the state is refused on every path") 
 
 TEST_CASE("a trace leaves the members of a cell alone that nobody visits") {
   const V x = random_input({6, 2, 3});
-  const Step lazy = [](const Strange& c, const V& in, const V& h) {
-    if (!c.kept.defined()) c.kept = softplus(c.weight);
+  const FunctionCell::Step lazy = [](const FunctionCell& c, const V& in, const V& h) {
+    if (!c.kept.defined()) c.kept = softplus(c.bias);
     return tanh(in + h * c.kept);
   };
   CHECK(layer_of(lazy).why_not_compiled() == "step() changes a member");
   check_same(trained(layer_of(lazy), x), trained(layer_of(lazy, {.path = Path::tape}), x));
-  const Step counts = [](const Strange& c, const V& in, const V& h) {
-    return tanh(in + h * c.weight) * static_cast<double>(++c.hidden);
+  const FunctionCell::Step counts = [](const FunctionCell& c, const V& in, const V& h) {
+    return tanh(in + h * c.bias) * static_cast<double>(++c.hidden);
   };
   const auto layer = layer_of(counts);
   CHECK(layer.path() == Path::tape);
