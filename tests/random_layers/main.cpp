@@ -27,12 +27,6 @@ void say_last_words() {
   if (write(STDERR_FILENO, last_words, std::strlen(last_words)) < 0) return;
 }
 
-void on_signal(int signal) {
-  say_last_words();
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
-}
-
 void run(std::uint64_t seed) {
   Draw draw(seed);
   const bool large = draw.chance(0.005);
@@ -66,6 +60,11 @@ int main(int argc, char** argv) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_set_death_callback(say_last_words);
 #else
+  const auto on_signal = [](int signal) {
+    say_last_words();
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  };
   for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) std::signal(signal, on_signal);
 #endif
   const auto begin = std::chrono::steady_clock::now();
