@@ -1,6 +1,5 @@
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -29,11 +28,11 @@ TEST_CASE("a JSON lines log has an object for every call, with step, epoch and t
   const ScratchFolder folder;
   const std::string path = folder.path("run.jsonl");
   JsonLinesLog jsonl(path);
-  const double before = static_cast<double>(std::time(nullptr));
+  const double before = time_in_log();
   jsonl.text(0, "model", "two\nlines \"quoted\" \xc3\xa9");
   const std::vector<NamedScalar> values{{"train/loss", 1.0 / 3.0}, {"lr", 1e-3}};
   jsonl.scalars(1200, 3, values);
-  const double after = static_cast<double>(std::time(nullptr)) + 1.0;
+  const double after = time_in_log();
 
   CHECK(has(file_text(path), "\n{\"step\":1200,\"epoch\":3,\"time\":"));
   const auto got = lines(path);

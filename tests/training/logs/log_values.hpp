@@ -1,6 +1,7 @@
 // What the tests of logs share.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -27,5 +28,11 @@ std::string message_of(const std::function<void()>& f) {
 }
 
 inline bool has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+
+// The time in seconds as a log writes it, of the log's clock: time() may be milliseconds behind it.
+inline double time_in_log() {
+  using namespace std::chrono;
+  return duration<double>(time_point_cast<microseconds>(system_clock::now()).time_since_epoch()).count();
+}
 
 }  // namespace unroll

@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
 #include <limits>
 
 #include "framework/atomic_file.hpp"
@@ -48,7 +47,7 @@ std::size_t files_in(const ScratchFolder& folder) {
 
 TEST_CASE("an event file begins as TensorFlow's do, and has one event for every call") {
   const ScratchFolder folder;
-  const double before = static_cast<double>(std::time(nullptr));
+  const double before = time_in_log();
   TensorBoardLog to(folder.path("runs/a"));
   log(to, 1, {{"train/loss", 0.1}, {"lr", -2.5}});
   CHECK(has(to.path(), folder.path("runs/a") + "/events.out.tfevents."));
@@ -56,7 +55,7 @@ TEST_CASE("an event file begins as TensorFlow's do, and has one event for every 
   log(to, std::int64_t{1} << 40, {{"train/loss", std::nan("")}});
   log(to, 3, {});
   to.flush();
-  const double after = static_cast<double>(std::time(nullptr)) + 1.0;
+  const double after = time_in_log();
 
   const auto events = events_of(to);
   REQUIRE(events.size() == 4);
