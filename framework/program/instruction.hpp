@@ -33,6 +33,7 @@ struct Instruction {
   const char* name = "";          // of the op, to be read
   PooledVector<int> inputs = {};  // numbers of values
   int output = -1;
+  std::size_t columns = 0;  // of the output, if it is a matrix: a cut is not one of another width
   typename kernel::Pointwise<S>::Unary unary = nullptr;  // one of these three for Kind::unary
   typename kernel::Pointwise<S>::Unary1 unary1 = nullptr;
   typename kernel::Pointwise<S>::Unary2 unary2 = nullptr;
@@ -56,11 +57,11 @@ const char* name_of(const Instruction<S>& op) noexcept {
 // Compares what two instructions do, not how they are called.
 template <class S>
 bool operator==(const Instruction<S>& a, const Instruction<S>& b) noexcept {
-  return a.kind == b.kind && a.inputs == b.inputs && a.output == b.output && a.unary == b.unary &&
-         a.unary1 == b.unary1 && a.unary2 == b.unary2 && a.constant[0] == b.constant[0] &&
-         a.constant[1] == b.constant[1] && a.binary.same == b.binary.same && a.transpose_a == b.transpose_a &&
-         a.transpose_b == b.transpose_b && a.adds == b.adds && a.first == b.first && a.reduce == b.reduce &&
-         a.axis == b.axis && a.softmax == b.softmax;
+  return a.kind == b.kind && a.inputs == b.inputs && a.output == b.output && a.columns == b.columns &&
+         a.unary == b.unary && a.unary1 == b.unary1 && a.unary2 == b.unary2 &&
+         a.constant[0] == b.constant[0] && a.constant[1] == b.constant[1] && a.binary.same == b.binary.same &&
+         a.transpose_a == b.transpose_a && a.transpose_b == b.transpose_b && a.adds == b.adds &&
+         a.first == b.first && a.reduce == b.reduce && a.axis == b.axis && a.softmax == b.softmax;
 }
 
 }  // namespace unroll::detail

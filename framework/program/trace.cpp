@@ -62,6 +62,7 @@ void Trace<S>::add(Instruction<S> instruction, const Var<S>& output, std::span<c
   if ((!has_rows && instruction.kind != Kind::zeros) || !failure_.empty()) return;
   for (const Var<S>* in : inputs) instruction.inputs.push_back(enter(*in, true));
   instruction.output = enter(output, false);
+  instruction.columns = output.dimension() == 2 ? output.shape(1) : 0;
   producer_[static_cast<std::size_t>(instruction.output)] = static_cast<int>(instructions_.size());
   instructions_.push_back(std::move(instruction));
 }

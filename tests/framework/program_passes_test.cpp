@@ -50,7 +50,7 @@ TEST_CASE("equal instructions of one half are one, and what reads the second rea
 }
 
 TEST_CASE("instructions are equal in all that they do") {
-  Lists lists{{3, 4, 5, 6, 7}, {}};
+  Lists lists{{3, 4, 5, 6, 7, 8}, {}};
   auto cut = [](std::size_t first, int out) {
     return Op{.kind = Kind::cut, .inputs = {0}, .output = out, .first = first};
   };
@@ -59,9 +59,11 @@ TEST_CASE("instructions are equal in all that they do") {
   Op another = with_constant;
   another.output = 6;
   another.constant[0] = 3.0;
-  auto code = lists.code({cut(0, 3), cut(4, 4), with_constant, another, unary(0, 7, table().exp)}, 5);
+  Op wider = cut(0, 8);
+  wider.columns = 2;
+  auto code = lists.code({cut(0, 3), cut(4, 4), with_constant, another, unary(0, 7, table().exp), wider}, 6);
   merge_equal(code);
-  CHECK(lists.next == std::vector<int>{3, 4, 5, 6, 7});
+  CHECK(lists.next == std::vector<int>{3, 4, 5, 6, 7, 8});
 }
 
 TEST_CASE("a result of rows that nothing computes stays") {

@@ -102,6 +102,10 @@ TEST_CASE("whatever a step does with its rows, the compiled step does") {
     return concat(std::vector<V>{parts[2], slice(h, 1, {0, 1}), parts[0] * 2.0 - 1.0}, 1) *
            slice(concat(std::vector<V>{h, x}, -1), 1, {2, 7});
   });
+  compare_any([](const FunctionCell& c, const V& x, const V& h) {  // of other widths from the same column on
+    const V a = slice(h, 1, {0, 1}), b = slice(h, 1, {0, 2}), d = slice(h, 1, {0, 4});
+    return matmul(x, c.input) * a * mean(square(b), {1}, true) + concat(std::vector<V>{d, a}, 1) * c.row;
+  });
 }
 
 TEST_CASE("nothing that a step depends on is out of date") {
@@ -132,6 +136,13 @@ TEST_CASE("nothing that a step depends on is out of date") {
   for (auto* layer : {&compiled, &tape})
     layer->cells()[0].row = parameter(Tensor<double>({1, kHidden}, 0.25));
   agree();
+  for (const Index width : {2, 4, 1}) {  // of a cut: the same instructions otherwise
+    for (auto* layer : {&compiled, &tape})
+      layer->cells()[0].function = [width](const FunctionCell& c, const V& x, const V& h) {
+        return plain(c, x, h) * sum(slice(h, 1, {0, width}), {1}, true);
+      };
+    agree();
+  }
   V constant(Tensor<double>({1, kHidden}, 2.0));
   for (auto* layer : {&compiled, &tape})
     layer->cells()[0].function = [&](const FunctionCell& c, const V& x, const V& h) {
