@@ -4,21 +4,10 @@
 #include <utility>
 
 #include "framework/program/machine.hpp"
+#include "layers/stream/step_program.hpp"
 
 namespace unroll::detail {
 namespace {
-
-// A program of a step, with numbers of its own for what it reads.
-template <class S>
-struct StepProgram final : StreamProgram<S> {
-  std::shared_ptr<const Program<S>> program;
-  VarList<S> externals;
-  std::size_t result = 0;                 // the output's position among the states
-  std::vector<std::string> outputs = {};  // the names of several, from `result` on
-  std::shared_ptr<PackedWeights<S>> packed = std::make_shared<PackedWeights<S>>();
-
-  std::unique_ptr<StreamProgramRun<S>> start(std::size_t batch, std::vector<S*> states) const override;
-};
 
 template <class S>
 class StepRun final : public StreamProgramRun<S> {
@@ -82,12 +71,12 @@ class StepRun final : public StreamProgramRun<S> {
   const S* result_ = nullptr;
 };
 
+}  // namespace
+
 template <class S>
 std::unique_ptr<StreamProgramRun<S>> StepProgram<S>::start(std::size_t batch, std::vector<S*> states) const {
   return std::make_unique<StepRun<S>>(*this, batch, states);
 }
-
-}  // namespace
 
 template <class S>
 StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step, std::size_t input,
@@ -98,7 +87,10 @@ StreamCell<S> stream_program(const LayerName& layer, const CompiledStep<S>& step
   result->output = state.initial[state.output].shape(1);
   result->names = state.names;
   for (const Var<S>& var : state.initial) result->initial.push_back(Var<S>::copy_of(var.value()));
-  for (const Var<S>& var : step.externals) result->externals.push_back(Var<S>::copy_of(var.value()));
+  for (const Var<S>& var : step.externals) {
+    result->externals.push_back(Var<S>::copy_of(var.value()));
+    result->external_names.push_back(var.name());
+  }
   result->program = step.program;
   result->result = state.output;
   result->outputs = state.outputs;

@@ -44,7 +44,8 @@ template <class S>
 void set_head(StreamSource<S>& source, const Linear<S>& head);
 
 template <class Cell, class S = scalar_t<Cell>>
-StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std::size_t index) {
+StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std::size_t index,
+                          bool by_kernel) {
   const Cell& cell = of.cells()[index];
   const RecurrentOptions& options = of.options();
   const bool learned = !of.learned_states().empty();
@@ -53,7 +54,7 @@ StreamCell<S> stream_cell(const LayerName& layer, const Recurrent<Cell>& of, std
     if constexpr (requires { cell.unsupported_option(); }) {
       if (option == nullptr) option = cell.unsupported_option();
     }
-    if (option == nullptr)
+    if (by_kernel && option == nullptr)
       return {cell.kernel(), static_cast<std::size_t>(cell.options.input),
               to_inputs(cell, Var<S>(), learned ? of.learned_states()[index] : state_t<Cell>{})};
   }
@@ -107,15 +108,8 @@ void add_cells(const Recurrent<Cell>& layer, StreamSource<S>& source) {
   layer.require_one_direction("freeze");
   for (std::size_t l = 0; l < layer.cells().size(); ++l) {
     if (l == 0) source.layer.parameter = first_parameter_name(layer.cells()[0]);
-    source.cells.push_back(stream_cell(source.layer, layer, l));
+    source.cells.push_back(stream_cell(source.layer, layer, l, source.kernels));
   }
-}
-
-template <class Cell, class S = scalar_t<Cell>>
-StreamSource<S> source_of(const Recurrent<Cell>& layer, const StreamOptions& options) {
-  StreamSource<S> source{.layer = {Recurrent<Cell>::kName}, .batch = options.batch};
-  add_cells(layer, source);
-  return source;
 }
 
 // Returns a pointer to a part as it is in evaluation; a function is itself.
@@ -166,6 +160,46 @@ void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::
   }
 }
 
+// Return the description of a model that freeze() takes. how: batch and kernels are set.
+template <class Cell, class S = scalar_t<Cell>>
+StreamSource<S> source_of(StreamSource<S> how, const Recurrent<Cell>& layer) {
+  how.layer = {Recurrent<Cell>::kName};
+  add_cells(layer, how);
+  return how;
+}
+template <class Cell, class S = scalar_t<Cell>>
+StreamSource<S> source_of(StreamSource<S> how, const Recurrent<Cell>& layer, const Linear<S>& head) {
+  how = source_of(std::move(how), layer);
+  set_head(how, head);
+  return how;
+}
+template <class Cell, class S = scalar_t<Cell>>
+StreamSource<S> source_of(StreamSource<S> how, const Embedding<S>& embedding, const Recurrent<Cell>& layer,
+                          const Linear<S>& head) {
+  how = source_of(std::move(how), layer, head);
+  set_embedding(how, embedding);
+  return how;
+}
+template <class S, class... Parts>
+StreamSource<S> source_of(StreamSource<S> how, const Sequential<Parts...>& model) {
+  how.layer = {"Sequential"};
+  add_parts<S>(model, how);
+  return how;
+}
+template <class Model, class S = scalar_t<Model>>
+StreamSource<S> source_of(StreamSource<S> how, const Model& model, Index input_size) {
+  how.layer = {"model"};
+  if constexpr (requires { Model::kName; }) how.layer.kind = Model::kName;
+  if (input_size < 1) throw_stream_input(how.layer, input_size);
+  how.cells.push_back(stream_model(how.layer, model, static_cast<std::size_t>(input_size)));
+  return how;
+}
+
+template <class S, class... Model>
+Stream<S> make_stream(const StreamOptions& options, const Model&... model) {
+  return Stream<S>(build_stream(source_of(StreamSource<S>{.layer = {""}, .batch = options.batch}, model...)));
+}
+
 }  // namespace detail
 
 // Returns a stream with a copy of the layer's weights, starting from the layer's initial states: x (B,I) -> y
@@ -175,7 +209,7 @@ void add_parts(const Sequential<Parts...>& model, StreamSource<S>& source, std::
 // cannot be compiled, with the reason; use Recurrent::step for these.
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions& options = {}) {
-  return Stream<scalar_t<Cell>>(detail::build_stream(detail::source_of(layer, options)));
+  return detail::make_stream<scalar_t<Cell>>(options, layer);
 }
 
 // Does the same with a linear layer on the output of every step: x (B,I) -> y (B,O). Also throws ShapeError
@@ -183,19 +217,14 @@ Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const StreamOptions&
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Recurrent<Cell>& layer, const Linear<scalar_t<Cell>>& head,
                               const StreamOptions& options = {}) {
-  auto source = detail::source_of(layer, options);
-  detail::set_head(source, head);
-  return Stream<scalar_t<Cell>>(detail::build_stream(source));
+  return detail::make_stream<scalar_t<Cell>>(options, layer, head);
 }
 
 // Does the same with an Embedding in front: ids (B) -> y (B,O).
 template <class Cell>
 Stream<scalar_t<Cell>> freeze(const Embedding<scalar_t<Cell>>& embedding, const Recurrent<Cell>& layer,
                               const Linear<scalar_t<Cell>>& head, const StreamOptions& options = {}) {
-  auto source = detail::source_of(layer, options);
-  detail::set_embedding(source, embedding);
-  detail::set_head(source, head);
-  return Stream<scalar_t<Cell>>(detail::build_stream(source));
+  return detail::make_stream<scalar_t<Cell>>(options, embedding, layer, head);
 }
 
 // Does the same for recurrent layers of any kinds with functions between and behind them, each from (B,C) to
@@ -204,10 +233,7 @@ Stream<scalar_t<Cell>> freeze(const Embedding<scalar_t<Cell>>& embedding, const 
 // same. The first part may be an Embedding: the stream then takes ids (B).
 template <class First, class... Parts>
 auto freeze(const Sequential<First, Parts...>& model, const StreamOptions& options = {}) {
-  using S = scalar_t<First>;
-  detail::StreamSource<S> source{.layer = {"Sequential"}, .batch = options.batch};
-  detail::add_parts<S>(model, source);
-  return Stream<S>(detail::build_stream(source));
+  return detail::make_stream<scalar_t<First>>(options, model);
 }
 
 // Does the same for a model of one's own, a struct with
@@ -223,12 +249,7 @@ requires requires(const Model& model, const typename Model::State& state, const 
   model.step(x, state);
 }
 Stream<scalar_t<Model>> freeze(const Model& model, Index input_size, const StreamOptions& options = {}) {
-  using S = scalar_t<Model>;
-  detail::StreamSource<S> source{.layer = {"model"}, .batch = options.batch};
-  if constexpr (requires { Model::kName; }) source.layer.kind = Model::kName;
-  if (input_size < 1) detail::throw_stream_input(source.layer, input_size);
-  source.cells.push_back(detail::stream_model(source.layer, model, static_cast<std::size_t>(input_size)));
-  return Stream<S>(detail::build_stream(source));
+  return detail::make_stream<scalar_t<Model>>(options, model, input_size);
 }
 
 }  // namespace unroll

@@ -92,7 +92,8 @@ struct StreamCell {
 template <class S>
 struct StreamSource {
   LayerName layer;
-  Index batch;
+  Index batch = 1;
+  bool kernels = true;    // for cells that have one; else everything is a program
   Var<S> embedding = {};  // (V,E), if the input is ids
   std::vector<StreamCell<S>> cells = {};
   bool has_head = false;
