@@ -177,20 +177,30 @@ static float @_min(int n, const float *x) {
   return smallest;
 }
 )"},
-    // The sums of a block stay in registers.
-    Function{"multiply", "", R"(
+    // The sums of a tile stay in registers: of vectors, or of a plain floating-point unit.
+    Function{"tile", "", R"(
+#if defined(__SSE__) || defined(__ARM_NEON) || defined(__wasm_simd128__) || defined(__riscv_vector)
+#define @@_TILE 32
+#else
+#define @@_TILE 8
+#endif
+)"},
+    Function{"multiply", "tile", R"(
 /* y += W x for W (n,k): blocks of 32 rows, each column by column; the rows that are left, one by one. */
 static void @_multiply(int n, int k, const float *@@_RESTRICT w, const float *@@_RESTRICT x,
                        float *@@_RESTRICT y) {
-  int j, p;
-  for (; n >= 32; n -= 32, y += 32) {
-    float sum[32];
-    for (j = 0; j < 32; ++j) sum[j] = y[j];
-    for (p = 0; p + 2 <= k; p += 2, w += 64)
-      for (j = 0; j < 32; ++j) sum[j] += x[p] * w[j] + x[p + 1] * w[32 + j];
-    for (; p < k; ++p, w += 32)
-      for (j = 0; j < 32; ++j) sum[j] += x[p] * w[j];
-    for (j = 0; j < 32; ++j) y[j] = sum[j];
+  int i, j, p;
+  for (; n >= 32; n -= 32, w += 32 * k, y += 32) {
+    for (j = 0; j < 32; j += @@_TILE) {
+      const float *v = w + j;
+      float sum[@@_TILE];
+      for (i = 0; i < @@_TILE; ++i) sum[i] = y[j + i];
+      for (p = 0; p + 2 <= k; p += 2, v += 64)
+        for (i = 0; i < @@_TILE; ++i) sum[i] += x[p] * v[i] + x[p + 1] * v[32 + i];
+      for (; p < k; ++p, v += 32)
+        for (i = 0; i < @@_TILE; ++i) sum[i] += x[p] * v[i];
+      for (i = 0; i < @@_TILE; ++i) y[j + i] = sum[i];
+    }
   }
   for (; n > 0; --n, ++y, w += k) {
     float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
@@ -205,18 +215,21 @@ static void @_multiply(int n, int k, const float *@@_RESTRICT w, const float *@@
   }
 }
 )"},
-    Function{"multiply_int8", "", R"(
+    Function{"multiply_int8", "tile", R"(
 /* y += W x for W (n,k), whose row j is scale[j] times bytes: blocks of 32 rows, each column by column; the
    rows that are left, one by one. */
 static void @_multiply_int8(int n, int k, const int8_t *@@_RESTRICT w, const float *@@_RESTRICT scale,
                             const float *@@_RESTRICT x, float *@@_RESTRICT y) {
-  int j, p;
-  for (; n >= 32; n -= 32, y += 32, scale += 32) {
-    float sum[32];
-    for (j = 0; j < 32; ++j) sum[j] = 0.0f;
-    for (p = 0; p < k; ++p, w += 32)
-      for (j = 0; j < 32; ++j) sum[j] += x[p] * (float)w[j];
-    for (j = 0; j < 32; ++j) y[j] += scale[j] * sum[j];
+  int i, j, p;
+  for (; n >= 32; n -= 32, w += 32 * k, scale += 32, y += 32) {
+    for (j = 0; j < 32; j += @@_TILE) {
+      const int8_t *v = w + j;
+      float sum[@@_TILE];
+      for (i = 0; i < @@_TILE; ++i) sum[i] = 0.0f;
+      for (p = 0; p < k; ++p, v += 32)
+        for (i = 0; i < @@_TILE; ++i) sum[i] += x[p] * (float)v[i];
+      for (i = 0; i < @@_TILE; ++i) y[j + i] += scale[j + i] * sum[i];
+    }
   }
   for (; n > 0; --n, ++y, ++scale, w += k) {
     float sum = 0.0f;
