@@ -16,7 +16,8 @@
 #include "framework/quoted.hpp"
 #include "layers/stream/model.hpp"
 
-namespace unroll::detail {
+namespace unroll {
+namespace detail {
 namespace {
 
 constexpr std::size_t kTestSteps = 8;
@@ -81,8 +82,11 @@ StreamSource<S> quantized(StreamSource<S> source) {
 class CFile {
  public:
   template <class S>
-  CFile(const StreamSource<S>& source, bool int8) {
-    parts_.int8 = int8;
+  CFile(const StreamSource<S>& source, const COptions& options) : comment_(options.comment) {
+    parts_.int8 = options.int8;
+    for (const char* mark : {"*/", "/*"})  // no comment ends or begins in it
+      for (std::size_t at = 0; (at = comment_.find(mark, at)) != std::string::npos;)
+        comment_.insert(at + 1, " ");
     for (const StreamCell<S>& cell : source.cells)
       layers_.push_back(
           c_layer(source.layer, static_cast<const StepProgram<S>&>(*cell.program), layers_.size(), parts_));
@@ -95,6 +99,7 @@ class CFile {
     run_test(source);
   }
 
+  std::string comment() const { return comment_.empty() ? "" : "/* " + comment_ + " */\n"; }
   std::string header() const;
   std::string code(const std::string& header_name) const;
 
@@ -120,6 +125,7 @@ class CFile {
   std::string block_function() const;
   std::string selftest_function(CParts& parts) const;
 
+  std::string comment_;
   CParts parts_ = {};
   std::vector<CLayer> layers_ = {};
   std::size_t vocabulary_ = 0;  // 0: x are numbers
@@ -319,6 +325,23 @@ std::string CFile::selftest_function(CParts& parts) const {
                                      : fmt::format("@_step(&s, @_test_x + t * {}, y)", inputs()));
 }
 
+std::string c_file_name(const std::string& file, const COptions& options) {
+  const std::filesystem::path path(file);
+  if (path.extension() != ".c")
+    throw ArgumentError(
+        fmt::format("[export_c] file: expected a name that ends with .c, got '{}'", escaped(file)));
+  const std::string name = options.name.empty() ? path.stem().string() : options.name;
+  const bool is_name = is_letter(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
+                         return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
+                       });
+  if (!is_name)
+    throw ArgumentError(
+        fmt::format("[export_c] name: expected letters, digits and '_', a letter first, got '{}' (choose "
+                    "another file name, or set COptions::name)",
+                    escaped(name)));
+  return name;
+}
+
 void write_text(const std::filesystem::path& file, const std::string& text) {
   AtomicFile out(file.string(), "export_c");
   out.write(text.data(), text.size());
@@ -329,25 +352,20 @@ void write_text(const std::filesystem::path& file, const std::string& text) {
 
 template <class S>
 void write_c(const StreamSource<S>& source, const std::string& file, const COptions& options) {
-  const std::filesystem::path path(file);
-  if (path.extension() != ".c")
-    throw ArgumentError(
-        fmt::format("[export_c] file: expected a name that ends with .c, got '{}'", escaped(file)));
-  const std::string name = options.name.empty() ? path.stem().string() : options.name;
-  const bool is_name = is_letter(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
-                         return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
-                       });
-  if (!is_name)
-    throw ArgumentError(fmt::format(
-        "[export_c] name: expected letters, digits and '_', a letter first, got '{}' (set COptions::name)",
-        escaped(name)));
-  const CFile text(options.int8 ? quantized(source) : source, options.int8);
-  const std::filesystem::path header = std::filesystem::path(path).replace_extension(".h");
-  write_text(header, with_name(text.header(), name));
-  write_text(path, with_name(text.code(header.filename().string()), name));
+  const std::string name = c_file_name(file, options);
+  const CFile text(options.int8 ? quantized(source) : source, options);
+  const std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");
+  write_text(header, text.comment() + with_name(text.header(), name));
+  write_text(file, with_name(text.code(header.filename().string()), name));
 }
 
 template void write_c(const StreamSource<float>&, const std::string&, const COptions&);
 template void write_c(const StreamSource<double>&, const std::string&, const COptions&);
 
-}  // namespace unroll::detail
+}  // namespace detail
+
+void require_c_names(const std::string& file, const COptions& options) {
+  (void)detail::c_file_name(file, options);
+}
+
+}  // namespace unroll

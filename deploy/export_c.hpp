@@ -9,8 +9,9 @@
 namespace unroll {
 
 struct COptions {
-  std::string name = {};  // begins all names of the file; default: the file's name without ".c"
-  bool int8 = false;      // weights of products and embeddings as bytes with one scale per row, else float
+  std::string name = {};     // begins all names of the file; default: the file's name without ".c"
+  bool int8 = false;         // weights of products and embeddings as bytes with one scale per row, else float
+  std::string comment = {};  // begins the header: what x and y are
 };
 
 namespace detail {
@@ -58,5 +59,8 @@ template <class Model>
 void export_c(const Model& model, Index input_size, const std::string& file, const COptions& options = {}) {
   detail::export_c<scalar_t<Model>>(file, options, model, input_size);
 }
+
+// Throws ArgumentError if export_c would refuse these names: call it before a long training.
+void require_c_names(const std::string& file, const COptions& options = {});
 
 }  // namespace unroll

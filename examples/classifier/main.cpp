@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "examples/support/c_file.hpp"
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
 #include "examples/support/saved.hpp"
@@ -35,6 +36,7 @@ struct Options : TrainingOptions {
   GivenTable table;
   std::vector<std::string> items;
   std::optional<Index> steps;
+  CFileOptions c_file;
 };
 
 // Letters go through an embedding, numbers unchanged; the last state of a recurrent layer scores the classes.
@@ -64,6 +66,19 @@ struct Classifier {
     return head(dropout(last(layer(dropout(x), {.lengths = batch.lengths}))));
   }
 };
+
+// Writes the model as a C file: a step reads a letter or a row of numbers, and after the last step y are the
+// scores of the classes.
+template <class Layer>
+void write_c_file(const Options& o, const TableEncoder<float>& encoder, const Classifier<Layer>& model) {
+  const std::string comment = fmt::format(
+      "y: scores of {}, after the last step. {}, as the model's file says: {}",
+      fmt::join(encoder.labels().names(), ", "), model.reads_text ? "ids" : "x", encoder.to_json());
+  if (model.reads_text)
+    examples::write_c_file(o.c_file, comment, model.embedding, model.layer, model.head);
+  else
+    examples::write_c_file(o.c_file, comment, model.layer, model.head);
+}
 
 EncodedTable<float> load(const Options& o) {
   const std::string shipped = o.task == "words" ? "/words" : "/digits.csv";
@@ -107,6 +122,7 @@ int train(const Options& o) {
   Trainer trainer(model, adam, CrossEntropyLoss(), run.classifies(batches.size()).options, Accuracy());
   const auto result = trainer.fit(batches, Batches<float>(data.valid, {.batch_size = 256}));
   if (!run.finished(result)) return Interrupt::kExitStatus;
+  write_c_file(o, data.encoder, model);
   if (data.test.empty()) return 0;
   const auto test = confusion_matrix(classify(model, data.test), data.test.labels(), classes.size());
   fmt::print("test accuracy {:.2f}%\n\n{}", 100.0 * test.accuracy(), test.table(classes));
@@ -127,6 +143,8 @@ int predict(const Options& o, const Metadata& metadata) {
   Classifier<Layer> model(encoder, hidden, rng);
   load_model(o.model, model, {.finite = true});
   set_training(model, false);
+  write_c_file(o, encoder, model);
+  if (!o.c_file.file.empty() && o.input.empty() && o.items.empty()) return 0;
   const Table table = !o.input.empty()   ? read_given(o.input, o.table)
                       : !o.items.empty() ? encoder.as_table(o.items, "item")
                                          : encoder.as_table(read_lines("/dev/stdin"), "standard input");
@@ -154,12 +172,14 @@ int run(int argc, const char* const* argv) {
   add_training_options(app, o, TrainingDefaults::of(kTasks));
   add_run_options(app, o);
   add_table_options(app, o.table);
+  add_c_file_options(app, o.c_file);
   auto* predicts = app.add_flag("--predict")->description("ITEMs, --input or standard input's lines");
   auto* items = app.add_option("items", o.items, "--predict: texts, or rows of numbers")->needs(predicts);
   app.add_option("--input", o.input, "--predict: a table as for training")->needs(predicts)->excludes(items);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (o.task.empty()) o.task = o.data.empty() ? "words" : "own";
   if (o.model.empty()) o.model = o.task + ".safetensors";
+  require_c_file(o.c_file);
   if (predicts->empty()) return with_layer(o.cell, [&]<class Layer>() { return train<Layer>(o); });
   return with_saved_layer(o.model, "classifier", [&]<class Layer>(const Metadata& metadata) {
     if (app.count("--task") > 0) metadata.require("task", o.task);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "examples/support/c_file.hpp"
 #include "examples/support/cells.hpp"
 #include "examples/support/run.hpp"
 #include "examples/support/tables.hpp"
@@ -42,12 +43,15 @@ struct Options : TrainingOptions {
   std::string task, data, column, model, csv, picture;
   GivenTable table;
   std::optional<Index> period, ahead;
+  CFileOptions c_file;
 };
 
-// x (T,B,I), value first -> the next value at every step (T,B,1).
+// x (T,B,I), value first -> the next value at every step (T,B,1); as a stream, and as a C file, step by step.
 template <class Layer>
 struct Forecaster {
+  static constexpr const char* kName = "Forecaster";
   using Scalar = float;
+  using State = typename Layer::State;
   Layer layer;
   Linear<float> head;
 
@@ -58,7 +62,21 @@ struct Forecaster {
     visit("head", self.head);
   }
   Var<float> operator()(const Var<float>& x) const { return slice(x, -1, {0, 1}) + head(layer(x).output); }
+  State zero_state(std::size_t batch) const { return unroll::zero_state(layer.cells()[0], batch); }
+  std::pair<Var<float>, State> step(const Var<float>& x, const State& state) const {
+    auto [h, states] = layer.step(x, {state});
+    return {slice(x, -1, {0, 1}) + head(h), std::move(states[0])};
+  }
 };
+
+// What the numbers of a C file are.
+std::string c_comment(const SeriesEncoder<float>& encoder) {
+  const auto standardised = fmt::format("(value - {:.9g}) / {:.9g}", encoder.mean(), encoder.scale());
+  const auto season =
+      fmt::format(", sin and cos of 2 pi (t + 1) / {} at step t = 0, 1, ..", encoder.period());
+  return fmt::format("x: {}{}. y: {} of the next value.", standardised, encoder.period() > 0 ? season : "",
+                     standardised);
+}
 
 // The series whose split this program knows.
 Series read(const Options& o) {
@@ -136,10 +154,11 @@ int learn(const Options& o, const Task& task, const Series& series) {
       valid.size() > 0 ? trainer.fit(batches, Batches<float>(chosen())) : trainer.fit(batches);
   if (!run.finished(result)) return Interrupt::kExitStatus;
 
-  Stream<float> stream = freeze(model.layer, model.head);
+  write_c_file(o.c_file, c_comment(encoder), model, encoder.features());
+  Stream<float> stream = freeze(model, encoder.features());
   const Forecast forecast = roll_out(series.values, ahead, [&](double value, Index t) {
     const Tensor<float> x = encoder.encode(value, t);
-    return encoder.decode(x(0) + stream.step({x.data(), x.size()})[0]);
+    return encoder.decode(stream.step({x.data(), x.size()})[0]);
   });
   forecasts.emplace(forecasts.begin(), o.cell, forecast);
   fmt::print("\n{}\n{} steps beyond the end, each forecast read as the next input:\n",
@@ -165,6 +184,7 @@ int run(int argc, const char* const* argv) {
   add_training_options(app, o, TrainingDefaults::of({kTasks.begin(), kTasks.end()}));
   add_run_options(app, o, "forecast and truth");
   add_table_options(app, o.table);
+  add_c_file_options(app, o.c_file);
   if (!parse_command_line(app, argc, argv)) return 0;
   if (o.task.empty()) o.task = o.data.empty() ? "sunspots" : "own";
   const Task& task = kTasks.at(o.task);
@@ -174,7 +194,10 @@ int run(int argc, const char* const* argv) {
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";
   o.picture = std::exchange(o.plot, "");  // not for the training
-  require_different_files(o, o.model, {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}});
+  require_different_files(
+      o, o.model,
+      {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}, {"--export-c", o.c_file.file}});
+  require_c_file(o.c_file);
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);
   const Series series = read(o);

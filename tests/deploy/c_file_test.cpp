@@ -202,7 +202,7 @@ TEST_CASE("export_c refuses what is no name, no number or no code") {
   CHECK_THROWS_WITH(
       export_c(layer, file("my-voice.c")),
       Contains("[export_c] name: expected letters, digits and '_', a letter first, got 'my-voice' "
-               "(set COptions::name)"));
+               "(choose another file name, or set COptions::name)"));
   CHECK_THROWS_AS(export_c(layer, file("2.c")), ArgumentError);
   CHECK_THROWS_AS(export_c(layer, file("v.c"), {.name = "_v"}), ArgumentError);
   CHECK_THROWS_AS(export_c(layer, file("no/folder/v.c")), FileError);
