@@ -29,8 +29,9 @@ TEST_CASE("next_value --export-c forecasts in C") {
   const Table table = read_table(csv);
   float y = 0.0F;
   for (std::size_t t = 0; t < table.size(); ++t) {
-    if (t > 0) REQUIRE(table.number(t, 2) == Approx(encoder.decode(y)).epsilon(1e-5));
-    const double value = table.field(t, 1).empty() ? encoder.decode(y) : table.number(t, 1);
+    const bool known = !table.field(t, 1).empty();  // else it reads its own forecast
+    const double value = known ? table.number(t, 1) : encoder.decode(y);
+    if (t > 0) REQUIRE(table.number(t, known ? 2 : 3) == Approx(encoder.decode(y)).epsilon(1e-5));
     const Tensor<float> x = encoder.encode(value, static_cast<Index>(t));
     c.step(x.data(), &y);
   }
@@ -67,8 +68,9 @@ TEST_CASE("classifier --export-c classifies in C, after a training and from its 
     if (std::exp(y[k]) > largest) best = k;
     largest = std::max(largest, std::exp(y[k]));
   }
-  CHECK_THAT(said.out,
-             Contains(fmt::format("huis\t{}\t{:.3f}", encoder.labels().names()[best], largest / sum)));
+  const std::string begin = fmt::format("huis\t{}\t", encoder.labels().names()[best]);
+  REQUIRE_THAT(said.out, Catch::Matchers::StartsWith(begin));
+  CHECK(std::stod(said.out.substr(begin.size())) == Approx(largest / sum).margin(1e-4));
 
   // Mistakes are found before anything is learnt.
   check_refused("classifier", classifier(" --epochs 1000000 --export-c my-words.c"), "got 'my-words'");
