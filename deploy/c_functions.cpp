@@ -203,14 +203,15 @@ static void @_multiply(int n, int k, const float *@@_RESTRICT w, const float *@@
     }
   }
   for (; n > 0; --n, ++y, w += k) {
+    const int fours = k & ~3;
     float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
-    for (p = 0; p + 4 <= k; p += 4) {
+    for (p = 0; p < fours; p += 4) {
       a += w[p] * x[p];
       b += w[p + 1] * x[p + 1];
       c += w[p + 2] * x[p + 2];
       d += w[p + 3] * x[p + 3];
     }
-    for (; p < k; ++p) a += w[p] * x[p];
+    for (p = fours; p < k; ++p) a += w[p] * x[p];
     *y += (a + b) + (c + d);
   }
 }

@@ -3,84 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "deploy/c_expression.hpp"
 #include "framework/errors.hpp"
 #include "framework/program/program.hpp"
 
 namespace unroll::detail {
 namespace {
-
-// An element-wise function: x and y stand for the operands, c and d for constants. calls: one of
-// c_functions().
-struct Expression {
-  const char *text, *calls = "";
-};
-
-template <class S>
-const Expression* unary_expression(const Instruction<S>& op) {
-  using P = kernel::Pointwise<S>;
-  struct Plain {
-    typename P::Unary P::*function;
-    Expression c;
-  };
-  static constexpr std::array<Plain, 16> kPlain{{{&P::negate, {"-{x}"}},
-                                                 {&P::exp, {"@_exp({x})", "exp"}},
-                                                 {&P::log, {"@_log({x})", "log"}},
-                                                 {&P::sqrt, {"@_sqrt({x})", "sqrt"}},
-                                                 {&P::square, {"{x} * {x}"}},
-                                                 {&P::abs, {"({x} < 0.0f ? -{x} : {x})"}},
-                                                 {&P::sign, {"(float)(({x} > 0.0f) - ({x} < 0.0f))"}},
-                                                 {&P::sin, {"@_sin({x})", "sin"}},
-                                                 {&P::cos, {"@_cos({x})", "cos"}},
-                                                 {&P::tanh, {"@_tanh({x})", "tanh"}},
-                                                 {&P::sigmoid, {"@_sigmoid({x})", "sigmoid"}},
-                                                 {&P::gelu, {"@_gelu({x})", "gelu"}},
-                                                 {&P::normal_cdf, {"@_normal_cdf({x})", "normal_cdf"}},
-                                                 {&P::softplus, {"@_softplus({x})", "softplus"}},
-                                                 {&P::relu, {"({x} > 0.0f ? {x} : 0.0f)"}},
-                                                 {&P::is_positive, {"({x} > 0.0f ? 1.0f : 0.0f)"}}}};
-  struct One {
-    typename P::Unary1 P::*function;
-    Expression c;
-  };
-  static constexpr std::array<One, 8> kOne{{{&P::plus, {"{x} + {c}"}},
-                                            {&P::minus, {"{x} - {c}"}},
-                                            {&P::subtracted_from, {"{c} - {x}"}},
-                                            {&P::times, {"{x} * {c}"}},
-                                            {&P::divided_by, {"{x} / {c}"}},
-                                            {&P::divide_into, {"{c} / {x}"}},
-                                            {&P::leaky_relu, {"({x} > 0.0f ? {x} : {x} * {c})"}},
-                                            {&P::elu, {"@_elu({x}, {c})", "elu"}}}};
-  static constexpr Expression kClamp{"({x} < {c} ? {c} : {x} > {d} ? {d} : {x})"};
-  const P& functions = kernel::pointwise<S>();
-  for (const Plain& entry : kPlain)
-    if (op.unary != nullptr && functions.*entry.function == op.unary) return &entry.c;
-  for (const One& entry : kOne)
-    if (op.unary1 != nullptr && functions.*entry.function == op.unary1) return &entry.c;
-  return op.unary2 != nullptr && op.unary2 == functions.clamp ? &kClamp : nullptr;
-}
-
-template <class S>
-const Expression* binary_expression(const Instruction<S>& op) {
-  using P = kernel::Pointwise<S>;
-  struct Two {
-    typename P::Binary P::*function;
-    Expression c;
-  };
-  static constexpr std::array<Two, 6> kTwo{{{&P::add, {"{x} + {y}"}},
-                                            {&P::subtract, {"{x} - {y}"}},
-                                            {&P::multiply, {"{x} * {y}"}},
-                                            {&P::divide, {"{x} / {y}"}},
-                                            {&P::maximum, {"({x} > {y} ? {x} : {y})"}},
-                                            {&P::minimum, {"({x} < {y} ? {x} : {y})"}}}};
-  for (const Two& entry : kTwo)
-    if ((kernel::pointwise<S>().*entry.function).same == op.binary.same) return &entry.c;
-  return nullptr;
-}
 
 std::string c_signature(std::size_t index, bool has_state) {
   return fmt::format("static void @_l{}({}const float *@@_RESTRICT x, float *@@_RESTRICT y)", index,
@@ -105,6 +38,7 @@ class Writer {
       for (const int in : op.inputs) ++reads_[in];
     });
     for (const int next : program_.next) kept_.insert(next);
+    find_sums();
     reads_x_ = reads_[0] > 0 || kept_.count(0) != 0;
   }
 
@@ -131,6 +65,19 @@ class Writer {
   void for_each_instruction(const F& f) const {
     for (const auto* list : {&program_.forward.before, &program_.forward.loop})
       for (const Instruction<S>& op : *list) f(op);
+  }
+  // A product that is only read by one that adds to it: both are sums in one array, which begins with all
+  // biases.
+  void find_sums() {
+    std::set<int> products;
+    for_each_instruction([&](const Instruction<S>& op) {
+      if (op.kind != Kind::product) return;
+      products.insert(op.output);
+      if (!op.adds) return;
+      const int addend = op.inputs.back();
+      if (products.count(addend) != 0 && reads_[addend] == 1 && kept_.count(addend) == 0)
+        goes_on_[addend] = &op;
+    });
   }
   std::size_t width(int number) const { return program_.values[static_cast<std::size_t>(number)].width; }
   bool is_external(int number) const {
@@ -159,6 +106,26 @@ class Writer {
       name = external_name(number, "");
       layer_.constants += c_array(name, as_floats(external(number)), parts_);
     }
+    return name;
+  }
+  // The array of a product's bias and of those that follow in the same sum; "" if there is none.
+  std::string biases(const Instruction<S>& first, std::size_t n) {
+    std::vector<int> all;
+    for (const Instruction<S>* op = &first; op != nullptr;) {
+      if (op->inputs.size() > (op->adds ? 3U : 2U)) all.push_back(op->inputs[2]);
+      const auto next = goes_on_.find(op->output);
+      op = next == goes_on_.end() ? nullptr : next->second;
+    }
+    if (all.size() < 2) return all.empty() ? "" : constant(all[0]);
+    std::string name;
+    std::vector<float> sum(n, 0.0F);
+    for (const int bias : all) {
+      name += (name.empty() ? "" : "_plus_") + c_name(step_.external_names[external_index(bias)]);
+      const std::vector<float> values = as_floats(external(bias));
+      std::transform(sum.begin(), sum.end(), values.begin(), sum.begin(), std::plus<>());
+    }
+    name = fmt::format("@_l{}_{}", index_, unique(name));
+    layer_.constants += c_array(name, sum, parts_);
     return name;
   }
   // (n,k), transposed if need be.
@@ -254,7 +221,7 @@ class Writer {
   }
 
   void add_element_wise(const Instruction<S>& op, std::size_t n) {
-    const Expression* const how = op.kind == Kind::unary ? unary_expression(op) : binary_expression(op);
+    const CExpression* const how = c_expression(op);
     if (how == nullptr) refuse(op);
     // Within a loop, a value's other elements are not there yet.
     const bool reads_others = std::any_of(op.inputs.begin(), op.inputs.end(),
@@ -288,11 +255,17 @@ class Writer {
   void add_product(const Instruction<S>& op, const std::string& x, std::size_t n) {
     const std::size_t k = width(op.inputs[0]);
     if (op.transpose_a || !is_external(op.inputs[1])) refuse(op);
-    const std::string w = matrix(op, n, k), out = new_array(op);
-    const bool has_bias = op.inputs.size() > (op.adds ? 3U : 2U);
-    std::string start = has_bias ? constant(op.inputs[2]) + "[i]" : op.adds ? "" : "0.0f";
-    if (op.adds) start += (has_bias ? " + " : "") + place(op.inputs.back()) + "[i]";
-    loop(n, fmt::format("{}[i] = {}", out, start));
+    const std::string w = matrix(op, n, k);
+    const auto before = op.adds ? goes_on_.find(op.inputs.back()) : goes_on_.end();
+    if (before != goes_on_.end()) {
+      places_[op.output] = places_.at(before->first);
+    } else {
+      const std::string bias = biases(op, n);
+      std::string start = bias.empty() ? "" : bias + "[i]";
+      if (op.adds) start += (bias.empty() ? "" : " + ") + place(op.inputs.back()) + "[i]";
+      loop(n, fmt::format("{}[i] = {}", new_array(op), start.empty() ? "0.0f" : start));
+    }
+    const std::string out = place(op.output);
     statement(c_multiply(n, k, w, x, out, parts_));
   }
 
@@ -346,6 +319,7 @@ class Writer {
   std::map<int, int> reads_ = {};  // by element-wise instructions to come, and all others
   std::set<int> kept_ = {};        // what write_results() reads
   bool reads_x_ = false;
+  std::map<int, const Instruction<S>*> goes_on_ = {};  // by product: the one that adds to it
   std::map<int, const Instruction<S>*> in_loop_ = {};  // the open loop's variables
   std::string loop_body_ = {};
   std::size_t loop_width_ = 0;

@@ -211,7 +211,8 @@ int @_selftest(void);
 
 std::string CFile::code(const std::string& header_name) const {
   CParts others = parts_;  // their bytes are no weights
-  // GCC: else comparisons keep loops from being vectorised, and copies become calls of memcpy.
+  // GCC: else comparisons keep loops from being vectorised, copies become calls of memcpy, and ISO C
+  // multiplies and adds in two steps.
   std::string text = fmt::format(R"(#include "{}"
 
 #ifdef __cplusplus
@@ -227,7 +228,7 @@ std::string CFile::code(const std::string& header_name) const {
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((no_builtin("memcpy", "memset"))), apply_to = function)
 #elif defined(__GNUC__)
-#pragma GCC optimize("no-trapping-math", "no-tree-loop-distribute-patterns")
+#pragma GCC optimize("no-trapping-math", "no-tree-loop-distribute-patterns", "fp-contract=fast")
 #endif
 )",
                                  header_name);

@@ -36,7 +36,7 @@ void for_each_model(F&& f) {
   cell("indrnn", type_identity<gallery::IndRnnCell<S>>(), {});
   cell("sru", type_identity<gallery::SruCell<S>>(), {.use_tanh = true});
   cell("slstm", type_identity<gallery::SlstmCell<S>>(), {.heads = 2});
-  f("head", Lstm<S>({.input = 3, .hidden = 5}, rng), Linear<S>(5, 2, rng));
+  f("head", Lstm<S>({.input = 3, .hidden = 64}, rng), Linear<S>(64, 1, rng));
   f("words", Embedding<S>(11, 4, rng), Gru<S>({.input = 4, .hidden = 5}, rng), Linear<S>(5, 11, rng));
 }
 
