@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <sstream>
 
 #include "c_library.hpp"
 #include "models.hpp"
@@ -181,6 +182,11 @@ TEST_CASE("a C file is the same every time, small, and names layers and paramete
   for (const char* part : {"#define VOICE_INPUTS 1\n", "#define VOICE_OUTPUTS 1\n", "/* 128 bytes */",
                            "4676 bytes of float weights", "float l0_h[16];", "float l0_c[16];"})
     CHECK_THAT(header, Contains(part));
+  // As the page shows it.
+  const std::string page = read_bytes(UNROLL_SOURCE_DIR "/docs/deploy.md");
+  const std::size_t begin = page.find("```c\n") + 5;
+  std::istringstream shown(page.substr(begin, page.find("```", begin) - begin));
+  for (std::string line; std::getline(shown, line);) CHECK_THAT(header, Contains(line));
   CHECK_THAT(code, !Contains("_log("));  // nothing that is not called
   // Its text, compiled: everything but the weights and the numbers of the test.
   const std::string at = folder.path().string();
