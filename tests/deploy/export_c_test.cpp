@@ -154,7 +154,7 @@ TEST_CASE("a C file with int8 weights computes what a stream with rounded weight
   export_c(layer, folder.file("exact.c"), {.int8 = true});
   CModel c(folder.path().string(), "exact");
   auto stream = freeze(layer);
-  CHECK(compare(c, stream, 1000, false) < 1e-6);
+  CHECK(compare(c, stream, 100'000, false) < 1e-6);
 }
 
 namespace {
