@@ -34,20 +34,22 @@ void compare(const char* label, const Layer& layer, Rng& rng) {
   const test::ScratchFolder folder;
   auto stream = freeze(layer, head);
   std::vector<test::CModel> files;
-  for (const char* name : {"native", "plain"}) {
-    export_c(layer, head, folder.file(std::string(name) + ".c"));
-    files.emplace_back(folder.path().string(), name, files.empty() ? "-O3 -march=native" : "-O3");
+  for (const char* flags : {"-O3 -march=native", "-O3 -DMODEL_CLONES -lgcc", "-O3"}) {
+    export_c(layer, head, folder.file("model.c"));
+    files.emplace_back(folder.path().string(), "model", flags);
   }
   const float x = 0.3F;
   float y = 0.0F;
-  std::vector<double> times[3];
+  std::vector<double> times[4];
   for (int round = 0; round < 51; ++round) {
     times[0].push_back(microseconds([&] { y = stream.step(std::span(&x, 1))[0]; }));
-    for (std::size_t k = 0; k < 2; ++k) times[1 + k].push_back(microseconds([&] { files[k].step(&x, &y); }));
+    for (std::size_t k = 0; k < files.size(); ++k)
+      times[1 + k].push_back(microseconds([&] { files[k].step(&x, &y); }));
   }
   const double of_stream = median(times[0]);
-  fmt::print("{:<16} stream {:.3f} us, C -march=native {:.2f}, C {:.2f} of it\n", label, of_stream,
-             median(times[1]) / of_stream, median(times[2]) / of_stream);
+  fmt::print("{:<16} stream {:.3f} us; C -march=native {:.2f} of it, -DMODEL_CLONES {:.2f}, plain {:.2f}\n",
+             label, of_stream, median(times[1]) / of_stream, median(times[2]) / of_stream,
+             median(times[3]) / of_stream);
 }
 
 }  // namespace

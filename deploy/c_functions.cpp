@@ -187,6 +187,7 @@ static float @_min(int n, const float *x) {
 )"},
     Function{"multiply", "tile", R"(
 /* y += W x for W (n,k): blocks of 32 rows, each column by column; the rows that are left, one by one. */
+@@_CLONED
 static void @_multiply(int n, int k, const float *@@_RESTRICT w, const float *@@_RESTRICT x,
                        float *@@_RESTRICT y) {
   int i, j, p;
@@ -219,6 +220,7 @@ static void @_multiply(int n, int k, const float *@@_RESTRICT w, const float *@@
     Function{"multiply_int8", "tile", R"(
 /* y += W x for W (n,k), whose row j is scale[j] times bytes: blocks of 32 rows, each column by column; the
    rows that are left, one by one. */
+@@_CLONED
 static void @_multiply_int8(int n, int k, const int8_t *@@_RESTRICT w, const float *@@_RESTRICT scale,
                             const float *@@_RESTRICT x, float *@@_RESTRICT y) {
   int i, j, p;

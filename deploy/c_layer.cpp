@@ -16,8 +16,8 @@ namespace unroll::detail {
 namespace {
 
 std::string c_signature(std::size_t index, bool has_state) {
-  return fmt::format("static void @_l{}({}const float *@@_RESTRICT x, float *@@_RESTRICT y)", index,
-                     has_state ? "@_state *s, " : "");
+  return fmt::format("@@_CLONED\nstatic void @_l{}({}const float *@@_RESTRICT x, float *@@_RESTRICT y)",
+                     index, has_state ? "@_state *s, " : "");
 }
 
 // Writes the function of one program, instruction by instruction. Element-wise ones of one width that follow

@@ -225,6 +225,12 @@ std::string CFile::code(const std::string& header_name) const {
 #else
 #define @@_ALIGNED
 #endif
+/* With -D@@_CLONES, GCC compiles for three kinds of x86-64 processors; the program chooses when it starts. */
+#if defined(@@_CLONES) && defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define @@_CLONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define @@_CLONED
+#endif
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((no_builtin("memcpy", "memset"))), apply_to = function)
 #elif defined(__GNUC__)

@@ -35,8 +35,8 @@ class CModel {
          const std::string& compiler = UNROLL_C_COMPILER) {
     static int models = 0;  // a file that is loaded is not loaded again
     const std::string base = folder + "/" + name, file = fmt::format("{}_{}.so", base, ++models);
-    run_command("'" + compiler + "' -std=c99 " + flags + kWarnings + "-nostdlib -Wl,-z,defs -fPIC -shared '" +
-                    base + ".c' -o '" + file + "'",
+    run_command("'" + compiler + "' -std=c99 -nostdlib -Wl,-z,defs -fPIC -shared" + kWarnings + "'" + base +
+                    ".c' -o '" + file + "' " + flags,
                 folder);
     library_ = {::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL), [](void* library) {
                   if (library != nullptr) ::dlclose(library);

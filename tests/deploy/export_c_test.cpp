@@ -123,6 +123,19 @@ TEST_CASE("a C file is clean under the address and undefined-behaviour sanitizer
               at);
 }
 
+TEST_CASE("a C file compiled for several kinds of x86-64 processors computes the same") {
+  const ScratchFolder folder;
+  Rng rng(3);
+  const Lstm<float> layer({.input = 3, .hidden = 40}, {.layers = 2}, rng);
+  for (const bool int8 : {false, true}) {
+    export_c(layer, folder.file("many.c"), {.int8 = int8});
+    CModel c(folder.path().string(), "many", "-O3 -DMANY_CLONES -lgcc");
+    CHECK(c.selftest() == 0);
+    auto stream = freeze(layer);
+    CHECK(compare(c, stream, 1000, false) < (int8 ? 1e-2 : 1e-6));
+  }
+}
+
 TEST_CASE("a C file with int8 weights computes what a stream with rounded weights does") {
   const ScratchFolder folder;
   for_each_model<double>([&](const std::string& name, const auto&... model) {
