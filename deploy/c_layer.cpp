@@ -276,7 +276,8 @@ class Writer {
     for (std::size_t k = 0; k < program_.next.size(); ++k) {
       const int number = program_.next[k];
       next.push_back(place(number));
-      if (number < 1 || number > static_cast<int>(states) || number == static_cast<int>(1 + k)) continue;
+      const bool of_state = !is_external(number) && places_.at(number).array.starts_with("s->");
+      if (!of_state || number == static_cast<int>(1 + k)) continue;
       const std::string before = fmt::format("before{}", k);
       declarations_ += fmt::format("  float {}[{}];\n", before, width(number));
       loop(width(number), fmt::format("{}[i] = {}[i]", before, next.back()));

@@ -53,6 +53,28 @@ struct OddCell : MoveOnly {
   }
 };
 
+// States that become parts of others.
+struct Turning : MoveOnly {
+  using Scalar = float;
+  struct State {
+    using Scalar = float;
+    Var<float> a, b, c;
+    static void each(auto& self, auto&& visit) {
+      visit("a", self.a);
+      visit("b", self.b);
+      visit("c", self.c);
+    }
+  };
+  State zero_state(std::size_t batch) const {
+    return {Var<float>::zeros({batch, 3}), Var<float>::zeros({batch, 2}), Var<float>::zeros({batch, 2})};
+  }
+  std::pair<Var<float>, State> step(const Var<float>& x, const State& s) const {
+    const Var<float> y = concat({s.b, slice(s.a, 1, {0, 1})}, 1);
+    return {y, {tanh(concat({x, slice(s.c, 1, {1, 2})}, 1)), slice(s.a, 1, {1, 3}), slice(s.a, 1, {0, 2})}};
+  }
+  static void each(auto&, auto&&) {}
+};
+
 // A model with several outputs.
 struct Singer : MoveOnly {
   using Scalar = float;
@@ -130,6 +152,12 @@ TEST_CASE("a C file of several layers, functions and outputs") {
   CHECK(voice.selftest() == 0);
   auto sung = freeze(singer, 2);
   check_steps(voice, sung, 2, {"loudness"});
+
+  export_c(Turning{}, 2, folder.file("turning.c"));
+  CModel turning(folder.path().string(), "turning");
+  CHECK(turning.selftest() == 0);
+  auto turned = freeze(Turning{}, 2);
+  check_steps(turning, turned, 2);
 }
 
 TEST_CASE("n steps of a C file in one call, two states, and ids that are none") {
