@@ -26,7 +26,7 @@ const CExpression* unary_expression(const Instruction<S>& op) {
                                                  {&P::gelu, {"@_gelu({x})", "gelu"}},
                                                  {&P::normal_cdf, {"@_normal_cdf({x})", "normal_cdf"}},
                                                  {&P::softplus, {"@_softplus({x})", "softplus"}},
-                                                 {&P::relu, {"({x} > 0.0f ? {x} : 0.0f)"}},
+                                                 {&P::relu, {"({x} < 0.0f ? 0.0f : {x})"}},
                                                  {&P::is_positive, {"({x} > 0.0f ? 1.0f : 0.0f)"}}}};
   struct One {
     typename P::Unary1 P::*function;
@@ -60,8 +60,8 @@ const CExpression* binary_expression(const Instruction<S>& op) {
                                             {&P::subtract, {"{x} - {y}"}},
                                             {&P::multiply, {"{x} * {y}"}},
                                             {&P::divide, {"{x} / {y}"}},
-                                            {&P::maximum, {"({x} > {y} ? {x} : {y})"}},
-                                            {&P::minimum, {"({x} < {y} ? {x} : {y})"}}}};
+                                            {&P::maximum, {"({x} > {y} || {x} != {x} ? {x} : {y})"}},
+                                            {&P::minimum, {"({x} < {y} || {x} != {x} ? {x} : {y})"}}}};
   for (const Two& entry : kTwo)
     if ((kernel::pointwise<S>().*entry.function).same == op.binary.same) return &entry.c;
   return nullptr;

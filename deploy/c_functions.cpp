@@ -56,8 +56,9 @@ static inline float @_tanh(float x) {
     Function{"log", "bits", R"(
 /* e log(2) + log(1 + m), with sqrt(1/2) <= 1 + m < sqrt(2). */
 static inline float @_log(float x) {
-  const uint32_t from_half = @_bits(x) - 0x3f3504f3u;
-  const int32_t e = (int32_t)(from_half >> 23) - ((from_half >> 31) != 0u ? 512 : 0);
+  const int tiny = x < 1.17549435e-38f; /* x is subnormal */
+  const uint32_t from_half = @_bits(tiny ? x * 8388608.0f : x) - 0x3f3504f3u;
+  const int32_t e = (int32_t)(from_half >> 23) - ((from_half >> 31) != 0u ? 512 : 0) - (tiny ? 23 : 0);
   const float m = @_float((from_half & 0x007fffffu) + 0x3f3504f3u) - 1.0f, n = (float)e, q = m * m;
   float p = 7.0376836292e-2f;
   p = p * m - 1.1514610310e-1f;
@@ -70,7 +71,7 @@ static inline float @_log(float x) {
   p = p * m + 3.3333331174e-1f;
   p = m + (p * m * q - 0.5f * q - n * 2.12194440e-4f) + n * 0.693359375f;
   p = x > 0.0f ? p : x < 0.0f ? @_float(0x7fc00000u) : @_float(0xff800000u);
-  return x != x || x > 3.4e38f ? x : p;
+  return x != x || x > 3.40282347e38f ? x : p;
 }
 )"},
     Function{"softplus", "exp log", R"(
@@ -81,16 +82,18 @@ static inline float @_softplus(float x) {
     Function{"sqrt", "bits", R"(
 /* Newton's steps for 1 / sqrt(x), and one for sqrt(x). */
 static inline float @_sqrt(float x) {
-  float r = @_float(0x5f3759dfu - (@_bits(x) >> 1));
-  r = r * (1.5f - 0.5f * x * r * r);
-  r = r * (1.5f - 0.5f * x * r * r);
-  r = x * r * (1.5f - 0.5f * x * r * r);
-  r = 0.5f * (r + x / r);
-  return x > 0.0f ? (x > 3.4e38f ? x : r) : x < 0.0f ? @_float(0x7fc00000u) : x;
+  const int tiny = x < 1.17549435e-38f; /* x is subnormal */
+  const float a = tiny ? x * 16777216.0f : x;
+  float r = @_float(0x5f3759dfu - (@_bits(a) >> 1));
+  r = r * (1.5f - 0.5f * a * r * r);
+  r = r * (1.5f - 0.5f * a * r * r);
+  r = a * r * (1.5f - 0.5f * a * r * r);
+  r = 0.5f * (r + a / r) * (tiny ? 2.44140625e-4f : 1.0f);
+  return x > 0.0f ? (x > 3.40282347e38f ? x : r) : x < 0.0f ? @_float(0x7fc00000u) : x;
 }
 )"},
-    Function{"sin", "bits", R"(
-/* x = n pi/2 + r, |r| <= pi/4. quarter: 0 for sin, 1 for cos. */
+    Function{"sin_of", "bits", R"(
+/* x = n pi/2 + r, |r| <= pi/4. quarter: 0 for sin, 1 for cos. Beyond 100000 floats are too far apart. */
 static inline float @_sin_of(float x, uint32_t quarter) {
   const float shifted = x * 0.636619772f + 12582912.0f, n = shifted - 12582912.0f;
   const float r = ((x - n * 1.5703125f) - n * 4.83751297e-4f) - n * 7.54978995e-8f, q = r * r;
@@ -98,11 +101,14 @@ static inline float @_sin_of(float x, uint32_t quarter) {
   const float cosine =
       ((2.443315711809948e-5f * q - 1.388731625493765e-3f) * q + 4.166664568298827e-2f) * q * q - 0.5f * q + 1.0f;
   const uint32_t k = @_bits(shifted) + quarter;
-  return @_float(@_bits((k & 1u) != 0u ? cosine : sine) ^ ((k & 2u) << 30));
+  const float y = @_float(@_bits((k & 1u) != 0u ? cosine : sine) ^ ((k & 2u) << 30));
+  return x < 1e5f && x > -1e5f ? y : @_float(0x7fc00000u);
 }
+)"},
+    Function{"sin", "sin_of", R"(
 static inline float @_sin(float x) { return @_sin_of(x, 0u); }
 )"},
-    Function{"cos", "sin", R"(
+    Function{"cos", "sin_of", R"(
 static inline float @_cos(float x) { return @_sin_of(x, 1u); }
 )"},
     Function{"normal_cdf", "exp", R"(
@@ -138,7 +144,7 @@ static void @_standardize(int n, const float *x, float eps, float *y) {
 static float @_max(int n, const float *x) {
   float largest = x[0];
   int j;
-  for (j = 1; j < n; ++j) largest = x[j] > largest ? x[j] : largest;
+  for (j = 1; j < n; ++j) largest = x[j] > largest || x[j] != x[j] ? x[j] : largest;
   return largest;
 }
 )"},
@@ -157,8 +163,8 @@ static void @_log_softmax(int n, const float *x, float *y) {
   float sum = 0.0f;
   int j;
   for (j = 0; j < n; ++j) sum += @_exp(x[j] - largest);
-  sum = largest + @_log(sum);
-  for (j = 0; j < n; ++j) y[j] = x[j] - sum;
+  sum = @_log(sum);
+  for (j = 0; j < n; ++j) y[j] = (x[j] - largest) - sum;
 }
 )"},
     Function{"sum", "", R"(
@@ -173,7 +179,7 @@ static float @_sum(int n, const float *x) {
 static float @_min(int n, const float *x) {
   float smallest = x[0];
   int j;
-  for (j = 1; j < n; ++j) smallest = x[j] < smallest ? x[j] : smallest;
+  for (j = 1; j < n; ++j) smallest = x[j] < smallest || x[j] != x[j] ? x[j] : smallest;
   return smallest;
 }
 )"},

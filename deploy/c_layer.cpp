@@ -31,7 +31,7 @@ class Writer {
     places_[0] = {"x", 0};
     for (std::size_t k = 0; k < step.names.size(); ++k) {
       const std::string name = fmt::format("l{}_{}", index, unique(c_name(step.names[k])));
-      layer_.states.push_back({name, as_floats(step.initial[k])});
+      layer_.states.push_back({name, as_floats(name, step.initial[k])});
       places_[static_cast<int>(1 + k)] = {"s->" + name, 0};
     }
     for_each_instruction([&](const Instruction<S>& op) {
@@ -104,7 +104,7 @@ class Writer {
     std::string& name = constants_[{number, Form::array}];
     if (name.empty()) {
       name = external_name(number, "");
-      layer_.constants += c_array(name, as_floats(external(number)), parts_);
+      layer_.constants += c_array(name, as_floats(name, external(number)), parts_);
     }
     return name;
   }
@@ -121,7 +121,7 @@ class Writer {
     std::vector<float> sum(n, 0.0F);
     for (const int bias : all) {
       name += (name.empty() ? "" : "_plus_") + c_name(step_.external_names[external_index(bias)]);
-      const std::vector<float> values = as_floats(external(bias));
+      const std::vector<float> values = as_floats(step_.external_names[external_index(bias)], external(bias));
       std::transform(sum.begin(), sum.end(), values.begin(), sum.begin(), std::plus<>());
     }
     name = fmt::format("@_l{}_{}", index_, unique(name));
@@ -133,16 +133,19 @@ class Writer {
     std::string& name = constants_[{op.inputs[1], op.transpose_b ? Form::matrix : Form::transposed}];
     if (!name.empty()) return name;
     name = external_name(op.inputs[1], op.transpose_b ? "" : "_transposed");
-    const std::vector<float> given = as_floats(external(op.inputs[1]));
+    const std::vector<float> given = as_floats(name, external(op.inputs[1]));
     std::vector<float> w = given;
     if (!op.transpose_b) {
       for (std::size_t j = 0; j < n; ++j)
         for (std::size_t p = 0; p < k; ++p) w[j * k + p] = given[p * n + j];
     }
-    layer_.constants += c_matrix(name, w, n, COrder::blocks, parts_);
+    layer_.constants += c_matrix(name, w, n, COrder::blocks, as_bytes(op), parts_);
     return name;
   }
 
+  bool as_bytes(const Instruction<S>& op) const {
+    return parts_.int8 && is_read_by_products_alone(program_, op.inputs[1]);
+  }
   std::string place(int number) {
     if (is_external(number)) return constant(number);
     const Place& at = places_.at(number);
@@ -152,6 +155,7 @@ class Writer {
     const std::string name = fmt::format("v{}", op.output);
     declarations_ += fmt::format("  float {}[{}];  /* {} */\n", name, width(op.output), c_name(name_of(op)));
     places_[op.output] = {name, 0};
+    layer_.scratch += width(op.output);
     return name;
   }
   // An operand of a loop over n elements.
@@ -209,7 +213,7 @@ class Writer {
         if (op.first != 0) refuse(op);
         parts_.functions.insert("standardize");
         return statement(fmt::format("@_standardize({}, {}, {}, {})", n, x,
-                                     c_number(static_cast<float>(op.constant[0])), new_array(op)));
+                                     c_number(as_float(name_of(op), op.constant[0])), new_array(op)));
       case Kind::softmax: {
         const char* function = op.softmax == kernel::axis_kernels<S>().softmax ? "softmax" : "log_softmax";
         parts_.functions.insert(function);
@@ -233,8 +237,8 @@ class Writer {
     const std::string y = op.inputs.size() > 1 ? element(op.inputs[1], n) : "";
     loop_body_ += fmt::format("    const float t{} = {};  /* {} */\n", op.output,
                               fmt::format(fmt::runtime(how->text), fmt::arg("x", x), fmt::arg("y", y),
-                                          fmt::arg("c", c_number(static_cast<float>(op.constant[0]))),
-                                          fmt::arg("d", c_number(static_cast<float>(op.constant[1])))),
+                                          fmt::arg("c", c_number(as_float(name_of(op), op.constant[0]))),
+                                          fmt::arg("d", c_number(as_float(name_of(op), op.constant[1])))),
                               c_name(name_of(op)));
     for (const int in : op.inputs) --reads_[in];
     in_loop_[op.output] = &op;
@@ -266,7 +270,7 @@ class Writer {
       loop(n, fmt::format("{}[i] = {}", new_array(op), start.empty() ? "0.0f" : start));
     }
     const std::string out = place(op.output);
-    statement(c_multiply(n, k, w, x, out, parts_));
+    statement(c_multiply(n, k, w, x, out, as_bytes(op), parts_));
   }
 
   // y, and the state after it: what one value becomes may be what another one was.
@@ -280,6 +284,7 @@ class Writer {
       if (!of_state || number == static_cast<int>(1 + k)) continue;
       const std::string before = fmt::format("before{}", k);
       declarations_ += fmt::format("  float {}[{}];\n", before, width(number));
+      layer_.scratch += width(number);
       loop(width(number), fmt::format("{}[i] = {}[i]", before, next.back()));
       next.back() = before;
     }
@@ -289,6 +294,9 @@ class Writer {
       const std::string at = layer_.outputs == 0 ? "y[i]" : fmt::format("y[{} + i]", layer_.outputs);
       loop(n, fmt::format("{} = {}[i]", at, next[k]));
       layer_.outputs += n;
+      if (!step_.outputs.empty())
+        layer_.output_names += fmt::format("{}{}[{}]", layer_.output_names.empty() ? "" : ", ",
+                                           c_name(step_.outputs[k - step_.result]), n);
     }
     for (std::size_t k = 0; k < states; ++k) {
       if (program_.next[k] == static_cast<int>(1 + k)) continue;  // unchanged
@@ -329,6 +337,21 @@ class Writer {
 }  // namespace
 
 template <class S>
+bool is_read_by_products_alone(const Program<S>& program, int external) {
+  std::set<bool> transposed;
+  for (const auto* list : {&program.forward.before, &program.forward.loop}) {
+    for (const Instruction<S>& op : *list) {
+      for (std::size_t k = 0; k < op.inputs.size(); ++k) {
+        if (op.inputs[k] != external) continue;
+        if (op.kind != Kind::product || k != 1) return false;
+        transposed.insert(op.transpose_b);
+      }
+    }
+  }
+  return transposed.size() == 1;
+}
+
+template <class S>
 CLayer c_layer(const LayerName& model, const StepProgram<S>& step, std::size_t index, CParts& parts) {
   return Writer<S>(model, step, index, parts).write();
 }
@@ -338,15 +361,17 @@ CLayer c_linear(const Var<S>& weight, const Var<S>& bias, std::size_t index, CPa
   const std::string w = fmt::format("@_l{}_weight", index), b = fmt::format("@_l{}_bias", index);
   const std::size_t n = weight.shape(0), k = weight.shape(1);
   CLayer layer{.inputs = k, .outputs = n};
-  layer.constants = c_matrix(w, as_floats(weight), n, COrder::blocks, parts);
-  if (bias.defined()) layer.constants += c_array(b, as_floats(bias), parts);
-  layer.function = c_signature(index, false) +
-                   fmt::format(" {{\n  int i;\n  for (i = 0; i < {}; ++i) y[i] = {};\n  {};\n}}\n", n,
-                               bias.defined() ? b + "[i]" : "0.0f", c_multiply(n, k, w, "x", "y", parts));
+  layer.constants = c_matrix(w, as_floats(w, weight), n, COrder::blocks, parts.int8, parts);
+  if (bias.defined()) layer.constants += c_array(b, as_floats(b, bias), parts);
+  layer.function =
+      c_signature(index, false) +
+      fmt::format(" {{\n  int i;\n  for (i = 0; i < {}; ++i) y[i] = {};\n  {};\n}}\n", n,
+                  bias.defined() ? b + "[i]" : "0.0f", c_multiply(n, k, w, "x", "y", parts.int8, parts));
   return layer;
 }
 
 #define UNROLL_INSTANTIATE(S)                                                             \
+  template bool is_read_by_products_alone(const Program<S>&, int);                        \
   template CLayer c_layer(const LayerName&, const StepProgram<S>&, std::size_t, CParts&); \
   template CLayer c_linear(const Var<S>&, const Var<S>&, std::size_t, CParts&);
 UNROLL_INSTANTIATE(float)

@@ -44,6 +44,15 @@ std::vector<T> in_blocks(const std::vector<T>& w, std::size_t rows) {
 // A name of the file as a message has it: "@_l0_bias" without the file's name.
 std::string shown(const std::string& name) { return name.substr(name.find('_') + 1); }
 
+}  // namespace
+
+void throw_too_large(const std::string& name, double value) {
+  throw ArgumentError(fmt::format(
+      "[export_c] {}: expected finite floats, got {:g}, which is too large for one", shown(name), value));
+}
+
+namespace {
+
 void require_finite(const std::string& name, const std::vector<float>& values) {
   for (const float value : values) {
     if (!std::isfinite(value))
@@ -65,7 +74,7 @@ std::vector<float> row_scales(const std::vector<float>& values, std::size_t rows
 }
 
 // A tiny scale is subnormal, and the quotient by it may be larger than 127.
-int as_byte(float value, float scale) {
+int rounded(float value, float scale) {
   return static_cast<int>(std::lround(std::clamp(value / scale, -127.0F, 127.0F)));
 }
 
@@ -98,19 +107,19 @@ std::string c_array(const std::string& name, const std::vector<float>& values, C
   return array("float", name, items);
 }
 
-bool has_scales(std::size_t columns, bool int8) { return int8 && columns > 1; }
+bool has_scales(std::size_t columns, bool as_bytes) { return as_bytes && columns > 1; }
 
 std::string c_matrix(const std::string& name, const std::vector<float>& values, std::size_t rows,
-                     COrder order, CParts& parts) {
+                     COrder order, bool as_bytes, CParts& parts) {
   require_finite(name, values);
   const std::size_t columns = values.size() / rows;
   const auto ordered = [&](const auto& v) { return order == COrder::blocks ? in_blocks(v, rows) : v; };
-  if (!has_scales(columns, parts.int8)) return c_array(name, ordered(values), parts);
+  if (!has_scales(columns, as_bytes)) return c_array(name, ordered(values), parts);
   const std::vector<float> scales = row_scales(values, rows);
   std::vector<std::string> items;
   items.reserve(values.size());
   for (std::size_t i = 0; i < values.size(); ++i)
-    items.push_back(fmt::format("{}", as_byte(values[i], scales[i / columns])));
+    items.push_back(fmt::format("{}", rounded(values[i], scales[i / columns])));
   parts.weight_bytes += values.size();
   return array("int8_t", name, ordered(items)) + c_array(name + "_scale", scales, parts);
 }
@@ -121,14 +130,14 @@ std::vector<float> through_int8(std::vector<float> values, std::size_t rows) {
   const std::vector<float> scales = row_scales(values, rows);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float scale = scales[i / columns];
-    if (std::isfinite(values[i])) values[i] = static_cast<float>(as_byte(values[i], scale)) * scale;
+    if (std::isfinite(values[i])) values[i] = static_cast<float>(rounded(values[i], scale)) * scale;
   }
   return values;
 }
 
 std::string c_multiply(std::size_t n, std::size_t k, const std::string& w, const std::string& x,
-                       const std::string& y, CParts& parts) {
-  const bool scaled = has_scales(k, parts.int8);
+                       const std::string& y, bool as_bytes, CParts& parts) {
+  const bool scaled = has_scales(k, as_bytes);
   parts.functions.insert(scaled ? "multiply_int8" : "multiply");
   return fmt::format("@_multiply{}({}, {}, {}, {}{}, {})", scaled ? "_int8" : "", n, k, w,
                      scaled ? w + "_scale, " : "", x, y);

@@ -22,6 +22,8 @@ std::string c_number(float value);
 // Returns text as part of a name: letters, digits and '_'.
 std::string c_name(const std::string& text);
 
+[[noreturn]] void throw_too_large(const std::string& name, double value);
+
 // Returns "static const float name[n] = {...};". Throws ArgumentError, with the name, for NaN.
 std::string c_array(const std::string& name, const std::vector<float>& values, CParts& parts);
 
@@ -31,16 +33,18 @@ enum class COrder {
 };
 inline constexpr std::size_t kBlockRows = 32;
 // Does the same for a matrix (rows, columns) of finite numbers; its elements are bytes, and name_scale has
-// one scale per row, if int8 is set and makes it smaller.
+// one scale per row, if as_bytes is set and makes it smaller.
 std::string c_matrix(const std::string& name, const std::vector<float>& values, std::size_t rows,
-                     COrder order, CParts& parts);
-bool has_scales(std::size_t columns, bool int8);
+                     COrder order, bool as_bytes, CParts& parts);
+// Whether a matrix is written in bytes, if it may be: with one column the scales would be as large as the
+// elements.
+bool has_scales(std::size_t columns, bool as_bytes);
 // Returns the matrix that c_matrix() writes.
 std::vector<float> through_int8(std::vector<float> values, std::size_t rows);
 
 // Returns a call of the function that adds W x to y, for a matrix W (n,k) of c_matrix(), in blocks.
 std::string c_multiply(std::size_t n, std::size_t k, const std::string& w, const std::string& x,
-                       const std::string& y, CParts& parts);
+                       const std::string& y, bool as_bytes, CParts& parts);
 
 // Returns the text of these functions and of those that they call.
 std::string c_functions(const std::set<std::string>& names);

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <sstream>
 
 #include "deploy/c_layer.hpp"
+#include "deploy/quantized.hpp"
 #include "framework/atomic_file.hpp"
 #include "framework/errors.hpp"
 #include "framework/program/program.hpp"
@@ -44,49 +46,27 @@ std::string with_name(const std::string& text, const std::string& name) {
   return result;
 }
 
-template <class S>
-Var<S> quantized(const Var<S>& matrix, bool rows_are_outputs) {
-  const Var<S> rows = rows_are_outputs ? matrix : Var<S>(transpose(matrix).value());
-  const std::vector<float> values = through_int8(as_floats(rows), rows.shape(0));
-  Tensor<S> result(rows.value());
-  std::transform(values.begin(), values.end(), result.data(), [](float v) { return static_cast<S>(v); });
-  const Var<S> made(std::move(result));
-  return rows_are_outputs ? made : Var<S>(transpose(made).value());
-}
-
-// Returns the model with the weights that the bytes of its file stand for.
-template <class S>
-StreamSource<S> quantized(StreamSource<S> source) {
-  const NoGrad constants;
-  for (StreamCell<S>& cell : source.cells) {
-    auto step = std::make_shared<StepProgram<S>>(static_cast<const StepProgram<S>&>(*cell.program));
-    step->packed = std::make_shared<PackedWeights<S>>();
-    const std::vector<int>& numbers = step->program->externals;
-    for (const auto* list : {&step->program->forward.before, &step->program->forward.loop}) {
-      for (const Instruction<S>& op : *list) {
-        if (op.kind != Kind::product) continue;
-        const auto found = std::find(numbers.begin(), numbers.end(), op.inputs[1]);
-        if (found == numbers.end()) continue;
-        Var<S>& matrix = step->externals[static_cast<std::size_t>(found - numbers.begin())];
-        matrix = quantized(matrix, op.transpose_b);
-      }
-    }
-    cell.program = std::move(step);
+// Nothing in it ends the comment, begins another one or joins two lines.
+std::string as_comment(const std::string& text) {
+  if (text.empty()) return "";
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    line = escaped(line);
+    for (const char* mark : {"*/", "/*", "??"})
+      for (std::size_t at = 0; (at = line.find(mark, at)) != std::string::npos;) line.insert(at + 1, " ");
+    if (line.ends_with('\\')) line += " .";
+    result += (result.empty() ? "/* " : "\n   ") + line;
   }
-  if (source.embedding.defined()) source.embedding = quantized(source.embedding, true);
-  if (source.has_head) source.head_weight = quantized(source.head_weight, true);
-  return source;
+  return result + " */\n";
 }
 
 // The two files as texts.
 class CFile {
  public:
   template <class S>
-  CFile(const StreamSource<S>& source, const COptions& options) : comment_(options.comment) {
+  CFile(const StreamSource<S>& source, const COptions& options) : comment_(as_comment(options.comment)) {
     parts_.int8 = options.int8;
-    for (const char* mark : {"*/", "/*"})  // no comment ends or begins in it
-      for (std::size_t at = 0; (at = comment_.find(mark, at)) != std::string::npos;)
-        comment_.insert(at + 1, " ");
     for (const StreamCell<S>& cell : source.cells)
       layers_.push_back(
           c_layer(source.layer, static_cast<const StepProgram<S>&>(*cell.program), layers_.size(), parts_));
@@ -94,12 +74,13 @@ class CFile {
       layers_.push_back(c_linear(source.head_weight, source.head_bias, layers_.size(), parts_));
     if (source.embedding.defined()) {
       vocabulary_ = source.embedding.shape(0);
-      table_ = c_matrix("@_embedding", as_floats(source.embedding), vocabulary_, COrder::rows, parts_);
+      table_ = c_matrix("@_embedding", as_floats("embedding", source.embedding), vocabulary_, COrder::rows,
+                        parts_.int8, parts_);
     }
     run_test(source);
   }
 
-  std::string comment() const { return comment_.empty() ? "" : "/* " + comment_ + " */\n"; }
+  const std::string& comment() const { return comment_; }
   std::string header() const;
   std::string code(const std::string& header_name) const;
 
@@ -113,6 +94,15 @@ class CFile {
     for (const CLayer& layer : layers_)
       for (const CState& state : layer.states) size += state.initial.size();
     return size;
+  }
+  // The largest layer's arrays, and those between the layers.
+  std::size_t stack_bytes() const {
+    std::size_t between = vocabulary_ > 0 ? layers_.front().inputs : 0, largest = 0;
+    for (const CLayer& layer : layers_) {
+      between += layer.outputs;
+      largest = std::max(largest, layer.scratch);
+    }
+    return 4 * (between + largest);
   }
   // "void @_step(@_state *s, ...)"; block: of n steps.
   std::string signature(bool block) const {
@@ -159,12 +149,12 @@ void CFile::run_test(const StreamSource<S>& source) {
 }
 
 std::string CFile::header() const {
-  std::string text =
-      fmt::format(R"(/* A recurrent model, one step at a time: {} bytes of {} weights. Written by Unroll.
+  std::string text = fmt::format(
+      R"(/* A recurrent model, one step at a time: {} bytes of {} weights, about {} bytes of stack. Written by Unroll.
    A model has no memory but its state, which @_reset sets to the beginning of a sequence. y is no part of x.{}
 */
-#ifndef @@_H
-#define @@_H
+#ifndef @_H
+#define @_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -176,11 +166,11 @@ extern "C" {{
 #define @@_INPUTS {}
 #define @@_OUTPUTS {}
 )",
-                  parts_.weight_bytes, parts_.int8 ? "int8" : "float",
-                  vocabulary_ > 0 ? "\n   An id outside 0 .. @@_VOCABULARY - 1 changes nothing; 0 is "
-                                    "returned then, else 1."
-                                  : "",
-                  inputs(), outputs());
+      parts_.weight_bytes, parts_.int8 ? "int8" : "float", stack_bytes(),
+      vocabulary_ > 0 ? "\n   An id outside 0 .. @@_VOCABULARY - 1 changes nothing; 0 is "
+                        "returned then, else 1."
+                      : "",
+      inputs(), outputs());
   if (vocabulary_ > 0) text += fmt::format("#define @@_VOCABULARY {}\n", vocabulary_);
   text +=
       fmt::format("\ntypedef struct @_state {{ /* {} bytes */\n", 4 * std::max<std::size_t>(state_size(), 1));
@@ -191,7 +181,7 @@ extern "C" {{
   text += fmt::format(R"(}} @_state;
 
 void @_reset(@_state *s);
-/* One step: {} -> y[{}]. */
+/* One step: {} -> y[{}]{}. */
 {};
 /* n steps. */
 {};
@@ -204,8 +194,9 @@ int @_selftest(void);
 
 #endif
 )",
-                      vocabulary_ > 0 ? "id" : fmt::format("x[{}]", inputs()), outputs(), signature(false),
-                      signature(true), kTestSteps);
+                      vocabulary_ > 0 ? "id" : fmt::format("x[{}]", inputs()), outputs(),
+                      layers_.back().output_names.empty() ? "" : ": " + layers_.back().output_names,
+                      signature(false), signature(true), kTestSteps);
   return text;
 }
 
@@ -215,6 +206,9 @@ std::string CFile::code(const std::string& header_name) const {
   // multiplies and adds in two steps.
   std::string text = fmt::format(R"(#include "{}"
 
+#ifdef __FAST_MATH__
+#error "@.c: not with -ffast-math, which changes what exp and others compute"
+#endif
 #ifdef __cplusplus
 #define @@_RESTRICT __restrict
 #else
@@ -328,7 +322,7 @@ std::string CFile::selftest_function(CParts& parts) const {
 }}
 )",
                      outputs(), kTestSteps,
-                     vocabulary_ > 0 ? "(void)@_step(&s, @_test_x[t], y)"
+                     vocabulary_ > 0 ? "if (!@_step(&s, @_test_x[t], y)) return 1"
                                      : fmt::format("@_step(&s, @_test_x + t * {}, y)", inputs()));
 }
 
@@ -337,7 +331,12 @@ std::string c_file_name(const std::string& file, const COptions& options) {
   if (path.extension() != ".c")
     throw ArgumentError(
         fmt::format("[export_c] file: expected a name that ends with .c, got '{}'", escaped(file)));
-  const std::string name = options.name.empty() ? path.stem().string() : options.name;
+  const std::string stem = path.stem().string();
+  if (stem.find_first_of("\"\\@?\n") != std::string::npos)
+    throw ArgumentError(fmt::format(
+        "[export_c] file: expected a name without quotes, '\\', '@', '?' and line breaks, got '{}'",
+        escaped(file)));
+  const std::string name = options.name.empty() ? stem : options.name;
   const bool is_name = is_letter(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
                          return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
                        });
@@ -349,12 +348,6 @@ std::string c_file_name(const std::string& file, const COptions& options) {
   return name;
 }
 
-void write_text(const std::filesystem::path& file, const std::string& text) {
-  AtomicFile out(file.string(), "export_c");
-  out.write(text.data(), text.size());
-  out.commit();
-}
-
 }  // namespace
 
 template <class S>
@@ -362,8 +355,13 @@ void write_c(const StreamSource<S>& source, const std::string& file, const COpti
   const std::string name = c_file_name(file, options);
   const CFile text(options.int8 ? quantized(source) : source, options);
   const std::filesystem::path header = std::filesystem::path(file).replace_extension(".h");
-  write_text(header, text.comment() + with_name(text.header(), name));
-  write_text(file, with_name(text.code(header.filename().string()), name));
+  const std::string declarations = text.comment() + with_name(text.header(), name);
+  const std::string code = with_name(text.code(header.filename().string()), name);
+  AtomicFile c(file, "export_c"), h(header.string(), "export_c");  // neither without the other
+  c.write(code.data(), code.size());
+  h.write(declarations.data(), declarations.size());
+  c.commit();
+  h.commit();
 }
 
 template void write_c(const StreamSource<float>&, const std::string&, const COptions&);

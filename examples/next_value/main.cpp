@@ -194,9 +194,12 @@ int run(int argc, const char* const* argv) {
   if (o.column.empty()) o.column = task.column;
   if (o.model.empty()) o.model = o.task + ".safetensors";
   o.picture = std::exchange(o.plot, "");  // not for the training
-  require_different_files(
-      o, o.model,
-      {{"--csv", o.data}, {"--csv-out", o.csv}, {"--plot", o.picture}, {"--export-c", o.c_file.file}});
+  require_different_files(o, o.model,
+                          {{"--csv", o.data},
+                           {"--csv-out", o.csv},
+                           {"--plot", o.picture},
+                           {"--export-c", o.c_file.file},
+                           {"--export-c", o.c_file.header()}});
   require_c_file(o.c_file);
   if (!o.picture.empty()) require_plot_path(o.picture);
   if (!o.csv.empty()) require_writable(o.csv);

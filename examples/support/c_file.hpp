@@ -11,6 +11,7 @@ namespace unroll::examples {
 struct CFileOptions {
   std::string file;  // "": none
   bool int8 = false;
+  std::string header() const { return file.empty() ? "" : file.substr(0, file.size() - 1) + "h"; }
 };
 
 // Adds --export-c and --int8.

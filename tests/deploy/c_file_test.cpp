@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <sstream>
 
@@ -151,6 +152,7 @@ TEST_CASE("a C file of several layers, functions and outputs") {
   CModel voice(folder.path().string(), "voice");
   CHECK(voice.selftest() == 0);
   auto sung = freeze(singer, 2);
+  CHECK_THAT(read_bytes(folder.file("voice.h")), Contains("y[7]: pitch[2], loudness[5]. */"));
   check_steps(voice, sung, 2, {"loudness"});
 
   export_c(Turning{}, 2, folder.file("turning.c"));
@@ -158,6 +160,74 @@ TEST_CASE("a C file of several layers, functions and outputs") {
   CHECK(turning.selftest() == 0);
   auto turned = freeze(Turning{}, 2);
   check_steps(turning, turned, 2);
+}
+
+TEST_CASE("a C file of a matrix that is used in both directions, in bytes too") {
+  const ScratchFolder folder;
+  Rng rng(14);
+  const Linear<float> w(16, 16, rng);
+  const Sequential model(
+      Gru<float>({.input = 3, .hidden = 16}, rng), [](const auto& r) { return r.output; },
+      [&](const auto& h) {
+        return concat({w(h), matmul(h, w.weight)}, 1);
+      });
+  for (const bool int8 : {false, true}) {
+    export_c(model, folder.file("both.c"), {.int8 = int8});
+    CModel c(folder.path().string(), "both");
+    CHECK(c.selftest() == 0);
+  }
+}
+
+TEST_CASE("what is no number, and where floats end, in a C file") {
+  const ScratchFolder folder;
+  Rng rng(15);
+  const auto part = [](const auto& h, Index k) { return slice(h, 1, {k, k + 1}); };
+  const Sequential model(
+      Recurrent<gallery::IndRnnCell<float>>({.input = 1, .hidden = 1}, rng),
+      [](const auto& r) { return r.output; },
+      [&](const auto& h) {
+        const auto x = h * 0.0 + 1e5;  // where logits are large
+        return concat(
+            {relu(h), maximum(h, 0.0 * h), minimum(h, 0.0 * h), max(concat({h, 1.0 + h}, 1), {1}, true),
+             log_softmax(concat({x, x + 1.0}, 1)), part(log_softmax(concat({x, x}, 1)), 0)},
+            1);
+      });
+  export_c(model, folder.file("ends.c"));
+  CModel c(folder.path().string(), "ends", "-O3");
+  auto stream = freeze(model);
+  CHECK(c.selftest() == 0);
+  check_steps(c, stream, 1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> y(7);
+  c.step(&nan, y.data());
+  for (std::size_t k = 0; k < 4; ++k) CHECK(std::isnan(y[k]));
+}
+
+TEST_CASE("a C file with an embedding or cos alone compiles without a warning") {
+  const ScratchFolder folder;
+  Rng rng(16);
+  const Sequential model(Embedding<float>(7, 4, rng), Linear<float>(4, 1, rng),
+                         [](const auto& y) { return cos(y); });
+  export_c(model, folder.file("few.c"));
+  for (const char* level : {"-O0", "-O2", "-O3"}) {
+    CModel c(folder.path().string(), "few", level);
+    CHECK(c.selftest() == 0);
+  }
+  if (*UNROLL_OTHER_C_COMPILER != '\0')
+    CHECK(CModel(folder.path().string(), "few", "-O2", UNROLL_OTHER_C_COMPILER).selftest() == 0);
+}
+
+TEST_CASE("no comment ends early, and -ffast-math is refused") {
+  const ScratchFolder folder;
+  Rng rng(17);
+  const Lstm<float> layer({.input = 1, .hidden = 2}, rng);
+  for (const char* comment :
+       {"*/ int evil; /*", "/*/*/", "*\\\n/ int evil; /*", "*?" "?/\n/", "x\\", "?" "?/", "a\rb\x01\nc"}) {
+    export_c(layer, folder.file("odd.c"), {.comment = comment});
+    CHECK(CModel(folder.path().string(), "odd").selftest() == 0);
+  }
+  CHECK_THROWS_WITH(CModel(folder.path().string(), "odd", "-O2 -ffast-math"),
+                    Contains("not with -ffast-math"));
 }
 
 TEST_CASE("n steps of a C file in one call, two states, and ids that are none") {
@@ -207,8 +277,9 @@ TEST_CASE("a C file is the same every time, small, and names layers and paramete
                            "voice_l0_weight_hh[1024]", "voice_l0_bias_ih_plus_bias_hh[64]",
                            "voice_l1_weight[16]", "_sigmoid(", "_tanh("})
     CHECK_THAT(code, Contains(part));
-  for (const char* part : {"#define VOICE_INPUTS 1\n", "#define VOICE_OUTPUTS 1\n", "/* 128 bytes */",
-                           "4676 bytes of float weights", "float l0_h[16];", "float l0_c[16];"})
+  for (const char* part :
+       {"#define VOICE_INPUTS 1\n", "#define VOICE_OUTPUTS 1\n", "/* 128 bytes */",
+        "4676 bytes of float weights, about 452 bytes of stack", "float l0_h[16];", "float l0_c[16];"})
     CHECK_THAT(header, Contains(part));
   // As the page shows it.
   const std::string page = read_bytes(UNROLL_SOURCE_DIR "/docs/deploy.md");
@@ -253,9 +324,18 @@ TEST_CASE("export_c refuses what is no name, no number or no code") {
   for (const bool int8 : {false, true})
     CHECK_THROWS_WITH(export_c(layer, file("v.c"), {.int8 = int8}),
                       Contains("weight_hh: expected finite floats, got nan"));
-  // A double that no float can hold.
+  CHECK_THROWS_WITH(export_c(Gru<float>({.input = 2, .hidden = 3}, rng), file("a@b.c"), {.name = "v"}),
+                    Contains("expected a name without quotes"));
+  // Doubles that no float can hold.
   Gru<double> wide({.input = 2, .hidden = 3}, rng);
   wide.cells()[0].weight_ih.mutable_value()(0, 0) = 1e300;
-  CHECK_THROWS_WITH(export_c(wide, file("v.c")), Contains("weight_ih: expected finite floats, got inf"));
+  CHECK_THROWS_WITH(export_c(wide, file("v.c")),
+                    Contains("weight_ih: expected finite floats, got 1e+300, which is too large for one"));
+  Gru<double> biased({.input = 2, .hidden = 3}, rng);
+  biased.cells()[0].bias_hh.mutable_value()(0) = -1e200;
+  CHECK_THROWS_WITH(export_c(biased, file("v.c")), Contains("bias_hh"));
+  std::filesystem::create_directory(file("d.c"));
+  CHECK_THROWS_AS(export_c(wide, file("d.c"), {.name = "d"}), Error);
+  std::filesystem::remove(file("d.c"));
   CHECK(folder.files() == 0);  // nothing is left of a file that was refused
 }

@@ -37,6 +37,11 @@ TEST_CASE("next_value --export-c forecasts in C") {
   }
 }
 
+TEST_CASE("next_value writes no two files to one place") {
+  check_refused("next_value", run_example("next_value", "--task toy --epochs 1 --export-c x.c --csv-out x.h"),
+                "expected another file than");
+}
+
 TEST_CASE("classifier --export-c classifies in C, after a training and from its file") {
   const ScratchFolder folder;
   const std::string at = folder.path(""),

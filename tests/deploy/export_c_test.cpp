@@ -255,6 +255,15 @@ TEST_CASE("the functions of a C file are exact to a few units in the last place"
   CHECK(std::isnan(at(-1.0F)[3]));
   CHECK(std::isnan(at(-1.0F)[4]));
   CHECK(at(0.0F)[4] == 0.0F);
+  for (const float x : {3.402e38F, 1.2e-38F, 1e-40F, 1e-45F}) {  // the ends, and subnormal
+    CHECK(at(x)[3] == Approx(std::log(x)));
+    CHECK(at(x)[4] == Approx(std::sqrt(x)));
+  }
+  for (const float x : {8192.0F, 99'999.0F}) {
+    CHECK(at(x)[5] == Approx(std::sin(x)).margin(x > 1e4F ? 1e-5 : 2e-7));
+    CHECK(at(-x)[6] == Approx(std::cos(x)).margin(x > 1e4F ? 1e-5 : 2e-7));
+  }
+  CHECK(std::isnan(at(1.1e5F)[5]));
   CHECK(std::signbit(at(-0.0F)[2]));
   for (const float value : at(std::numeric_limits<float>::quiet_NaN())) CHECK(std::isnan(value));
 }
