@@ -221,8 +221,13 @@ TEST_CASE("no comment ends early, and -ffast-math is refused") {
   const ScratchFolder folder;
   Rng rng(17);
   const Lstm<float> layer({.input = 1, .hidden = 2}, rng);
-  for (const char* comment :
-       {"*/ int evil; /*", "/*/*/", "*\\\n/ int evil; /*", "*?" "?/\n/", "x\\", "?" "?/", "a\rb\x01\nc"}) {
+  for (const char* comment : {"*/ int evil; /*", "/*/*/", "*\\\n/ int evil; /*",
+                              "*?"
+                              "?/\n/",
+                              "x\\",
+                              "?"
+                              "?/",
+                              "a\rb\x01\nc"}) {
     export_c(layer, folder.file("odd.c"), {.comment = comment});
     CHECK(CModel(folder.path().string(), "odd").selftest() == 0);
   }
