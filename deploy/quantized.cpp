@@ -4,6 +4,7 @@
 #include <set>
 
 #include "deploy/c_layer.hpp"
+#include "framework/ops.hpp"
 #include "framework/program/program.hpp"
 
 namespace unroll::detail {
