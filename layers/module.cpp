@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "framework/errors.hpp"
 
@@ -24,6 +26,21 @@ void throw_copied() {
       "[copy] module: expected clone(module), with its own parameters, or share(module), a second handle to "
       "the same ones, got a plain copy (which std::vector makes when a move may throw)");
 }
+template <class S>
+void require_distinct_names(const std::vector<NamedParameter<S>>& list) {
+  std::unordered_map<std::string_view, const void*> known;
+  for (const auto& [name, var] : list) {
+    const auto [at, is_new] = known.try_emplace(name, var.get());
+    if (is_new || at->second == var.get()) continue;
+    throw ArgumentError(fmt::format(
+        "[named_parameters] '{}': expected distinct names, got two parameters of this one (does each() visit "
+        "two members by one name?)",
+        name));
+  }
+}
+template void require_distinct_names(const std::vector<NamedParameter<float>>&);
+template void require_distinct_names(const std::vector<NamedParameter<double>>&);
+
 void throw_constant(const std::string& name) {
   throw TapeError(
       fmt::format("[parameters] '{}': expected a parameter, got a constant (parameter(tensor) makes one; "

@@ -113,7 +113,14 @@ struct NamedParameter {
   Var<S> var;
 };
 
+namespace detail {
+// Throws ArgumentError for two parameters of one name.
+template <class S>
+void require_distinct_names(const std::vector<NamedParameter<S>>& list);
+}  // namespace detail
+
 // Returns all parameters with their dotted names, in list order; a tied parameter under each of its names.
+// Throws ArgumentError if two members have one name: files know parameters by their names.
 template <Module M>
 auto named_parameters(const M& module, const std::string& prefix = "") {
   std::vector<NamedParameter<scalar_t<M>>> list;
@@ -123,6 +130,7 @@ auto named_parameters(const M& module, const std::string& prefix = "") {
         list.push_back({name, var});
       },
       prefix);
+  detail::require_distinct_names(list);
   return list;
 }
 

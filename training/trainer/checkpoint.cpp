@@ -133,6 +133,7 @@ std::string TrainState::to_text() const {
             {"patience_bad_epochs", patience.bad_epochs},
             {"best_score", number(best_score)},
             {"best_epoch", best_epoch},
+            {"monitor", monitor},
             {"random", random},
             {"lr", Json::array()},
             {"history", Json::array()}};
@@ -162,9 +163,14 @@ TrainState TrainState::from_text(const std::string& text) {
   state.grad_norm = number_at(json, "grad_norm");
   state.steps = count_at(json, "steps");
   state.metrics = texts_at(json, "metrics");
-  const Json& plateau = member(json, "plateau");
-  if (!plateau.is_string()) fail_state("'plateau': expected a text, got " + detail::excerpt(plateau));
-  state.plateau = plateau.get<std::string>();
+  const auto text_at = [&](const char* name) {
+    const Json& value = member(json, name);
+    if (!value.is_string())
+      fail_state(fmt::format("'{}': expected a text, got {}", name, detail::excerpt(value)));
+    return value.get<std::string>();
+  };
+  state.plateau = text_at("plateau");
+  state.monitor = text_at("monitor");
   state.patience = {number_at(json, "patience_best"), count_at(json, "patience_bad_epochs")};
   state.best_score = number_at(json, "best_score");
   state.best_epoch = count_at(json, "best_epoch");

@@ -30,6 +30,7 @@ struct TrainState {
   EarlyStopping::Memory patience;
   double best_score = std::numeric_limits<double>::quiet_NaN();
   std::int64_t best_epoch = 0;
+  std::string monitor;                        // what best_score is of, and which way: "min valid/loss"
   std::map<std::string, std::string> random;  // each generator's state()
   std::vector<EpochReport> history;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <set>
 #include <type_traits>
 
@@ -53,6 +54,7 @@ void compare(std::vector<std::string>& faults, const char* part, const std::map<
 
 template <class S>
 void RunState<S>::begin() {
+  parameters_ = model_.parameters();
   generators_ = model_.generators();
   std::set<std::string> names;
   for (const NamedRng& generator : generators_) {
@@ -105,6 +107,18 @@ void RunState<S>::set_weights(const TensorMap<S>& weights) {
 template <class S>
 void RunState<S>::keep_best() {
   best_ = weights();
+}
+
+template <class S>
+void RunState<S>::forget_best() {
+  best_.clear();
+  state.best_epoch = 0;
+  state.best_score = std::numeric_limits<double>::quiet_NaN();
+  state.patience = {};
+  if (!plateau) return;
+  const double lr = plateau->lr;
+  plateau = options_.plateau;
+  plateau->lr = lr;
 }
 
 template <class S>

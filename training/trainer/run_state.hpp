@@ -22,7 +22,8 @@ class RunState {
   std::optional<PlateauSchedule> plateau;
 
   const std::vector<NamedParameter<S>>& parameters() const noexcept { return parameters_; }
-  // A run begins: its generators are those that the model has now. Throws ArgumentError for two of one name.
+  // A run begins: its parameters and generators are those that the model has now. Throws ArgumentError for
+  // two generators of one name.
   void begin();
   bool is_new() const noexcept { return state.epoch == 1 && state.batch == 0 && !resumed_; }
   // True from resume() on, until the logs have been told.
@@ -39,6 +40,8 @@ class RunState {
 
   void keep_best();
   const TensorMap<S>& best() const noexcept { return best_; }
+  // Begins anew with what is best, for another monitor.
+  void forget_best();
   // Gives the model its best weights; false when there are none yet.
   bool restore_best();
 

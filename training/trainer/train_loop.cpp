@@ -28,6 +28,18 @@ class TrainingMode {
   ModelAdapter<S>& model_;
 };
 
+// Sets the flag for its lifetime.
+class Running {
+ public:
+  explicit Running(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Running() { flag_ = false; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 template <class S>
@@ -42,6 +54,7 @@ TrainLoop<S>::TrainLoop(ModelAdapter<S>& model, Optimizer<S>& optimizer, TrainOp
 
 template <class S>
 void TrainLoop<S>::set_options(TrainOptions options) {
+  require_idle("set_options");
   options.check();
   // What the present plateau has seen stays.
   const std::optional<PlateauSchedule> before = run_.plateau;
@@ -51,7 +64,23 @@ void TrainLoop<S>::set_options(TrainOptions options) {
 }
 
 template <class S>
+void TrainLoop<S>::resume(const std::string& path) {
+  require_idle("resume");
+  run_.resume(path);
+}
+
+template <class S>
+void TrainLoop<S>::require_idle(const char* function) const {
+  if (!running_) return;
+  throw ArgumentError(fmt::format(
+      "[Trainer.{}] expected no fit() of this trainer under way, got a call from within one (a callback?)",
+      function));
+}
+
+template <class S>
 TrainResult TrainLoop<S>::run(DataAdapter<S>& data) {
+  require_idle("fit");
+  const Running running(running_);
   std::optional<Interrupt> interrupt;
   if (options_.interruptible) interrupt.emplace();
   stop_requested_ = false;
@@ -107,19 +136,13 @@ void TrainLoop<S>::begin(DataAdapter<S>& data) {
   if (validation_batches) check_batches("valid", *validation_batches);
   run_.begin();
   const bool is_new = run_.is_new();
-  if (options_.resume && is_new && checkpoint_exists(options_.checkpoint)) resume(options_.checkpoint);
-  TrainState& state = run_.state;
-  if (state.batch > 0 && state.batches != static_cast<std::int64_t>(batches)) {
-    throw ArgumentError(
-        fmt::format("[Trainer.fit] source: expected {} batches, as the epoch under way had, got {} (other "
-                    "data or batch size?)",
-                    state.batches, batches));
-  }
-  state.batches = static_cast<std::int64_t>(batches);
+  if (options_.resume && is_new && checkpoint_exists(options_.checkpoint)) run_.resume(options_.checkpoint);
+  if (run_.state.batch == 0) run_.state.batches = static_cast<std::int64_t>(batches);
+  step_.check_optimizer();
   find_monitor(validation_batches.has_value());
   if (run_.is_resumed()) {
     save_best();  // of the earlier part, in case that no later epoch is better
-    for (Log* log : options_.logs) log->resume(state.step);
+    for (Log* log : options_.logs) log->resume(run_.state.step);
   } else if (is_new) {
     for (Log* log : options_.logs) log->text(0, "summary", model_.summary());
   }
@@ -147,6 +170,9 @@ void TrainLoop<S>::find_monitor(bool has_validation) {
         fmt::format("[Trainer.fit] monitor: expected one of {}, got '{}'", fmt::join(names, ", "), monitor_));
   }
   goal_ = options_.goal.value_or(*goal);
+  // Scores of two kinds cannot be compared.
+  const std::string scored = fmt::format("{} {}", goal_ == Goal::minimize ? "min" : "max", monitor_);
+  if (std::exchange(run_.state.monitor, scored) != scored) run_.forget_best();
   if (run_.plateau) {
     run_.plateau->mode = goal_ == Goal::minimize ? PlateauSchedule::Mode::kMin : PlateauSchedule::Mode::kMax;
   }
@@ -165,6 +191,7 @@ StopReason TrainLoop<S>::run_epochs(DataAdapter<S>& data) {
     // From before the start, so that going back to it begins the epoch again.
     run_.snapshot();
     data.start_epoch(state.epoch, state.batch == 0);
+    set_batches(data.batches());
     while (true) {
       if (const auto stop = asked_to_stop()) return *stop;
       if (state.batch == state.batches) break;
@@ -172,6 +199,20 @@ StopReason TrainLoop<S>::run_epochs(DataAdapter<S>& data) {
     }
     end_epoch(data);
   }
+}
+
+// A source may have another number in every epoch.
+template <class S>
+void TrainLoop<S>::set_batches(std::size_t batches) {
+  check_batches("train", batches);
+  TrainState& state = run_.state;
+  if (state.batch > 0 && state.batches != static_cast<std::int64_t>(batches)) {
+    throw ArgumentError(
+        fmt::format("[Trainer.fit] source: expected {} batches, as the epoch under way had, got {} (other "
+                    "data or batch size?)",
+                    state.batches, batches));
+  }
+  state.batches = static_cast<std::int64_t>(batches);
 }
 
 // Saves when it is so.
@@ -197,6 +238,7 @@ void TrainLoop<S>::step(DataAdapter<S>& data) {
 template <class S>
 void TrainLoop<S>::end_epoch(DataAdapter<S>& data) {
   run_.check_weights();
+  step_.check_optimizer();
   TrainState& state = run_.state;
   EpochReport report{.epoch = state.epoch, .step = state.step};
   report.train.push_back({"loss", mean_loss("train", state.epoch, state.loss, state.weight)});

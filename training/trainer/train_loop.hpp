@@ -18,7 +18,7 @@ class TrainLoop {
   void stop() noexcept { stop_requested_ = true; }
 
   void save(const std::string& path) { run_.save(path); }
-  void resume(const std::string& path) { run_.resume(path); }
+  void resume(const std::string& path);
   bool restore_best() { return run_.restore_best(); }
 
   const TrainState& state() const noexcept { return run_.state; }
@@ -26,10 +26,12 @@ class TrainLoop {
   void set_options(TrainOptions options);
 
  private:
+  void require_idle(const char* function) const;
   void check_files() const;
   void begin(DataAdapter<S>& data);
   void find_monitor(bool has_validation);
   StopReason run_epochs(DataAdapter<S>& data);
+  void set_batches(std::size_t batches);
   std::optional<StopReason> asked_to_stop();
   void step(DataAdapter<S>& data);
   void end_epoch(DataAdapter<S>& data);
@@ -45,6 +47,7 @@ class TrainLoop {
   std::string monitor_;  // of this run: "valid/loss"
   Goal goal_ = Goal::minimize;
   bool stop_requested_ = false;
+  bool running_ = false;
 };
 
 extern template class TrainLoop<float>;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <exception>
 #include <string_view>
+#include <unordered_set>
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
@@ -52,6 +53,11 @@ void throw_nonfinite_batch(const char* data, std::int64_t epoch, std::size_t bat
                                                          epoch, batch + 1, what));
 }
 
+void throw_source_in_use() {
+  throw ArgumentError(
+      "[Trainer.evaluate] source: expected another one than that of the fit() under way, got the same, whose "
+      "epoch would begin again (make a second source of the same data)");
+}
 void check_batches(const char* data, std::size_t batches) {
   if (batches > 0) return;
   throw ArgumentError(fmt::format("{}: expected at least one batch, got none", source_of(data)));
@@ -126,7 +132,6 @@ StepReport TrainStep<S>::update(DataAdapter<S>& data, Group group) {
     weight += value.weight;
   }
   if (weight == 0.0) return report;
-  check_optimizer();
   if (several) scale_gradients(static_cast<S>(unit / weight));
   report.step = state.step + 1;
   report.loss = loss / weight;
@@ -149,17 +154,19 @@ void TrainStep<S>::scale_gradients(S factor) {
   }
 }
 
-// An optimizer without any gradient and without a parameter of the model would train nothing, ever.
+// What is no parameter of the model would be neither saved nor restored, and what has been replaced in the
+// model not trained.
 template <class S>
 void TrainStep<S>::check_optimizer() const {
-  const std::vector<Var<S>>& held = optimizer_.parameters();
-  if (std::ranges::any_of(held, [](const Var<S>& p) { return p.has_grad(); })) return;
-  for (const auto& [name, var] : model_.parameters()) {
-    if (std::ranges::any_of(held, [&var = var](const Var<S>& p) { return p.same_as(var); })) return;
+  std::unordered_set<const void*> known;
+  for (const auto& [name, var] : model_.parameters()) known.insert(var.get());
+  for (const Var<S>& held : optimizer_.parameters()) {
+    if (known.contains(held.get())) continue;
+    throw ArgumentError(fmt::format(
+        "[Trainer.fit] optimizer: expected parameters of the model, got '{}', which is none (replaced after "
+        "the optimizer was made, of another model, or a member that the model's each() does not visit)",
+        held.name()));
   }
-  throw ArgumentError(
-      "[Trainer.fit] optimizer: expected parameters of the model, got others: the optimizer holds none of "
-      "the model's parameters (were they replaced after it was made, or is it another model's?)");
 }
 
 // Returns the norm before; throws NonfiniteError when it is not finite.

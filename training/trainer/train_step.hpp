@@ -18,6 +18,7 @@ void check_loss(const LossValue<S>& value, const char* data, std::int64_t epoch,
 // data: "train", "valid" or "evaluated". Throw ArgumentError for a source without batches, and for a weight
 // of 0 in all; mean_loss returns sum / weight.
 void check_batches(const char* data, std::size_t batches);
+[[noreturn]] void throw_source_in_use();
 double mean_loss(const char* data, std::int64_t epoch, double sum, double weight);
 
 template <class S>
@@ -34,6 +35,8 @@ class TrainStep {
   StepReport run(DataAdapter<S>& data);
   // The rate of one group, or a factor on those of several.
   void set_lr(double lr);
+  // Throws ArgumentError for an optimizer with a parameter that is none of the model's.
+  void check_optimizer() const;
 
  private:
   struct Group {  // batches of one step
@@ -42,7 +45,6 @@ class TrainStep {
   void set_scheduled_lr();
   StepReport update(DataAdapter<S>& data, Group group);
   void scale_gradients(S factor);
-  void check_optimizer() const;
   double clip();
   [[noreturn]] void throw_nonfinite(DataAdapter<S>& data, Group group, const std::string& what);
   std::string find_op(DataAdapter<S>& data, Group group);

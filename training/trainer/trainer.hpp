@@ -92,10 +92,11 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   }
 
   // Loss and metrics over a source, in evaluation mode. The state of the loss is restored afterwards. Throws
-  // ArgumentError for a source without a batch that counts.
+  // ArgumentError for a source without a batch that counts, and in a callback for the one that fit() is in.
   template <class Source>
   Scores evaluate(Source&& source) {
     detail::SourceUse<std::remove_reference_t<Source>> use(source);
+    if (&use.get() == fitting_) detail::throw_source_in_use();
     return evaluate_as(use.get(), "evaluated", 1);
   }
 
@@ -125,9 +126,11 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   template <class Train, class Valid>
   class Fit : public detail::DataAdapter<S> {
    public:
-    Fit(Trainer& trainer, Train& train, Valid* valid) : trainer_(trainer), train_(train) {
+    Fit(Trainer& trainer, Train& train, Valid* valid)
+        : trainer_(trainer), train_(train), before_(std::exchange(trainer.fitting_, &train_.get())) {
       if (valid != nullptr) valid_.emplace(*valid);
     }
+    ~Fit() override { trainer_.fitting_ = before_; }
     std::size_t batches() override { return train_.get().size(); }
     void start_epoch(std::int64_t epoch, bool start_loss) override {
       train_.get().start_epoch(epoch);
@@ -149,6 +152,7 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
    private:
     Trainer& trainer_;
     detail::SourceUse<Train> train_;
+    const void* before_;
     std::optional<detail::SourceUse<Valid>> valid_;
   };
 
@@ -281,6 +285,7 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   List fresh_, running_, snapshot_;
   std::vector<detail::NamedRng> kept_;
   bool training_ = false;
+  const void* fitting_ = nullptr;  // the source of the fit() under way
   detail::TrainLoop<S> loop_;
 };
 
