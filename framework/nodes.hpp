@@ -25,8 +25,9 @@ void add_in_place(Tensor<S>& into, const Tensor<S>& from) noexcept {
 // A parameter's node on a tape: its gradient ends here.
 template <class S>
 struct LeafNode : Node {
-  Value<S>* parameter;  // held by the tape
-  std::uint64_t tape;   // of this node
+  Value<S>* parameter;    // held by the tape
+  std::uint64_t tape;     // of this node
+  std::uint64_t changes;  // of the parameter, when the tape first used it
   // The parameter's place on an outer tape, restored when this tape ends.
   std::uint64_t outer_tape;
   std::uint32_t outer_node;
@@ -34,6 +35,7 @@ struct LeafNode : Node {
       : Node{&kType, "parameter"},
         parameter(value),
         tape(serial),
+        changes(value->leaf->changes),
         outer_tape(value->tape),
         outer_node(value->node) {}
 

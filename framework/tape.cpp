@@ -246,7 +246,17 @@ std::uint32_t Tape::add_leaf(const Var<S>& var) {
 template std::uint32_t Tape::add_leaf(const Var<float>&);
 template std::uint32_t Tape::add_leaf(const Var<double>&);
 
-void Tape::check_unchanged(const char* where) const {
+void Tape::check_unchanged(const char* where) {
+  // What another thread has changed, which knows nothing of this tape.
+  const auto look = [&]<class S>(const PooledVector<Var<S>>& leaves) {
+    for (const Var<S>& leaf : leaves) {
+      const detail::Value<S>& value = *leaf.get();
+      if (value.tape != serial_) continue;
+      const auto& node = static_cast<const detail::LeafNode<S>&>(*nodes_[value.node]);
+      if (node.changes != value.leaf->changes && !change_) note_change(leaf);
+    }
+  };
+  std::apply([&](const auto&... leaves) { (look(leaves), ...); }, leaves_);
   if (!change_) return;
   const std::string name = change_->name->empty() ? "" : fmt::format(" '{}'", *change_->name);
   throw TapeError(fmt::format(

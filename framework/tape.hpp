@@ -125,7 +125,7 @@ class Tape {
   // For record() and the backward pass.
   std::uint64_t serial() const noexcept { return serial_; }
   // Throws TapeError if a value has changed since a recorded op used it.
-  void check_unchanged(const char* where) const;
+  void check_unchanged(const char* where);
   template <class S>
   std::uint32_t node_of(const Var<S>& var) {
     detail::Value<S>* value = var.get();

@@ -50,7 +50,10 @@ template <class S>
 Tensor<S>& Var<S>::mutable_value() & {
   Tensor<S>& data = checked()->data;
   note_read();
-  if (value_->leaf != nullptr) value_->leaf->packed.reset();  // a copy of elements that are about to change
+  if (value_->leaf != nullptr) {
+    ++value_->leaf->changes;
+    value_->leaf->packed.reset();  // a copy of elements that are about to change
+  }
   for (Tape* tape = Tape::current(); tape != nullptr; tape = tape->outer_) {
     if (!tape->change_ && tape->has_used(*this)) tape->note_change(*this);
   }

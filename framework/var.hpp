@@ -37,6 +37,7 @@ struct Leaf {
   std::string name;
   Var<S> gradient;
   std::uint64_t gradient_tape = 0;  // the tape that computed gradient
+  std::uint64_t changes = 0;        // calls of mutable_value(), on whatever thread
   std::vector<std::function<Var<S>(const Var<S>&)>> hooks;
   std::shared_ptr<void> packed;  // the value packed for products, while a tape uses it (ops/matmul.cpp)
 };

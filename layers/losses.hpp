@@ -15,7 +15,7 @@ enum class Reduction { mean, sum, none };
 
 struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
-  std::vector<double> class_weights = {};  // (C); empty: 1
+  std::vector<double> class_weights = {};  // (C), >= 0; empty: 1
   Index ignore_index = -100;               // positions with this label are ignored; only for class indices
   double label_smoothing = 0.0;            // 0..1
 };
@@ -25,7 +25,7 @@ struct CrossEntropyOptions {
 // The mean divides by the sum of w_y over the positions that count. Accurate for logits up to +-1e4 and
 // beyond. A logit of -inf excludes a class: the loss is inf if the label is excluded, or with smoothing.
 // Throws ShapeError for mismatched shapes or a label outside 0..C-1, ArgumentError for label_smoothing
-// outside 0..1.
+// outside 0..1 and a class weight that is negative or not finite.
 template <class S>
 Var<S> cross_entropy(const Var<S>& logits, const IndexTensor& labels,
                      const CrossEntropyOptions& options = {});

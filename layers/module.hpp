@@ -278,15 +278,23 @@ auto convert(const M& module) {
   }
 }
 
-// Sets every member called `training` of the module and its members (dropout): true while training, false for
+namespace detail {
+// Calls f(flag) for every member called `training` of the module and its members (dropout).
+template <class M, class F>
+void for_each_training_flag(M& module, F&& f) {
+  for_each_slot(module, "", [&](const std::string& name, auto& slot) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(slot)>, bool>) {
+      if (name == "training" || name.ends_with(".training")) f(slot);
+    }
+  });
+}
+}  // namespace detail
+
+// Sets every member called `training` of the module and its members: true while training, false for
 // evaluation.
 template <Module M>
 void set_training(M& module, bool training) {
-  detail::for_each_slot(module, "", [&](const std::string& name, auto& slot) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(slot)>, bool>) {
-      if (name == "training" || name.ends_with(".training")) slot = training;
-    }
-  });
+  detail::for_each_training_flag(module, [training](bool& flag) { flag = training; });
 }
 
 // --- summary ---

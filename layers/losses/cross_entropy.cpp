@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "framework/anomaly.hpp"
 #include "framework/errors.hpp"
@@ -52,6 +53,11 @@ Tensor<S> weights_tensor(const char* loss, const std::vector<double>& weights, s
   if (!weights.empty() && weights.size() != classes) {
     throw ShapeError(fmt::format("[{}] class_weights: expected {} entries (one per class), got {}", loss,
                                  classes, weights.size()));
+  }
+  for (std::size_t c = 0; c < weights.size(); ++c) {
+    if (weights[c] >= 0.0 && std::isfinite(weights[c])) continue;
+    throw ArgumentError(
+        fmt::format("[{}] class_weights[{}]: expected a number >= 0, got {}", loss, c, weights[c]));
   }
   Tensor<S> tensor = ones<S>({classes});
   std::transform(weights.begin(), weights.end(), tensor.data(), [](double w) { return static_cast<S>(w); });

@@ -322,6 +322,23 @@ TEST_CASE("a change inside an inner tape is refused by every tape that has used 
   CHECK_THROWS_AS(outer.backward(loss), TapeError);
 }
 
+TEST_CASE("a parameter that another thread has changed is refused") {
+  Var<double> w = parameter(Tensor<double>{2.0, 3.0}, "w"), v = parameter(Tensor<double>{1.0, 1.0}, "v");
+  const auto change = [](Var<double>& p) { std::thread([&p] { p.mutable_value()(0) += 1.0; }).join(); };
+  const auto refused = Contains("parameter 'w' of shape (2) was changed after this tape had used it");
+  Tape tape;
+  change(w);  // before it is used
+  const Var<double> loss = sum(w * w * v);
+  change(v);
+  change(w);
+  CHECK_THROWS_WITH(tape.backward(loss), refused);
+  CHECK_FALSE(v.has_grad());
+  CHECK_THROWS_WITH(gradients<double>({loss}, {v}), refused);
+  tape.release();
+  tape.backward(sum(w * w * v));
+  CHECK(w.grad() == 2.0 * w.value() * v.value());
+}
+
 TEST_CASE("a change after an inner tape that has used the constant, too, is refused") {
   const Var<double> w = parameter(Tensor<double>{3.0}, "w");
   Var<double> x(Tensor<double>{2.0});

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "check_derivatives.hpp"
 #include "framework/errors.hpp"
@@ -292,6 +293,10 @@ TEST_CASE("losses refuse what does not fit, and nothing broadcasts") {
                     Contains("labels: expected (4)") && Contains("got (2)"));
   CHECK_THROWS_AS(cross_entropy(Var<float>(zeros<float>({4})), IndexTensor{0}), ShapeError);
   CHECK_THROWS_AS(cross_entropy(logits, IndexTensor{0, 1, 2, 2}, {.class_weights = {1.0}}), ShapeError);
+  for (const double weight : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    CHECK_THROWS_WITH(cross_entropy(logits, IndexTensor{0, 1, 2, 2}, {.class_weights = {1.0, weight, 2.0}}),
+                      Contains("[cross_entropy] class_weights[1]: expected a number >= 0, got"));
+  }
   CHECK_THROWS_AS(cross_entropy(logits, IndexTensor{0, 1, 2, 2}, {.label_smoothing = 1.5}), ArgumentError);
   CHECK_THROWS_AS(nll_loss(logits, IndexTensor{0, 1, 2, 2}, {.label_smoothing = 0.5}), ArgumentError);
   CHECK_THROWS_WITH(mse_loss(logits, Var<float>(zeros<float>({4, 1}))), Contains("nothing broadcasts"));

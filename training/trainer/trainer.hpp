@@ -91,8 +91,9 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
     return loop_.run(task);
   }
 
-  // Loss and metrics over a source, in evaluation mode. The state of the loss is restored afterwards. Throws
-  // ArgumentError for a source without a batch that counts, and in a callback for the one that fit() is in.
+  // Loss and metrics over a source, in evaluation mode. The model's mode and the state of the loss are
+  // restored afterwards. Throws ArgumentError for a source without a batch that counts, and in a callback for
+  // the one that fit() is in.
   template <class Source>
   Scores evaluate(Source&& source) {
     detail::SourceUse<std::remove_reference_t<Source>> use(source);
@@ -191,11 +192,12 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   Scores evaluate_as(Source& source, const char* data, std::int64_t epoch) {
     const NoGrad no_recording;
     const TensorMap<S> before = carried();
-    const bool training = training_;
-    set_training(false);
+    std::vector<bool> flags;
+    detail::for_each_training_flag(model_, [&](bool& flag) { flags.push_back(std::exchange(flag, false)); });
     const auto back = [&] {
       load_carried(before);
-      set_training(training);
+      auto flag_before = flags.begin();
+      detail::for_each_training_flag(model_, [&](bool& flag) { flag = *flag_before++; });
     };
     try {
       Scores scores;
@@ -253,10 +255,7 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
     return list;
   }
   std::string summary() const override { return unroll::summary(model_); }
-  void set_training(bool training) override {
-    training_ = training;
-    unroll::set_training(model_, training);
-  }
+  void set_training(bool training) override { unroll::set_training(model_, training); }
   TensorMap<S> carried() const override {
     if constexpr (requires { loss_.state(); }) {
       return loss_.state();
@@ -284,7 +283,6 @@ class Trainer : private detail::ModelAdapter<scalar_t<Model>> {
   Loss loss_;
   List fresh_, running_, snapshot_;
   std::vector<detail::NamedRng> kept_;
-  bool training_ = false;
   const void* fitting_ = nullptr;  // the source of the fit() under way
   detail::TrainLoop<S> loop_;
 };

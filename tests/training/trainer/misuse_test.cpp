@@ -163,3 +163,34 @@ TEST_CASE("a callback neither trains nor scores what its fit() is in") {
   CHECK(trainer.fit(source).steps == 16);
   trainer.evaluate(source);  // afterwards it is free
 }
+
+TEST_CASE("evaluate leaves every member in the mode in which it was") {
+  struct Model : MoveOnly {
+    using Scalar = double;
+    Dropout<double> a, b;
+    Linear<double> out;
+    explicit Model(Rng& rng) : a(0.5, rng), b(0.5, rng), out(3, 1, rng) {}
+    Var<double> operator()(const Var<double>& x) const { return b(out(a(x))); }
+    static void each(auto& self, auto&& visit) {
+      visit("a", self.a);
+      visit("b", self.b);
+      visit("out", self.out);
+    }
+  };
+  Rng rng(6);
+  Model model(rng);
+  set_training(model, true);
+  model.b.training = false;
+  Sgd<double> sgd(parameters(model), {.lr = 0.05});
+  Trainer trainer(
+      model, sgd,
+      [](const Model& m, const Rows& batch) {
+        CHECK_FALSE(m.a.training);
+        return mse_loss(m(batch.x), batch.y);
+      },
+      quiet(1));
+  const Scores scores = trainer.evaluate(Source{});
+  CHECK(model.a.training);
+  CHECK_FALSE(model.b.training);
+  CHECK(trainer.evaluate(Source{})[0].value == scores[0].value);
+}
