@@ -31,6 +31,19 @@ struct Twice : MoveOnly {
   }
 };
 
+struct TwoDropouts : MoveOnly {
+  using Scalar = double;
+  Dropout<double> a, b;
+  Linear<double> out;
+  explicit TwoDropouts(Rng& rng) : a(0.5, rng), b(0.5, rng), out(3, 1, rng) {}
+  Var<double> operator()(const Var<double>& x) const { return b(out(a(x))); }
+  static void each(auto& self, auto&& visit) {
+    visit("a", self.a);
+    visit("b", self.b);
+    visit("out", self.out);
+  }
+};
+
 struct Rows {
   Var<double> x, y;
   std::size_t size() const { return x.shape(0); }
@@ -165,26 +178,14 @@ TEST_CASE("a callback neither trains nor scores what its fit() is in") {
 }
 
 TEST_CASE("evaluate leaves every member in the mode in which it was") {
-  struct Model : MoveOnly {
-    using Scalar = double;
-    Dropout<double> a, b;
-    Linear<double> out;
-    explicit Model(Rng& rng) : a(0.5, rng), b(0.5, rng), out(3, 1, rng) {}
-    Var<double> operator()(const Var<double>& x) const { return b(out(a(x))); }
-    static void each(auto& self, auto&& visit) {
-      visit("a", self.a);
-      visit("b", self.b);
-      visit("out", self.out);
-    }
-  };
   Rng rng(6);
-  Model model(rng);
+  TwoDropouts model(rng);
   set_training(model, true);
   model.b.training = false;
   Sgd<double> sgd(parameters(model), {.lr = 0.05});
   Trainer trainer(
       model, sgd,
-      [](const Model& m, const Rows& batch) {
+      [](const TwoDropouts& m, const Rows& batch) {
         CHECK_FALSE(m.a.training);
         return mse_loss(m(batch.x), batch.y);
       },
