@@ -39,7 +39,7 @@ endfunction()
 # Optimised builds compile a target's files eight at a time: about two thirds of the time from nothing, as what they
 # instantiate is mostly the same. Debug builds compile each alone, which also finds an include that is missing.
 function(unroll_compile_together target)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" OR UNROLL_BUILD_FUZZERS)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # it takes such a group's files for headers, and would inline less in it
       target_compile_options(${target} PRIVATE -Wno-subobject-linkage --param large-unit-insns=40000)
