@@ -14,7 +14,7 @@ endfunction()
 unroll_install_targets(unroll_stream unroll_stream unroll_core unroll_xtensor)
 unroll_install_targets(unroll unroll_unroll unroll_training unroll_deploy unroll_layers unroll_optim unroll_framework unroll_files
                        unroll_blas unroll_xtensor_blas)
-set(header_roots unroll.hpp training/training.hpp deploy/export_c.hpp)
+set(header_roots unroll.hpp training/training.hpp deploy/export_c.hpp deploy/nam.hpp deploy/rtneural.hpp)
 set(tensorboard_header training/tensorboard/tensorboard_log.hpp)
 set(onnx_header training/onnx/onnx.hpp)
 foreach(part IN ITEMS tensorboard onnx)
