@@ -63,8 +63,11 @@ NamModel<S> load_nam(const std::string& path) {
 template <class S>
 void save_nam(const std::string& path, const Lstm<S>& lstm, const Linear<S>& head, const NamInfo& info) {
   detail::require_plain("save_nam", lstm);
-  detail::NamFile file{
-      .info = info, .input = lstm.input_size(), .hidden = lstm.output_size(), .layers = lstm.cells().size()};
+  detail::NamFile file{.info = info,
+                       .input = lstm.input_size(),
+                       .hidden = lstm.output_size(),
+                       .layers = lstm.cells().size(),
+                       .output = head.weight.defined() ? head.weight.shape(0) : 0};
   const std::size_t H = file.hidden;
   if (!head.weight.defined() || head.weight.shape(1) != H) {
     throw ShapeError(

@@ -95,10 +95,11 @@ Layer recurrent_of(const RtNeuralLayer& from, Bias bias) {
 template <class S>
 Linear<S> linear_of(const RtNeuralLayer& from) {
   Rng rng(0);
-  Linear<S> layer(static_cast<Index>(from.input), static_cast<Index>(from.output), rng);
+  Linear<S> layer(static_cast<Index>(from.input), static_cast<Index>(from.output), rng,
+                  {.bias = from.weights.size() == 2});
   const std::array<std::size_t, 1> one{0};
   fill(layer.weight, from.weights[0].data(), one, from.output);
-  fill(layer.bias, from.weights[1].data(), one, from.output);
+  if (layer.bias.defined()) fill(layer.bias, from.weights[1].data(), one, from.output);
   return layer;
 }
 
@@ -145,12 +146,8 @@ void add_layer(std::vector<RtNeuralLayer>& list, const Linear<S>& layer) {
   if (!layer.weight.defined()) throw ArgumentError("[save_rtneural] Linear: expected a weight, got none");
   const std::array<std::size_t, 1> one{0};
   const std::size_t O = layer.weight.shape(0);
-  list.push_back({"dense",
-                  "",
-                  layer.weight.shape(1),
-                  O,
-                  {taken(layer.weight, one, O),
-                   layer.bias.defined() ? taken(layer.bias, one, O) : std::vector<double>(O, 0.0)}});
+  list.push_back({"dense", "", layer.weight.shape(1), O, {taken(layer.weight, one, O)}});
+  if (layer.bias.defined()) list.back().weights.push_back(taken(layer.bias, one, O));
 }
 
 }  // namespace

@@ -49,12 +49,14 @@ void read_weights(JsonFile& json, const Json& object, const std::string& where, 
   const std::size_t I = layer.input, O = layer.output;
   const bool dense = layer.type == "dense";
   const std::size_t gates = layer.type == "lstm" ? 4 : layer.type == "gru" ? 3 : 1, want = dense ? 2 : 3;
-  if (!weights->is_array() || weights->size() != want) {
+  const bool no_bias = dense && weights->is_array() && weights->size() == 1;
+  if (!weights->is_array() || (weights->size() != want && !no_bias)) {
     json.expected(where + "weights", fmt::format("a list of {}", want), JsonFile::shown(*weights));
     return;
   }
   const auto name = [&](int k) { return fmt::format("{}weights[{}]", where, k); };
   layer.weights.push_back(json.numbers((*weights)[0], name(0), I, gates * O));
+  if (no_bias) return;
   if (!dense) layer.weights.push_back(json.numbers((*weights)[1], name(1), O, gates * O));
   const Json& bias = weights->back();
   const int last = static_cast<int>(want) - 1;

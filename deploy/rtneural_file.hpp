@@ -8,7 +8,8 @@
 namespace unroll::detail {
 
 // A layer as the file has it. Matrices by rows of the input: lstm kernel (I,4H), recurrent kernel (H,4H),
-// bias (4H), gates i f c o; gru (I,3H), (H,3H), (2,3H), gates z r h; dense (I,O), (O).
+// bias (4H), gates i f c o; gru (I,3H), (H,3H), (2,3H), gates z r h; dense (I,O), (O),
+// the latter only with a bias.
 struct RtNeuralLayer {
   std::string type;        // lstm, gru, dense or activation
   std::string activation;  // behind it; "": none

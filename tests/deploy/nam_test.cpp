@@ -107,6 +107,13 @@ TEST_CASE("an LSTM of one's own is written as .nam") {
   const Var<double> x(some_input(1, rng));
   CHECK(largest_difference(model(x).value(), head(lstm(x).output).value()) < 1e-15);
   CHECK(model.info.sample_rate == 96000.0);
+  // Two inputs and three outputs.
+  const Lstm<double> wide({.input = 2, .hidden = 4}, rng);
+  const Linear<double> wide_head(4, 3, rng);
+  save_nam(folder.file("wide.nam"), wide, wide_head);
+  const Var<double> x2(some_input(2, rng));
+  CHECK(largest_difference(load_nam<double>(folder.file("wide.nam"))(x2).value(),
+                           wide_head(wide(x2).output).value()) < 1e-15);
 
   const auto refuses = [&](const Lstm<double>& layer, const Linear<double>& last, const NamInfo& info,
                            const char* what) {
@@ -135,7 +142,8 @@ TEST_CASE("a .nam file that is not known to the last number is refused") {
   refuses(R"({"architecture":"LSTM","config":{"hidden_size":0,"gain":2}})",
           Contains("config.input_size: expected a value, got none") &&
               Contains("config.hidden_size: expected a whole number from 1 to 65536, got 0") &&
-              Contains("config: expected input_size, hidden_size and num_layers, got 'gain'") &&
+              Contains("config: expected input_size, hidden_size, num_layers, in_channels, out_channels, got "
+                       "'gain'") &&
               Contains("weights: expected a value, got none"));
   Numbers fewer = weights;
   fewer.pop_back();
@@ -145,5 +153,11 @@ TEST_CASE("a .nam file that is not known to the last number is refused") {
   refuses(nam_file(1, 2, 1, weights, R"("sample_rate":"fast",)"),
           Contains("sample_rate: expected a number > 0, got 'fast'"));
   refuses(nam_file(65536, 65536, 1024, {1.0}), Contains("got a list of 1"));
+  refuses(
+      R"({"architecture":"LSTM","config":{"input_size":2,"hidden_size":1,"num_layers":1,"in_channels":1},"weights":[]})",
+      Contains("config.in_channels: expected input_size, 2, got 1"));
+  refuses(
+      R"({"architecture":"LSTM","config":{"input_size":1,"hidden_size":2,"num_layers":1,"out_channels":2},"weights":[1]})",
+      Contains("weights: expected 36 numbers and 3 for each of 2 outputs"));
   refuses("\x1f\x8b gzip", Contains("got a gzip file"));
 }

@@ -180,6 +180,8 @@ TEST_CASE("layers of one's own are written for RTNeural and read back") {
   const RtNeuralModel<double> model(Linear<double>(2, 3, rng), Activation::elu(),
                                     Activation("softmax", [](const auto& v) { return softmax(v); }));
   save_rtneural(path, model);
+  CHECK(freeze(load_rtneural<double>(path)).step(std::vector<double>{x(0, 0, 0), x(0, 0, 1)})[2] ==
+        Approx(model(Var<double>(x)).value()(0, 0, 2)));
   CHECK(largest_difference(load_rtneural<double>(path)(Var<double>(x)).value(),
                            model(Var<double>(x)).value()) == 0.0);
 }
