@@ -21,6 +21,8 @@ constexpr std::size_t kLongest = std::size_t{1} << 24;  // bytes; a tree of it t
 constexpr std::size_t kDeepest = 8;
 constexpr std::size_t kMostFaults = 8;
 
+bool in_float(double value) { return std::abs(value) <= std::numeric_limits<float>::max(); }
+
 std::string read_whole(const InputFile& file) {
   if (file.size() > kLongest)
     file.fail(fmt::format("expected a JSON file of at most {} bytes, got {}", kLongest, file.size()));
@@ -90,7 +92,7 @@ bool JsonFile::append_row(const Json& list, const std::string& where, std::size_
     return false;
   }
   for (const Json& value : list) {
-    if (!value.is_number() || !(std::abs(value.get<double>()) <= std::numeric_limits<float>::max())) {
+    if (!value.is_number() || !in_float(value.get<double>())) {
       expected(where, "numbers that a float holds", shown(value));
       return false;
     }
@@ -117,8 +119,13 @@ std::vector<double> JsonFile::numbers(const Json& list, const std::string& where
   return values;
 }
 
-void append_numbers(std::string& text, const double* values, std::size_t count, bool single) {
+void append_numbers(std::string& text, const char* function, const double* values, std::size_t count,
+                    bool single) {
   for (std::size_t i = 0; i < count; ++i) {
+    if (!in_float(values[i])) {
+      throw ArgumentError(
+          fmt::format("[{}] weights: expected numbers that a float holds, got {}", function, values[i]));
+    }
     const auto rounded = static_cast<float>(values[i]);
     std::string number = single ? fmt::format("{}", rounded) : fmt::format("{}", values[i]);
     // Readers round to double first.

@@ -45,8 +45,10 @@ class JsonFile {
   std::vector<std::string> faults_;
 };
 
-// Appends numbers, separated by commas, so that a reader gets the same bits; single: they are floats.
-void append_numbers(std::string& text, const double* values, std::size_t count, bool single);
+// Appends numbers, separated by commas, so that a reader gets the same bits; single: they are floats. Throws
+// ArgumentError for one that a float does not hold.
+void append_numbers(std::string& text, const char* function, const double* values, std::size_t count,
+                    bool single);
 
 // Writes the text to the file, as a whole or not at all.
 void write_text(const std::string& path, const char* function, std::string_view text);

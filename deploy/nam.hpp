@@ -41,7 +41,7 @@ NamModel<S> load_nam(const std::string& path);
 // Writes a .nam file. The two biases of a gate become their sum. Throws ArgumentError for what the format
 // does not have: another direction, options of the cell beyond input, hidden and bias, layers of different
 // widths, a metadata that is no JSON object, a sample
-// rate of 0; ShapeError for a head that does not fit; FileError for the file.
+// rate of 0, NaN; ShapeError for a head that does not fit; FileError for the file.
 template <class S>
 void save_nam(const std::string& path, const Lstm<S>& lstm, const Linear<S>& head, const NamInfo& info = {});
 template <class S>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <string_view>
 
 #include "deploy/json_file.hpp"
 #include "framework/errors.hpp"
@@ -19,7 +20,8 @@ namespace {
 
 constexpr std::size_t kMostNamUnits = std::size_t{1} << 16, kMostNamLayers = 1024;
 
-constexpr std::array kNames{"input_size", "hidden_size", "num_layers", "in_channels", "out_channels"};
+constexpr std::array<std::string_view, 5> kNames{"input_size", "hidden_size", "num_layers", "in_channels",
+                                                 "out_channels"};
 
 std::size_t layer_weights(std::size_t input, std::size_t hidden) {
   return 4 * hidden * (input + hidden) + 4 * hidden + 2 * hidden;
@@ -43,8 +45,7 @@ NamFile read_nam(const std::string& path, const char* function) {
         json.expected("config.in_channels", fmt::format("input_size, {}", file.input),
                       JsonFile::shown(value));
       if (name == "out_channels") file.output = json.count(*config, "config.", "out_channels", kMostNamUnits);
-      const auto is_name = [&](const char* known) { return name == known; };
-      if (std::none_of(kNames.begin(), kNames.end(), is_name))
+      if (std::find(kNames.begin(), kNames.end(), name) == kNames.end())
         json.expected("config", fmt::format("{}", fmt::join(kNames, ", ")), quoted(name));
     }
   }
@@ -103,7 +104,7 @@ std::string nam_text(const NamFile& file, bool single) {
       R"({{"version":"0.5.4","metadata":{},"architecture":"LSTM",)"
       R"("config":{{"input_size":{},"hidden_size":{},"num_layers":{}{}}},"sample_rate":{},"weights":[)",
       metadata.dump(), file.input, file.hidden, file.layers, channels, file.info.sample_rate);
-  append_numbers(text, file.weights.data(), file.weights.size(), single);
+  append_numbers(text, "save_nam", file.weights.data(), file.weights.size(), single);
   return text + "]}\n";
 }
 

@@ -68,10 +68,12 @@ Activation activation_named(const std::string& name) {
 }
 
 std::string file_name(const Activation& activation) {
-  std::string name = activation.name();
-  if (name == Activation::elu().name()) name = "elu";
-  for (const char* known : {"tanh", "relu", "sigmoid", "elu", "softmax"})
-    if (name == known) return name;
+  if (activation == Activation::tanh()) return "tanh";
+  if (activation == Activation::relu()) return "relu";
+  if (activation == Activation::sigmoid()) return "sigmoid";
+  const std::string& name = activation.name();
+  if (name == Activation::elu().name()) return "elu";
+  if (name == "softmax") return name;
   throw ArgumentError(fmt::format(
       "[save_rtneural] activation: expected tanh, relu, sigmoid, elu or softmax, got '{}'", name));
 }

@@ -54,8 +54,8 @@ RtNeuralModel<S> load_rtneural(const std::string& path);
 
 // Writes a JSON file of RTNeural. The layers of a stack become one each, the two biases of an LSTM their sum.
 // Throws ArgumentError for what the format does not have: another direction, options of a cell beyond input,
-// hidden and bias, learned initial states that are not 0, other activations, an empty model; FileError for
-// the file.
+// hidden and bias, learned initial states that are not 0, other activations, an empty model, NaN; FileError
+// for the file.
 template <class S>
 void save_rtneural(const std::string& path, const RtNeuralModel<S>& model);
 template <class Cell>

@@ -99,7 +99,7 @@ void append_rows(std::string& text, const std::vector<double>& values, std::size
   text += "[";
   for (std::size_t at = 0; at < values.size(); at += columns) {
     text += at == 0 ? "[" : ",[";
-    append_numbers(text, values.data() + at, columns, single);
+    append_numbers(text, "save_rtneural", values.data() + at, columns, single);
     text += "]";
   }
   text += "]";
@@ -136,7 +136,7 @@ std::string rtneural_text(const std::vector<RtNeuralLayer>& layers, bool single)
       const bool vector = k > 0 && k + 1 == layer.weights.size() && layer.type != "gru";
       if (vector) {
         text += "[";
-        append_numbers(text, values.data(), values.size(), single);
+        append_numbers(text, "save_rtneural", values.data(), values.size(), single);
         text += "]";
       } else {
         const std::size_t gates = layer.type == "lstm" ? 4 : layer.type == "gru" ? 3 : 1;

@@ -142,6 +142,10 @@ TEST_CASE("a file of RTNeural computes what its numbers say") {
   CHECK(largest_difference(convert_tensor<double>(in_float(x).value()), e.y) < 1e-5);
   CHECK(largest_difference(convert_tensor<double>(convert<float>(model)(x).value()), e.y) < 1e-5);
   CHECK(summary(model).find("Gru") != std::string::npos);
+  auto copy = clone(model);
+  for (Var<double>& p : parameters(copy)) p.mutable_value() *= 2.0;
+  CHECK(largest_difference(model(Var<double>(e.x)).value(), e.y) < 1e-13);
+  CHECK(largest_difference(copy(Var<double>(e.x)).value(), e.y) > 0.1);
 }
 
 TEST_CASE("a file of RTNeural written and read again has the same bits") {
@@ -268,6 +272,16 @@ TEST_CASE("what the file of RTNeural does not have is not written") {
   States<Var<float>> states = learned.learned_states();
   states[0].mutable_value()(0, 1) = 0.5F;
   refuses(learned, "initial states of 0");
+  CHECK_THROWS_WITH(
+      save_rtneural(path, RtNeuralModel<float>(Linear<float>(1, 1, rng),
+                                               Activation("tanh", [](const auto& v) { return v * 2.0; }))),
+      Contains("got 'tanh'"));
+  Linear<double> broken(1, 1, rng);
+  for (const double value : {std::nan(""), 1e39}) {
+    broken.weight.mutable_value()(0, 0) = value;
+    CHECK_THROWS_WITH(save_rtneural(path, RtNeuralModel<double>(share(broken))),
+                      Contains("[save_rtneural] weights: expected numbers that a float holds, got "));
+  }
   CHECK_THROWS_WITH(save_rtneural(path, RtNeuralModel<float>()),
                     Contains("expected one with weights, got none"));
   CHECK_THROWS_WITH(save_rtneural(path, RtNeuralModel<float>(Linear<float>(1, 1, rng), Activation::gelu())),
