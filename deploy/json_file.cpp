@@ -131,6 +131,7 @@ void append_numbers(std::string& text, const char* function, const double* value
     // Readers round to double first.
     if (single && static_cast<float>(std::strtod(number.c_str(), nullptr)) != rounded)
       number = fmt::format("{}", static_cast<double>(rounded));
+    if (number == "-0") number = "-0.0";  // a whole number would lose its sign
     text += i == 0 ? "" : ",";
     text += number;
   }

@@ -70,7 +70,8 @@ TEST_CASE("a .nam file computes what its numbers say, and is written with the sa
   const ScratchFolder folder;
   Rng rng(7);
   const std::size_t I = 2, H = 3, count = 4 * H * (I + H) + 6 * H + 4 * H * 2 * H + 6 * H + H + 1;
-  const Numbers weights = draw(count, rng);
+  Numbers weights = draw(count, rng);
+  weights[5] = -0.0;
   const std::string more = R"("sample_rate":44100,"metadata":{"name":"a","gain":0.5},)";
   const std::string path = write(folder, nam_file(I, H, 2, weights, more), "amp.nam");
   const auto model = load_nam<double>(path);
