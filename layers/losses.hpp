@@ -151,4 +151,21 @@ template <class S>
 Var<S> masked_mean_over_time(const Var<S>& values, const std::vector<Index>& lengths,
                              const MaskedOptions& options = {});
 
+struct EsrOptions {
+  double pre_emphasis = 0.85;       // p, 0..1
+  double dc = 0.0;                  // weight of the second term
+  std::vector<Index> lengths = {};  // (B), as for masked_sum; empty: all T
+};
+
+// Error-to-signal ratio of a signal y (T,B,...) and its target u, with pre-emphasis P v_t = v_t - p v_{t-1},
+// v_{-1} = 0, and a term for a constant offset (Wright and Valimaki 2020):
+//   l = sum (P y - P u)^2 / sum (P u)^2 + dc sum_b n_b mean_t(y - u)^2 / sum u^2
+// over the n_b steps of each sequence. inf or NaN for a target without energy. Throws ShapeError for other
+// shapes, ArgumentError for options and lengths out of range.
+template <class S>
+Var<S> esr_loss(const Var<S>& prediction, const Var<S>& target, const EsrOptions& options = {});
+// sum (P u)^2, what the ratio divides by: the weight of a batch's loss among others.
+template <class S>
+double esr_energy(const Tensor<S>& target, const EsrOptions& options = {});
+
 }  // namespace unroll

@@ -14,6 +14,7 @@
 #include "training/data/table_encoder.hpp"
 #include "training/data/text.hpp"
 #include "training/data/vocabulary.hpp"
+#include "training/esr_loss.hpp"
 #include "training/forecasting/forecasts.hpp"
 #include "training/forecasting/series.hpp"
 #include "training/forecasting/series_encoder.hpp"

@@ -141,6 +141,13 @@ void add_sequences(std::vector<Loss>& losses) {
   losses.push_back({"masked_mean", op([=](const auto& v) { return masked_mean(v[0], lengths); }), values});
   losses.push_back({"masked_sum_over_time",
                     op([=](const auto& v) { return masked_sum_over_time(v[0], lengths, {true}); }), values});
+  for (const double dc : {0.0, 0.5}) {
+    losses.push_back({"esr_loss",
+                      op([=](const auto& v) {
+                        return esr_loss(v[0], v[1], {.dc = dc, .lengths = {3, 0, 2}});
+                      }),
+                      {{3, 3, 2}, {3, 3, 2}}});
+  }
   losses.push_back({"masked_mean_over_time",
                     op([=](const auto& v) { return masked_mean_over_time(v[0], lengths); }), values});
 }
