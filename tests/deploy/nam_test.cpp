@@ -70,8 +70,7 @@ TEST_CASE("a .nam file computes what its numbers say, and is written with the sa
   const ScratchFolder folder;
   Rng rng(7);
   const std::size_t I = 2, H = 3, count = 4 * H * (I + H) + 6 * H + 4 * H * 2 * H + 6 * H + H + 1;
-  Numbers weights = draw(count, rng);
-  weights[5] = -0.0;
+  const Numbers weights = draw(count, rng);
   const std::string more = R"("sample_rate":44100,"metadata":{"name":"a","gain":0.5},)";
   const std::string path = write(folder, nam_file(I, H, 2, weights, more), "amp.nam");
   const auto model = load_nam<double>(path);
@@ -102,12 +101,14 @@ TEST_CASE("an LSTM of one's own is written as .nam") {
   const ScratchFolder folder;
   Rng rng(8);
   const Lstm<double> lstm({.input = 1, .hidden = 4}, rng);
-  const Linear<double> head(4, 1, rng);
+  Linear<double> head(4, 1, rng);
+  head.bias.mutable_value()(0) = -0.0;  // and its sign
   save_nam(folder.file("own.nam"), lstm, head, {.sample_rate = 96000.0, .metadata = R"({"name":"mine"})"});
   const auto model = load_nam<double>(folder.file("own.nam"));
   const Var<double> x(some_input(1, rng));
   CHECK(largest_difference(model(x).value(), head(lstm(x).output).value()) < 1e-15);
   CHECK(model.info.sample_rate == 96000.0);
+  CHECK(std::signbit(model.head.bias.value()(0)));
   // Two inputs and three outputs.
   const Lstm<double> wide({.input = 2, .hidden = 4}, rng);
   const Linear<double> wide_head(4, 3, rng);
