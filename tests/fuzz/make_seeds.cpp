@@ -5,7 +5,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <vector>
 
+#include "deploy/nam_file.hpp"
+#include "deploy/rtneural_file.hpp"
 #include "tests/fuzz/hostile.hpp"
 #include "tests/fuzz/tiny_run.hpp"
 #include "training/data/table_encoder.hpp"
@@ -203,6 +207,30 @@ void add_logs(const Seeds& seeds) {
   fs::remove_all(folder);
 }
 
+void add_audio_models(const Seeds& seeds) {
+  const std::string family = "audio_models";
+  detail::NamFile nam{.info = {.sample_rate = 44100.0, .metadata = R"({"name":"a"})"},
+                      .input = 1,
+                      .hidden = 2,
+                      .layers = 2,
+                      .output = 1};
+  for (int i = 0; i < 36 + 44 + 3; ++i) nam.weights.push_back(0.1 * i - 4.0);
+  seeds.add(family, "two_layers.nam", detail::nam_text(nam, true));
+  const auto numbers = [](std::size_t count) { return std::vector<double>(count, -0.25); };
+  seeds.add(family, "layers.json",
+            detail::rtneural_text({{"gru", "", 1, 2, {numbers(6), numbers(12), numbers(12)}},
+                                   {"lstm", "", 2, 2, {numbers(16), numbers(16), numbers(8)}},
+                                   {"dense", "elu", 2, 1, {numbers(2)}}},
+                                  true));
+  // Deep, wide, and full of faults.
+  std::string faults = R"({"in_shape":[1],"layers":[0)", wide = R"({"architecture":"LSTM","config":{)";
+  for (int i = 0; i < 20'000; ++i) faults += R"(,{"type":"\u001b"})";
+  for (int i = 0; i < 20'000; ++i) wide += (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":[])";
+  seeds.add(family, "hostile_deep", R"({"layers":)" + std::string(1'000'000, '['));
+  seeds.add(family, "hostile_faults", faults + "]}");
+  seeds.add(family, "hostile_wide", wide + "}}");
+}
+
 void add_hostile(const Seeds& seeds) {
   for (const hostile::File& file : hostile::hostile_files(10'000)) {
     seeds.add(file.family, "hostile_" + file.name, file.bytes);
@@ -225,6 +253,7 @@ int main(int argc, char** argv) try {
   add_states(seeds);
   add_checkpoints(seeds);
   add_logs(seeds);
+  add_audio_models(seeds);
   add_hostile(seeds);
   return 0;
 } catch (const std::exception& error) {
