@@ -4,7 +4,7 @@
 set -eu
 packages="g++ cmake ninja-build pkg-config libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev \
 liblapack-dev libfmt-dev nlohmann-json3-dev libcli11-dev catch2 gnuplot-nox valgrind \
-zlib1g-dev libzip-dev libutfcpp-dev libprotobuf-dev protobuf-compiler libonnx-dev"
+zlib1g-dev libzip-dev libutfcpp-dev libprotobuf-dev protobuf-compiler libonnx-dev libsndfile1-dev"
 # Another distribution's Node brings npm along, and Debian's npm would be in its way.
 command -v node >/dev/null 2>&1 || command -v npm >/dev/null 2>&1 || packages="$packages nodejs npm"
 [ "${1:-}" != targets ] || packages="$packages make gcc-arm-none-eabi qemu-system-arm clang lld"
