@@ -4,8 +4,7 @@ set(options)
 math(EXPR last "${CMAKE_ARGC} - 1")
 foreach(k RANGE ${last})
   if(CMAKE_ARGV${k} STREQUAL "--")
-    # None of them is long in running, and a release compiles several files of the library at a time.
-    set(options "-DCMAKE_BUILD_TYPE=Release" "-DCMAKE_CXX_FLAGS_RELEASE=-O0")
+    set(options "-DCMAKE_BUILD_TYPE=Debug")  # none of them is long in running
   elseif(options)
     list(APPEND options "${CMAKE_ARGV${k}}")
   endif()
